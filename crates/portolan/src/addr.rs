@@ -1,0 +1,260 @@
+//! Addresses, page sizes and ranges.
+
+#[cfg(verus_only)]
+use crate::arch::geometry::Geometry;
+use crate::arch::PagingMode;
+use crate::error::Error;
+use core::marker::PhantomData;
+use vstd::prelude::*;
+
+verus! {
+
+/// A physical address: a byte of memory as the machine numbers them.
+///
+/// Any 64-bit number can be one; whether the machine's addresses reach so far is checked where the address is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhysAddr(pub u64);
+
+impl PhysAddr {
+    /// The physical address `raw`.
+    #[inline]
+    #[must_use]
+    pub const fn new(raw: u64) -> (r: Self)
+        ensures
+            r == PhysAddr(raw),
+    {
+        PhysAddr(raw)
+    }
+
+    /// The address as a number.
+    #[inline]
+    #[must_use]
+    pub const fn as_u64(self) -> (r: u64)
+        ensures
+            r == self.0,
+    {
+        self.0
+    }
+
+    /// Whether the address is a multiple of `size`.
+    #[inline]
+    #[must_use]
+    pub const fn is_aligned(self, size: PageSize) -> (r: bool)
+        ensures
+            r == (self.0 as int % size.bytes() as int == 0),
+    {
+        self.0 % size.bytes() == 0
+    }
+}
+
+/// A size that some architecture has pages of. Which of them a table supports is its paging mode's matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PageSize {
+    /// 4 KiB.
+    Size4K,
+    /// 16 KiB.
+    Size16K,
+    /// 64 KiB.
+    Size64K,
+    /// 2 MiB.
+    Size2M,
+    /// 32 MiB.
+    Size32M,
+    /// 512 MiB.
+    Size512M,
+    /// 1 GiB.
+    Size1G,
+}
+
+impl PageSize {
+    /// The size in bytes.
+    pub open spec fn spec_bytes(self) -> u64 {
+        match self {
+            PageSize::Size4K => 0x1000,
+            PageSize::Size16K => 0x4000,
+            PageSize::Size64K => 0x1_0000,
+            PageSize::Size2M => 0x20_0000,
+            PageSize::Size32M => 0x200_0000,
+            PageSize::Size512M => 0x2000_0000,
+            PageSize::Size1G => 0x4000_0000,
+        }
+    }
+
+    /// The size in bytes.
+    #[verifier::when_used_as_spec(spec_bytes)]
+    #[inline]
+    #[must_use]
+    pub const fn bytes(self) -> (r: u64)
+        ensures
+            r == self.spec_bytes(),
+            r > 0,
+    {
+        match self {
+            PageSize::Size4K => 0x1000,
+            PageSize::Size16K => 0x4000,
+            PageSize::Size64K => 0x1_0000,
+            PageSize::Size2M => 0x20_0000,
+            PageSize::Size32M => 0x200_0000,
+            PageSize::Size512M => 0x2000_0000,
+            PageSize::Size1G => 0x4000_0000,
+        }
+    }
+}
+
+/// A virtual address of paging mode `A`, canonical by construction.
+///
+/// Its abstraction `va@` is its distance from the start of what the table covers: the bits that index the tables,
+/// without the copies of the top one that make it canonical.
+pub struct VirtAddr<A: PagingMode> {
+    raw: u64,
+    mode: PhantomData<A>,
+}
+
+impl<A: PagingMode> VirtAddr<A> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        A::canonical(self.raw)
+    }
+
+    /// The address as a number.
+    pub closed spec fn raw(self) -> u64 {
+        self.raw
+    }
+
+    /// The bits of the address that index the tables.
+    pub open spec fn view(self) -> int {
+        self.raw() as int % A::geo().limit()
+    }
+
+    /// The virtual address `raw`.
+    ///
+    /// # Errors
+    /// [`Error::NotCanonical`] if the mode's hardware would refuse it.
+    #[inline]
+    pub fn new(raw: u64) -> (r: Result<Self, Error>)
+        ensures
+            match r {
+                Ok(va) => va.raw() == raw && A::canonical(raw),
+                Err(e) => !A::canonical(raw) && e == (Error::NotCanonical { addr: raw, size: 0 }),
+            },
+    {
+        if A::is_canonical(raw) {
+            Ok(VirtAddr { raw, mode: PhantomData })
+        } else {
+            Err(Error::NotCanonical { addr: raw, size: 0 })
+        }
+    }
+
+    /// The address as a number.
+    #[inline]
+    #[must_use]
+    pub fn as_u64(self) -> (r: u64)
+        ensures
+            r == self.raw(),
+            A::canonical(r),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        self.raw
+    }
+
+    /// The bits that index the tables.
+    #[inline]
+    pub(crate) fn offset(self) -> (r: u64)
+        ensures
+            r == self@,
+            0 <= self@ < A::geo().limit(),
+    {
+        let g = A::geometry();
+        g.offset(self.raw)
+    }
+
+    /// Whether the address is a multiple of `size`.
+    #[inline]
+    #[must_use]
+    pub fn is_aligned(self, size: PageSize) -> (r: bool)
+        ensures
+            r == (self.raw() as int % size.bytes() as int == 0),
+    {
+        self.raw % size.bytes() == 0
+    }
+
+    /// The address `bytes` further on.
+    ///
+    /// # Errors
+    /// [`Error::PastEnd`] if there is none: past the last address, or in the gap between the halves.
+    #[inline]
+    pub fn checked_add(self, bytes: u64) -> (r: Result<Self, Error>)
+        ensures
+            match r {
+                Ok(va) => va.raw() == self.raw() + bytes,
+                Err(e) => e == (Error::PastEnd { addr: self.raw(), size: bytes }) && (self.raw() + bytes > u64::MAX
+                    || !A::canonical((self.raw() + bytes) as u64)),
+            },
+    {
+        match self.raw.checked_add(bytes) {
+            Some(raw) if A::is_canonical(raw) => Ok(VirtAddr { raw, mode: PhantomData }),
+            _ => Err(Error::PastEnd { addr: self.raw, size: bytes }),
+        }
+    }
+}
+
+impl<A: PagingMode> Clone for VirtAddr<A> {
+    #[inline]
+    fn clone(&self) -> (r: Self)
+        ensures
+            r == *self,
+    {
+        *self
+    }
+}
+
+impl<A: PagingMode> Copy for VirtAddr<A> {
+
+}
+
+} // verus!
+
+impl<A: PagingMode> PartialEq for VirtAddr<A> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw == other.raw
+    }
+}
+
+impl<A: PagingMode> Eq for VirtAddr<A> {}
+
+impl<A: PagingMode> PartialOrd for VirtAddr<A> {
+    fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<A: PagingMode> Ord for VirtAddr<A> {
+    fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+        self.raw.cmp(&other.raw)
+    }
+}
+
+impl<A: PagingMode> core::hash::Hash for VirtAddr<A> {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.raw.hash(state);
+    }
+}
+
+impl<A: PagingMode> core::fmt::Debug for VirtAddr<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "VirtAddr({:#x})", self.raw)
+    }
+}
+
+impl core::fmt::Display for PageSize {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let bytes = self.bytes();
+        match bytes {
+            0x4000_0000.. => write!(f, "{} GiB", bytes >> 30),
+            0x10_0000.. => write!(f, "{} MiB", bytes >> 20),
+            _ => write!(f, "{} KiB", bytes >> 10),
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Paging modes: how many levels, how entries are encoded.
+//!
+//! [`PageTable`](crate::PageTable) is one implementation for all of them. A mode is a [`Geometry`] and an entry
+//! format; what its hardware does with the words is in [`hw`](crate::hw), and that the two fit is proven in the
+//! mode's own module.
+
+pub(crate) mod entry;
+pub mod geometry;
+pub mod x86_64;
+
+pub use entry::{AccessBits, Preset, Tracking};
+pub use geometry::Geometry;
+
+use entry::EntryFormat;
+use vstd::prelude::*;
+
+verus! {
+
+/// A paging mode: a geometry and an entry format whose meaning to the hardware is proven.
+///
+/// Sealed: the modes are [`X86_64`](x86_64::X86_64) and [`X86_64La57`](x86_64::X86_64La57).
+pub trait PagingMode: EntryFormat {
+
+}
+
+} // verus!

@@ -1,0 +1,292 @@
+//! Entries: what the words of tables stand for.
+
+use super::geometry::Geometry;
+use crate::addr::{PageSize, PhysAddr};
+use crate::hw::mmu::Mmu;
+#[cfg(verus_only)]
+use crate::hw::mmu::{Rights, Step};
+use crate::prop::PageProperty;
+use vstd::prelude::*;
+
+verus! {
+
+/// What an entry of a table stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing.
+    Empty,
+    /// A table of the next lower level, of which `used` entries are in use.
+    Table {
+        /// Where the table is.
+        table: PhysAddr,
+        /// How many of its entries are not empty.
+        used: u16,
+    },
+    /// A page.
+    Page {
+        /// Where the page's frame is.
+        frame: PhysAddr,
+        /// What it allows.
+        prop: PageProperty,
+    },
+}
+
+impl Entry {
+    /// What hardware may make of the entry: only a page's accessed and dirty bits change.
+    pub open spec fn may_become(self, now: Entry) -> bool {
+        match self {
+            Entry::Page { frame, prop } => now is Page && now->frame == frame && prop.may_become(now->Page_prop),
+            _ => now == self,
+        }
+    }
+}
+
+/// What a page with these properties allows.
+pub open spec fn rights(prop: PageProperty) -> Rights {
+    Rights { read: prop.read, write: prop.write, execute: prop.execute, user: prop.user }
+}
+
+/// Whether a table can be at this address on a machine with `phys_bits` bits of physical address.
+pub open spec fn is_table_address<A: Mmu>(table: PhysAddr, phys_bits: u64) -> bool {
+    is_frame_address(table, phys_bits, vstd::arithmetic::power2::pow2(A::geo().page_bits as nat) as int)
+}
+
+/// Whether `size` bytes of a frame at this address exist on a machine with `phys_bits` bits of physical address.
+pub open spec fn is_frame_address(frame: PhysAddr, phys_bits: u64, size: int) -> bool {
+    &&& frame.0 as int % size == 0
+    &&& frame.0 + size <= vstd::arithmetic::power2::pow2(phys_bits as nat)
+}
+
+/// How a paging mode's entries are written as 64-bit words.
+///
+/// That hardware reads in a word what [`decode`](EntryFormat::decode) does is each mode's to prove.
+pub trait EntryFormat: Mmu + Copy {
+    /// The page size of a level, if its entries can be pages.
+    spec fn page_size(level: nat) -> Option<PageSize>;
+
+    /// Whether an entry can express `prop`.
+    spec fn supports(prop: PageProperty) -> bool;
+
+    /// What `word` stands for in a table of `level`.
+    spec fn entry(level: nat, word: u64) -> Entry;
+
+    /// Whether `word` is one that we write to a table of `level`: reserved bits zero, and upper levels allow all.
+    spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool;
+
+    /// The shape of the tables.
+    fn geometry() -> (r: Geometry)
+        ensures
+            r == Self::geo(),
+            r.wf(),
+        opens_invariants none
+        no_unwind
+    ;
+
+    /// Whether `raw` is a virtual address of this mode.
+    fn is_canonical(raw: u64) -> (r: bool)
+        ensures
+            r == Self::canonical(raw),
+    ;
+
+    /// The virtual address of which `offset` holds the bits that index the tables.
+    fn canonicalize(offset: u64) -> (r: u64)
+        requires
+            offset < Self::geo().limit(),
+        ensures
+            Self::canonical(r),
+            r as int % Self::geo().limit() == offset,
+    ;
+
+    /// The level whose entries are pages of `size`.
+    fn level_of(size: PageSize) -> (r: Option<u8>)
+        ensures
+            match r {
+                Some(l) => 1 <= l <= Self::geo().levels && Self::page_size(l as nat) == Some(size),
+                None => forall|l: nat| 1 <= l <= Self::geo().levels ==> #[trigger] Self::page_size(l) != Some(size),
+            },
+    ;
+
+    /// The page size of `level`.
+    fn size_at(level: u8) -> (r: Option<PageSize>)
+        requires
+            1 <= level <= Self::geo().levels,
+        ensures
+            r == Self::page_size(level as nat),
+    ;
+
+    /// Whether an entry can express `prop`.
+    fn can_express(prop: PageProperty) -> (r: bool)
+        ensures
+            r == Self::supports(prop),
+    ;
+
+    /// What `word` stands for in a table of `level`.
+    fn decode(level: u8, word: u64) -> (r: Entry)
+        requires
+            1 <= level <= Self::geo().levels,
+        ensures
+            r == Self::entry(level as nat, word),
+        opens_invariants none
+        no_unwind
+    ;
+
+    /// The word for a page in a table of `level`.
+    fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            Self::page_size(level as nat) is Some,
+            phys_bits <= 52,
+            is_frame_address(frame, phys_bits, Self::geo().span(level as nat)),
+            Self::supports(prop),
+        ensures
+            Self::entry(level as nat, r) == (Entry::Page { frame, prop }),
+            Self::wf(phys_bits, level as nat, r),
+    ;
+
+    /// The word, in a table of `level`, for a table of the next lower level.
+    fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> (r: u64)
+        requires
+            1 < level <= Self::geo().levels,
+            phys_bits <= 52,
+            is_table_address::<Self>(table, phys_bits),
+            used <= Self::geo().entries((level - 1) as nat),
+        ensures
+            Self::entry(level as nat, r) == (Entry::Table { table, used }),
+            Self::wf(phys_bits, level as nat, r),
+    ;
+
+    /// A page of level `l` is as large as what an entry of the level covers.
+    proof fn lemma_page_size(level: nat)
+        requires
+            1 <= level <= Self::geo().levels,
+        ensures
+            Self::page_size(level) matches Some(size) ==> size.bytes() == Self::geo().span(level),
+            Self::geo().wf(),
+    ;
+
+    /// What follows from a word being one of ours: entries only where they can be, addresses that exist.
+    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            phys_bits <= 52,
+            Self::wf(phys_bits, level, word),
+        ensures
+            match Self::entry(level, word) {
+                Entry::Empty => true,
+                Entry::Table { table, .. } => level > 1 && is_table_address::<Self>(table, phys_bits),
+                Entry::Page { frame, prop } => Self::page_size(level) is Some && Self::supports(prop)
+                    && is_frame_address(frame, phys_bits, Self::geo().span(level)),
+            },
+    ;
+
+    /// A zeroed table is empty.
+    proof fn lemma_zero(phys_bits: u64, level: nat)
+        ensures
+            Self::entry(level, 0) == Entry::Empty,
+            Self::wf(phys_bits, level, 0),
+    ;
+
+    /// Hardware leaves alone what is empty, tables, and pages whose bits are set already.
+    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            Self::wf(phys_bits, level, word),
+            Self::entry(level, word) matches Entry::Page { prop, .. } ==> prop.accessed && prop.dirty,
+        ensures
+            Self::settled(level, word),
+    ;
+
+    /// Whatever hardware made of a word of ours, it still is one, and tells the walk what it stands for.
+    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            phys_bits <= 52,
+            Self::wf(phys_bits, level, word),
+            Self::may_become(level, word, now),
+        ensures
+            Self::wf(phys_bits, level, now),
+            Self::entry(level, word).may_become(Self::entry(level, now)),
+            Self::step(phys_bits, level, now) == match Self::entry(level, word) {
+                Entry::Empty => Step::NotPresent,
+                Entry::Table { table, .. } => Step::Table { table: table.0 as int, rights: Rights::all() },
+                Entry::Page { frame, prop } => Step::Page {
+                    frame: frame.0 as int,
+                    rights: rights(prop),
+                    global: prop.global,
+                    cache: prop.cache,
+                },
+            },
+    ;
+
+    /// Hardware can change a word only so often: each change sets a bit for good.
+    proof fn lemma_progress(level: nat, word: u64, now: u64)
+        requires
+            Self::may_become(level, word, now),
+            now != word,
+        ensures
+            unset(now) < unset(word),
+    ;
+}
+
+/// How many of a word's bits are zero.
+pub closed spec fn unset(word: u64) -> int {
+    u64::MAX - word
+}
+
+/// Who looks after the accessed and dirty bits of pages: [`Preset`] or [`Tracking`].
+pub trait AccessBits: Copy {
+    /// Whether hardware sets them and we keep count.
+    spec fn tracks() -> bool;
+
+    /// Whether hardware sets them and we keep count.
+    fn tracking() -> (r: bool)
+        ensures
+            r == Self::tracks(),
+    ;
+
+    /// What is stored of `prop`.
+    open spec fn stored(prop: PageProperty) -> PageProperty {
+        if Self::tracks() {
+            prop
+        } else {
+            PageProperty { accessed: true, dirty: true, ..prop }
+        }
+    }
+}
+
+/// Pages are mapped with the accessed and dirty bits set, so that hardware never writes to an entry, and a page table
+/// can be changed by plain stores.
+///
+/// Not for processors with shadow stacks enabled (`CR4.CET`): to them a read-only page that is dirty is a shadow stack
+/// (Intel SDM vol. 3, 5.6).
+#[derive(Clone, Copy, Debug)]
+pub struct Preset;
+
+/// Pages are mapped with the accessed and dirty bits that the caller gives; hardware sets them as pages are used, and
+/// no bit that it sets is ever lost: entries of pages are changed by compare-and-exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracking;
+
+impl AccessBits for Preset {
+    open spec fn tracks() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn tracking() -> bool {
+        false
+    }
+}
+
+impl AccessBits for Tracking {
+    open spec fn tracks() -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn tracking() -> bool {
+        true
+    }
+}
+
+} // verus!

@@ -1,0 +1,274 @@
+//! Table frames, as the machine gives them.
+
+use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::arch::PagingMode;
+use vstd::prelude::*;
+
+verus! {
+
+/// The machine's side of a page table: frames for tables, and access to their words.
+///
+/// A value is a cheap handle, such as a unit type or a reference; its clones stand for the same frames.
+///
+/// # Safety
+/// Portolan's proofs rest on this:
+/// - a frame from [`alloc_zeroed`](TableMemory::alloc_zeroed) is `bytes` long and a multiple of `bytes`, reads as zeros,
+///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits), and is used by nobody else until it is freed;
+/// - a word reads as what was written last, but for the accessed and dirty bits that the processor's walk sets in it;
+/// - words are read, written and compared and exchanged as one access of 64 bits each, which the walk sees as one, in
+///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory).
+pub unsafe trait TableMemory: Clone {
+    /// A frame of `bytes` bytes, aligned to `bytes` (a power of two) and filled with zeros, or `None`.
+    fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr>;
+
+    /// Takes a frame back.
+    ///
+    /// # Safety
+    /// It came from `alloc_zeroed` with the same `bytes`, and neither software nor a walk will use it again.
+    unsafe fn free(&self, table: PhysAddr, bytes: usize);
+
+    /// Reads the 64-bit word `index` of a table.
+    ///
+    /// # Safety
+    /// `table` came from `alloc_zeroed`, was not freed since, and holds more than `index` words.
+    unsafe fn read(&self, table: PhysAddr, index: usize) -> u64;
+
+    /// Writes the 64-bit word `index` of a table, after all that was written before.
+    ///
+    /// # Safety
+    /// As for `read`.
+    unsafe fn write(&self, table: PhysAddr, index: usize, word: u64);
+
+    /// Writes `new` to the word `index` of a table if it holds `current`, in one atomic access; otherwise answers
+    /// with what it holds. Never fails without a difference.
+    ///
+    /// # Errors
+    /// What the word holds, if that is not `current`.
+    ///
+    /// # Safety
+    /// As for `read`.
+    unsafe fn compare_exchange(&self, table: PhysAddr, index: usize, current: u64, new: u64) -> Result<u64, u64>;
+
+    /// How many bits the machine's physical addresses have (on x86_64 `MAXPHYADDR`, CPUID 80000008H:EAX\[7:0\]).
+    fn phys_bits(&self) -> u8;
+}
+
+/// The machine's side of a flush.
+///
+/// # Safety
+/// [`invalidate`](Invalidate::invalidate) does what it says.
+pub unsafe trait Invalidate<A: PagingMode> {
+    /// Returns once no processor that uses the table holds a translation, or a cached entry of an upper table, that
+    /// serves an address of the page at `addr`: on x86_64, `INVLPG` on each (Intel SDM vol. 3, 5.10.4.1).
+    fn invalidate(&self, addr: VirtAddr<A>, size: PageSize);
+}
+
+} // verus!
+#[cfg(verus_only)]
+use super::mmu::Mmu;
+
+verus! {
+
+/// The right to one table frame: its address, the level it was made for, and its words as software knows them.
+///
+/// Hardware may have turned a word into any that [`Mmu::may_become`] allows. There is one for each frame that
+/// [`Frames`] has given out, and it can't be copied.
+#[verifier::external_body]
+pub(crate) tracked struct TablePerm {
+    _private: core::marker::PhantomData<*mut u64>,
+}
+
+impl TablePerm {
+    /// Where the frame is.
+    pub uninterp spec fn addr(&self) -> PhysAddr;
+
+    /// Which level it was made for.
+    pub uninterp spec fn level(&self) -> nat;
+
+    /// Its words, as last written or seen.
+    pub uninterp spec fn words(&self) -> Seq<u64>;
+}
+
+/// A machine's table frames, with an account of those that were given out through this value.
+#[verifier::external_body]
+#[verifier::reject_recursive_types(M)]
+pub(crate) struct Frames<M> {
+    memory: M,
+    phys_bits: u8,
+}
+
+impl<M: TableMemory> Frames<M> {
+    /// The frames given out through this value and not taken back.
+    pub uninterp spec fn held(&self) -> Set<PhysAddr>;
+
+    /// How many bits a physical address has, at most 52.
+    pub uninterp spec fn phys_bits(&self) -> u64;
+
+    /// An empty account with `memory`.
+    #[verifier::external_body]
+    #[inline]
+    pub(crate) fn new(memory: M) -> (r: Self)
+        ensures
+            r.held() == Set::<PhysAddr>::empty(),
+            r.phys_bits() <= 52,
+        opens_invariants none
+        no_unwind
+    {
+        let phys_bits = memory.phys_bits().min(52);
+        Frames { memory, phys_bits }
+    }
+
+    /// How many bits a physical address has.
+    #[verifier::external_body]
+    #[inline(always)]
+    pub(crate) fn address_bits(&self) -> (r: u64)
+        ensures
+            r == self.phys_bits(),
+            r <= 52,
+        opens_invariants none
+        no_unwind
+    {
+        self.phys_bits as u64
+    }
+
+    /// A zeroed frame for a table of `level`.
+    #[verifier::external_body]
+    #[inline]
+    pub(crate) fn alloc<A: PagingMode>(&mut self, Ghost(level): Ghost<nat>) -> (r: Option<(PhysAddr, Tracked<TablePerm>)>)
+        ensures
+            final(self).phys_bits() == old(self).phys_bits(),
+            match r {
+                Some((table, perm)) => {
+                    &&& perm@.addr() == table
+                    &&& perm@.level() == level
+                    &&& perm@.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64)
+                    &&& crate::arch::entry::is_table_address::<A>(table, final(self).phys_bits())
+                    &&& !old(self).held().contains(table)
+                    &&& final(self).held() == old(self).held().insert(table)
+                },
+                None => final(self).held() == old(self).held(),
+            },
+        opens_invariants none
+        no_unwind
+    {
+        let table = self.memory.alloc_zeroed(A::geometry().table_bytes())?;
+        Some((table, Tracked::assume_new()))
+    }
+
+    /// Takes a frame back.
+    #[verifier::external_body]
+    #[inline]
+    pub(crate) fn free<A: PagingMode>(&mut self, table: PhysAddr, Tracked(perm): Tracked<TablePerm>)
+        requires
+            perm.addr() == table,
+            old(self).held().contains(table),
+        ensures
+            final(self).held() == old(self).held().remove(table),
+            final(self).phys_bits() == old(self).phys_bits(),
+        opens_invariants none
+        no_unwind
+    {
+        // SAFETY: the permission shows that the frame came from `alloc`, and it is used up here
+        unsafe { self.memory.free(table, A::geometry().table_bytes()) }
+    }
+
+    /// Word `index` of a table: as software knows it, or with bits that hardware has set.
+    #[verifier::external_body]
+    #[inline(always)]
+    pub(crate) fn read<A: PagingMode>(&self, table: PhysAddr, index: usize, Tracked(perm): Tracked<&TablePerm>) -> (word: u64)
+        requires
+            perm.addr() == table,
+            index < perm.words().len(),
+        ensures
+            A::may_become(perm.level(), perm.words()[index as int], word),
+        opens_invariants none
+        no_unwind
+    {
+        // SAFETY: the permission shows that the frame is ours, and the index is in range
+        unsafe { self.memory.read(table, index) }
+    }
+
+    /// Writes word `index` of a table. Only for words that hardware leaves alone: what it sets would be lost.
+    #[verifier::external_body]
+    #[inline(always)]
+    pub(crate) fn write<A: PagingMode>(
+        &mut self,
+        table: PhysAddr,
+        index: usize,
+        word: u64,
+        Tracked(perm): Tracked<&mut TablePerm>,
+    )
+        requires
+            old(perm).addr() == table,
+            index < old(perm).words().len(),
+            A::settled(old(perm).level(), old(perm).words()[index as int]),
+        ensures
+            final(self).held() == old(self).held(),
+            final(self).phys_bits() == old(self).phys_bits(),
+            final(perm).addr() == old(perm).addr(),
+            final(perm).level() == old(perm).level(),
+            final(perm).words() == old(perm).words().update(index as int, word),
+        opens_invariants none
+        no_unwind
+    {
+        // SAFETY: the permission shows that the frame is ours, and the index is in range
+        unsafe { self.memory.write(table, index, word) }
+    }
+
+    /// Exchanges word `index` of a table for `new` if it is `current`; otherwise answers with what it is.
+    #[verifier::external_body]
+    #[inline(always)]
+    pub(crate) fn compare_exchange<A: PagingMode>(
+        &mut self,
+        table: PhysAddr,
+        index: usize,
+        current: u64,
+        new: u64,
+        Tracked(perm): Tracked<&mut TablePerm>,
+    ) -> (r: Result<u64, u64>)
+        requires
+            old(perm).addr() == table,
+            index < old(perm).words().len(),
+        ensures
+            final(self).held() == old(self).held(),
+            final(self).phys_bits() == old(self).phys_bits(),
+            final(perm).addr() == old(perm).addr(),
+            final(perm).level() == old(perm).level(),
+            match r {
+                Ok(was) => {
+                    &&& was == current
+                    &&& A::may_become(old(perm).level(), old(perm).words()[index as int], current)
+                    &&& final(perm).words() == old(perm).words().update(index as int, new)
+                },
+                Err(now) => {
+                    &&& now != current
+                    &&& A::may_become(old(perm).level(), old(perm).words()[index as int], now)
+                    &&& final(perm).words() == old(perm).words().update(index as int, now)
+                },
+            },
+        opens_invariants none
+        no_unwind
+    {
+        // SAFETY: the permission shows that the frame is ours, and the index is in range
+        unsafe { self.memory.compare_exchange(table, index, current, new) }
+    }
+
+    /// Moves the account of `tables` to a value of its own.
+    #[verifier::external_body]
+    #[inline]
+    pub(crate) fn detach(&mut self, Ghost(tables): Ghost<Set<PhysAddr>>) -> (r: Self)
+        requires
+            tables.subset_of(old(self).held()),
+        ensures
+            r.held() == tables,
+            r.phys_bits() == old(self).phys_bits(),
+            final(self).held() == old(self).held().difference(tables),
+            final(self).phys_bits() == old(self).phys_bits(),
+        opens_invariants none
+        no_unwind
+    {
+        Frames { memory: self.memory.clone(), phys_bits: self.phys_bits }
+    }
+}
+
+} // verus!

@@ -1,0 +1,145 @@
+//! The hardware's walk, as all the manuals have it: a descent through tables of raw 64-bit words in memory.
+//!
+//! What one word means at one level is the architecture's ([`x86_64`](super::x86_64)). Nothing here knows of our code.
+
+#[cfg(verus_only)]
+use crate::arch::Geometry;
+use crate::prop::CachePolicy;
+#[cfg(verus_only)]
+use crate::PhysAddr;
+use vstd::prelude::*;
+
+verus! {
+
+/// What the entries on a path allow: each level can only take away.
+pub ghost struct Rights {
+    /// Loads.
+    pub read: bool,
+    /// Stores.
+    pub write: bool,
+    /// Instruction fetches.
+    pub execute: bool,
+    /// Any of them in user mode.
+    pub user: bool,
+}
+
+impl Rights {
+    /// Nothing taken away.
+    pub open spec fn all() -> Rights {
+        Rights { read: true, write: true, execute: true, user: true }
+    }
+
+    /// What both allow.
+    pub open spec fn and(self, other: Rights) -> Rights {
+        Rights {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            execute: self.execute && other.execute,
+            user: self.user && other.user,
+        }
+    }
+}
+
+/// What one entry tells the walk.
+pub ghost enum Step {
+    /// Stop: nothing is mapped.
+    NotPresent,
+    /// Stop: a bit is set that must not be.
+    Reserved,
+    /// Go on with the table at this address.
+    Table {
+        /// The table's physical address.
+        table: int,
+        /// What this entry allows below it.
+        rights: Rights,
+    },
+    /// Arrived at a page.
+    Page {
+        /// The frame's physical address.
+        frame: int,
+        /// What this entry allows.
+        rights: Rights,
+        /// The translation outlives a switch of the root.
+        global: bool,
+        /// How accesses are cached.
+        cache: CachePolicy,
+    },
+}
+
+/// How a walk ends.
+pub ghost enum Walk {
+    /// Refused before the walk: the upper bits of the address are wrong.
+    NonCanonical,
+    /// A fault: nothing is mapped.
+    NotPresent,
+    /// A fault: a reserved bit is set in an entry.
+    Reserved,
+    /// The address is translated to `phys`, and may be used as `rights` say.
+    Page {
+        /// The physical address.
+        phys: int,
+        /// What all entries on the path allow.
+        rights: Rights,
+        /// The translation outlives a switch of the root.
+        global: bool,
+        /// How accesses are cached.
+        cache: CachePolicy,
+    },
+}
+
+/// What a processor's manual says of one paging mode. Definitions only.
+pub trait Mmu: Sized {
+    /// The shape of the tables.
+    spec fn geo() -> Geometry;
+
+    /// Whether an address is one at all.
+    spec fn canonical(va: u64) -> bool;
+
+    /// What `word`, found in a table of `level`, tells the walk on a machine with `phys_bits` bits of physical address.
+    spec fn step(phys_bits: u64, level: nat, word: u64) -> Step;
+
+    /// Whether hardware, left alone, may turn `word` into `now` at any time: it sets accessed and dirty bits.
+    spec fn may_become(level: nat, word: u64, now: u64) -> bool;
+
+    /// Whether hardware leaves `word` alone.
+    open spec fn settled(level: nat, word: u64) -> bool {
+        forall|now: u64| #[trigger] Self::may_become(level, word, now) ==> now == word
+    }
+}
+
+/// Physical memory: the 64-bit word at each (8-byte aligned) physical address.
+pub type Memory = spec_fn(int) -> u64;
+
+/// The walk from the table of `level` at physical address `table`, what is above it allowing `rights`.
+pub open spec fn walk_from<A: Mmu>(memory: Memory, phys_bits: u64, level: nat, table: int, va: int, rights: Rights) -> Walk
+    decreases level,
+{
+    let index = (va / A::geo().span(level)) % A::geo().entries(level);
+    match A::step(phys_bits, level, memory(table + 8 * index)) {
+        Step::NotPresent => Walk::NotPresent,
+        Step::Reserved => Walk::Reserved,
+        Step::Page { frame, rights: more, global, cache } => Walk::Page {
+            phys: frame + va % A::geo().span(level),
+            rights: rights.and(more),
+            global,
+            cache,
+        },
+        // a table below level 1 doesn't exist
+        Step::Table { table: next, rights: more } => if level <= 1 {
+            Walk::Reserved
+        } else {
+            walk_from::<A>(memory, phys_bits, (level - 1) as nat, next, va, rights.and(more))
+        },
+    }
+}
+
+/// The walk of virtual address `va` from the table at `root`.
+pub open spec fn walk<A: Mmu>(memory: Memory, phys_bits: u64, root: PhysAddr, va: u64) -> Walk {
+    if A::canonical(va) {
+        walk_from::<A>(memory, phys_bits, A::geo().levels as nat, root.0 as int, va as int, Rights::all())
+    } else {
+        Walk::NonCanonical
+    }
+}
+
+} // verus!

@@ -1,0 +1,21 @@
+//! Virtual memory for kernels and hypervisors, proven with Verus.
+#![no_std]
+#![forbid(unsafe_op_in_unsafe_fn)]
+
+mod addr;
+pub mod arch;
+mod error;
+mod flush;
+pub mod hw;
+mod prop;
+pub mod spec;
+mod table;
+
+pub use addr::{PageSize, PhysAddr, VirtAddr};
+pub use arch::x86_64::{X86_64, X86_64La57};
+pub use arch::{AccessBits, PagingMode, Preset, Tracking};
+pub use error::Error;
+pub use flush::Flush;
+pub use hw::{Invalidate, TableMemory};
+pub use prop::{CachePolicy, Mapping, PageProperty};
+pub use table::PageTable;

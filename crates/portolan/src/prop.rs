@@ -1,0 +1,178 @@
+//! What a mapping allows and how it is cached.
+
+use vstd::prelude::*;
+
+verus! {
+
+/// How accesses to a page are cached (Intel SDM vol. 3, 13.3).
+///
+/// On x86_64 these are entries 0 to 5 of the page attribute table. The first four are the processor's at reset; a
+/// kernel that uses the other two writes [`PAT`](crate::arch::x86_64::PAT) to `IA32_PAT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CachePolicy {
+    /// Cached for reads and writes: ordinary memory.
+    WriteBack,
+    /// Cached for reads; writes go to memory at once.
+    WriteThrough,
+    /// Not cached, unless a memory type range register says write-combining.
+    UncacheableMinus,
+    /// Not cached: device registers.
+    Uncacheable,
+    /// Not cached; writes may be merged: frame buffers.
+    WriteCombining,
+    /// Cached for reads; writes invalidate.
+    WriteProtected,
+}
+
+/// What a mapping allows, how it is cached, and whether it has been used.
+///
+/// These are the effective properties: a page table's upper levels never take away what a leaf grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PageProperty {
+    /// Loads are allowed. Every x86_64 mapping allows them.
+    pub read: bool,
+    /// Stores are allowed.
+    pub write: bool,
+    /// Instruction fetches are allowed.
+    pub execute: bool,
+    /// User mode may use the mapping.
+    pub user: bool,
+    /// The translation is the same in all address spaces and outlives a switch of the root.
+    pub global: bool,
+    /// The page has been used.
+    pub accessed: bool,
+    /// The page has been stored to.
+    pub dirty: bool,
+    /// How accesses are cached.
+    pub cache: CachePolicy,
+}
+
+impl PageProperty {
+    /// A page that the kernel reads.
+    pub const KERNEL_RO: PageProperty = PageProperty {
+        read: true,
+        write: false,
+        execute: false,
+        user: false,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// A page that the kernel reads and writes.
+    pub const KERNEL_RW: PageProperty = PageProperty {
+        read: true,
+        write: true,
+        execute: false,
+        user: false,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// A page that the kernel reads and executes.
+    pub const KERNEL_RX: PageProperty = PageProperty {
+        read: true,
+        write: false,
+        execute: true,
+        user: false,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// A page that user mode reads.
+    pub const USER_RO: PageProperty = PageProperty {
+        read: true,
+        write: false,
+        execute: false,
+        user: true,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// A page that user mode reads and writes.
+    pub const USER_RW: PageProperty = PageProperty {
+        read: true,
+        write: true,
+        execute: false,
+        user: true,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// A page that user mode reads and executes.
+    pub const USER_RX: PageProperty = PageProperty {
+        read: true,
+        write: false,
+        execute: true,
+        user: true,
+        global: false,
+        accessed: false,
+        dirty: false,
+        cache: CachePolicy::WriteBack,
+    };
+
+    /// The same properties with at least the accessed and dirty bits of `seen`.
+    pub open spec fn spec_keeping(self, seen: PageProperty) -> PageProperty {
+        PageProperty {
+            accessed: self.accessed || seen.accessed,
+            dirty: self.dirty || seen.dirty,
+            ..self
+        }
+    }
+
+    /// The same properties with at least the accessed and dirty bits of `seen`.
+    #[verifier::when_used_as_spec(spec_keeping)]
+    #[inline]
+    #[must_use]
+    pub fn keeping(self, seen: PageProperty) -> (r: PageProperty)
+        ensures
+            r == self.spec_keeping(seen),
+    {
+        PageProperty {
+            read: self.read,
+            write: self.write,
+            execute: self.execute,
+            user: self.user,
+            global: self.global,
+            accessed: self.accessed || seen.accessed,
+            dirty: self.dirty || seen.dirty,
+            cache: self.cache,
+        }
+    }
+
+    /// What hardware may make of these properties behind our back: accessed and dirty may have been set.
+    pub open spec fn may_become(self, now: PageProperty) -> bool {
+        now == self.keeping(now)
+    }
+}
+
+/// A page's frame, size and properties: what [`query`](crate::PageTable::query) returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mapping {
+    /// The first byte's physical address, a multiple of the size.
+    pub frame: crate::PhysAddr,
+    /// How large the page is.
+    pub size: crate::PageSize,
+    /// What it allows.
+    pub prop: PageProperty,
+}
+
+impl Mapping {
+    /// What hardware may make of the mapping behind our back: accessed and dirty may have been set.
+    pub open spec fn may_become(self, now: Mapping) -> bool {
+        &&& now.frame == self.frame
+        &&& now.size == self.size
+        &&& self.prop.may_become(now.prop)
+    }
+}
+
+} // verus!

@@ -1,0 +1,71 @@
+//! The abstract address space: what a page table means, with nothing of how it is stored.
+
+use crate::prop::Mapping;
+#[cfg(verus_only)]
+use crate::prop::PageProperty;
+#[cfg(verus_only)]
+use crate::{PageSize, PhysAddr};
+use vstd::prelude::*;
+
+verus! {
+
+/// An address space: the pages that are mapped, each by its first address.
+///
+/// Addresses are counted from the start of what the table covers, as [`VirtAddr`](crate::VirtAddr)'s `va@` is.
+pub ghost struct AddressSpace {
+    /// The mappings.
+    pub pages: IMap<int, Mapping>,
+}
+
+impl AddressSpace {
+    /// Nothing is mapped.
+    pub open spec fn empty() -> Self {
+        AddressSpace { pages: IMap::empty() }
+    }
+
+    /// Whether a page starts at `base` and covers `va`.
+    pub open spec fn covers(self, base: int, va: int) -> bool {
+        self.pages.contains_key(base) && base <= va < base + self.pages[base].size.bytes()
+    }
+
+    /// Where the page that covers `va` starts.
+    pub open spec fn base(self, va: int) -> int {
+        choose|base: int| self.covers(base, va)
+    }
+
+    /// The mapping that covers `va`.
+    pub open spec fn lookup(self, va: int) -> Option<Mapping> {
+        if exists|base: int| self.covers(base, va) {
+            Some(self.pages[self.base(va)])
+        } else {
+            None
+        }
+    }
+
+    /// Whether anything is mapped in the `size` bytes from `va`.
+    pub open spec fn overlaps(self, va: int, size: int) -> bool {
+        exists|at: int| va <= at < va + size && #[trigger] self.lookup(at) is Some
+    }
+
+    /// Whether the page that starts at `va` is of this size.
+    pub open spec fn has(self, va: int, size: PageSize) -> bool {
+        self.pages.contains_key(va) && self.pages[va].size == size
+    }
+
+    /// One more page.
+    pub open spec fn map(self, va: int, frame: PhysAddr, size: PageSize, prop: PageProperty) -> Self {
+        AddressSpace { pages: self.pages.insert(va, Mapping { frame, size, prop }) }
+    }
+
+    /// One page less.
+    pub open spec fn unmap(self, va: int) -> Self {
+        AddressSpace { pages: self.pages.remove(va) }
+    }
+
+    /// The page at `va` with other properties.
+    pub open spec fn protect(self, va: int, prop: PageProperty) -> Self {
+        AddressSpace { pages: self.pages.insert(va, Mapping { prop, ..self.pages[va] }) }
+    }
+}
+
+} // verus!

@@ -1,0 +1,2 @@
+//! The theorem.
+use vstd::prelude::*; verus! {} 

@@ -1,0 +1,173 @@
+//! A chain of tables, one a level, that hardware can't reach: not yet linked, or no longer.
+
+#[cfg(verus_only)]
+use super::model::home;
+use super::model::NodeId;
+use crate::addr::PhysAddr;
+use crate::arch::entry::{Entry, EntryFormat};
+use crate::arch::PagingMode;
+use crate::hw::memory::{Frames, TableMemory, TablePerm};
+use core::marker::PhantomData;
+use vstd::prelude::*;
+
+#[cfg(verus_only)]
+mod proof;
+#[cfg(verus_only)]
+mod spec;
+
+verus! {
+
+/// The tables for one address from level `lo` to level `hi`: each refers to the next lower one and to nothing else.
+pub(crate) struct Chain<A: PagingMode> {
+    pub(super) offset: u64,
+    pub(super) hi: u8,
+    pub(super) lo: u8,
+    /// Where the table of level `hi` is.
+    pub(super) head: PhysAddr,
+    pub(super) perms: Tracked<Map<NodeId, TablePerm>>,
+    pub(super) mode: PhantomData<A>,
+}
+
+impl<A: PagingMode> Chain<A> {
+    /// A chain of one table of level `lo`, with one page.
+    pub(super) fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<Self>)
+        requires
+            offset < A::geo().limit(),
+            1 <= lo < A::geo().levels,
+            A::wf(old(frames).phys_bits(), lo as nat, word),
+            A::entry(lo as nat, word) is Page,
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            match r {
+                Some(chain) => {
+                    &&& chain.inv(final(frames).phys_bits())
+                    &&& chain.offset == offset && chain.lo == lo && chain.hi == lo
+                    &&& chain.page() == A::entry(lo as nat, word)
+                    &&& chain.is_added(old(frames).held(), final(frames).held())
+                },
+                None => final(frames).held() == old(frames).held(),
+            },
+    {
+        let (head, perm) = frames.alloc::<A>(Ghost(lo as nat))?;
+        let index = A::geometry().index(offset, lo);
+        let tracked mut perm = perm.get();
+        proof {
+            A::lemma_zero(frames.phys_bits(), lo as nat);
+            A::lemma_settled(frames.phys_bits(), lo as nat, 0);
+        }
+        frames.write::<A>(head, index, word, Tracked(&mut perm));
+        let tracked mut perms = Map::tracked_empty();
+        proof {
+            perms.tracked_insert(home(A::geo(), offset as int, lo as nat), perm);
+        }
+        let chain = Chain { offset, hi: lo, lo, head, perms: Tracked(perms), mode: PhantomData };
+        proof {
+            chain.lemma_start(old(frames).held(), *frames, word);
+        }
+        Some(chain)
+    }
+
+    /// Adds a table on top; `Err` if there is no memory for it.
+    pub(super) fn grow<M: TableMemory>(self, frames: &mut Frames<M>) -> (r: Result<Self, Self>)
+        requires
+            self.inv(old(frames).phys_bits()),
+            self.hi + 1 < A::geo().levels,
+            self.is_held(old(frames).held()),
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            match r {
+                Ok(chain) => {
+                    &&& chain.inv(final(frames).phys_bits())
+                    &&& chain.offset == self.offset && chain.lo == self.lo && chain.hi == self.hi + 1
+                    &&& chain.page() == self.page()
+                    &&& forall|held: Set<PhysAddr>| #[trigger] self.is_added(held, old(frames).held()) ==> chain.is_added(held, final(frames).held())
+                },
+                Err(chain) => chain == self && final(frames).held() == old(frames).held(),
+            },
+    {
+        let level = self.hi + 1;
+        let ghost held = frames.held();
+        match frames.alloc::<A>(Ghost(level as nat)) {
+            None => Err(self),
+            Some((head, perm)) => {
+                let index = A::geometry().index(self.offset, level);
+                let ghost phys_bits = frames.phys_bits();
+                let tracked mut perm = perm.get();
+                proof {
+                    A::lemma_zero(phys_bits, level as nat);
+                    A::lemma_settled(phys_bits, level as nat, 0);
+                    self.lemma_head(phys_bits);
+                }
+                let word = A::table(Ghost(phys_bits), level, self.head, 1);
+                frames.write::<A>(head, index, word, Tracked(&mut perm));
+                let ghost was = self;
+                let tracked mut perms = self.perms.get();
+                proof {
+                    perms.tracked_insert(home(A::geo(), self.offset as int, level as nat), perm);
+                }
+                let chain = Chain {
+                    offset: self.offset,
+                    hi: level,
+                    lo: self.lo,
+                    head,
+                    perms: Tracked(perms),
+                    mode: PhantomData,
+                };
+                proof {
+                    chain.lemma_grow(was, held, *frames, word);
+                }
+                Ok(chain)
+            },
+        }
+    }
+
+    /// Gives the tables back.
+    pub(super) fn free<M: TableMemory>(self, frames: &mut Frames<M>)
+        requires
+            self.inv(old(frames).phys_bits()),
+            self.is_held(old(frames).held()),
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            self.is_added(final(frames).held(), old(frames).held()),
+    {
+        let mut table = self.head;
+        let mut level = self.hi;
+        let ghost chain = self;
+        let tracked mut perms = self.perms.get();
+        let ghost held = frames.held();
+        loop
+            invariant
+                chain.inv(frames.phys_bits()),
+                chain.is_freed(level as nat, table, perms, held, frames.held()),
+                frames.phys_bits() == old(frames).phys_bits(),
+                self.offset == chain.offset,
+                self.lo == chain.lo,
+                chain.is_held(held),
+            ensures
+                chain.is_added(frames.held(), held),
+                frames.phys_bits() == old(frames).phys_bits(),
+            decreases level,
+        {
+            let ghost id = home(A::geo(), self.offset as int, level as nat);
+            let index = A::geometry().index(self.offset, level);
+            proof {
+                chain.lemma_free(level as nat, table, perms, held, frames.held());
+            }
+            let tracked perm = perms.tracked_remove(id);
+            let word = frames.read::<A>(table, index, Tracked(&perm));
+            proof {
+                chain.lemma_next(frames.phys_bits(), level as nat, word);
+            }
+            frames.free::<A>(table, Tracked(perm));
+            if level == self.lo {
+                break ;
+            }
+            level = level - 1;
+            if let Entry::Table { table: next, .. } = A::decode(level + 1, word) {
+                table = next;
+            }
+        }
+    }
+}
+
+} // verus!
