@@ -14,6 +14,7 @@ verus! {
 /// them. [`pay`](Flush::pay) invalidates, then gives these tables back. A flush that is dropped unpaid never gives them
 /// back.
 #[must_use = "processors may go on using the old translation until this is paid"]
+#[verifier::reject_recursive_types(M)]
 pub struct Flush<M: TableMemory, A: PagingMode> {
     addr: VirtAddr<A>,
     size: PageSize,
@@ -46,6 +47,11 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         self.owed
     }
 
+    /// Whether tables wait to be given back.
+    pub closed spec fn keeps_tables(self) -> bool {
+        self.owed is Some
+    }
+
     /// The page's first address.
     #[inline]
     #[must_use]
@@ -72,7 +78,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     #[must_use]
     pub fn frees_tables(&self) -> (r: bool)
         ensures
-            r == self.owed() is Some,
+            r == self.keeps_tables(),
     {
         self.owed.is_some()
     }

@@ -4,6 +4,8 @@ pub(crate) mod chain;
 pub(crate) mod descend;
 mod map;
 pub(crate) mod model;
+#[cfg(verus_only)]
+pub(crate) mod perms;
 mod protect;
 mod release;
 pub(crate) mod tree;
@@ -27,6 +29,7 @@ verus! {
 ///
 /// `B` says who looks after accessed and dirty bits: with [`Preset`], the default, all pages have them set from the
 /// start and hardware never writes to a table; with [`Tracking`](crate::Tracking) hardware sets them as pages are used.
+#[verifier::reject_recursive_types(M)]
 pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
     tree: Tree<M, A, B>,
 }

@@ -4,7 +4,7 @@ use super::geometry::Geometry;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
-use crate::hw::mmu::{Rights, Step};
+use crate::hw::mmu::{settled, Rights, Step};
 use crate::prop::PageProperty;
 use vstd::prelude::*;
 
@@ -179,6 +179,12 @@ pub trait EntryFormat: Mmu + Copy {
             },
     ;
 
+    /// Every mode can express that a page was used, and that it was not.
+    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool)
+        ensures
+            Self::supports(PageProperty { accessed, dirty, ..prop }) == Self::supports(prop),
+    ;
+
     /// A zeroed table is empty.
     proof fn lemma_zero(phys_bits: u64, level: nat)
         ensures
@@ -193,7 +199,7 @@ pub trait EntryFormat: Mmu + Copy {
             Self::wf(phys_bits, level, word),
             Self::entry(level, word) matches Entry::Page { prop, .. } ==> prop.accessed && prop.dirty,
         ensures
-            Self::settled(level, word),
+            settled::<Self>(level, word),
     ;
 
     /// Whatever hardware made of a word of ours, it still is one, and tells the walk what it stands for.
@@ -218,6 +224,12 @@ pub trait EntryFormat: Mmu + Copy {
             },
     ;
 
+    /// Hardware may leave a word as it is.
+    proof fn lemma_reflexive(level: nat, word: u64)
+        ensures
+            Self::may_become(level, word, word),
+    ;
+
     /// Hardware can change a word only so often: each change sets a bit for good.
     proof fn lemma_progress(level: nat, word: u64, now: u64)
         requires
@@ -228,8 +240,8 @@ pub trait EntryFormat: Mmu + Copy {
     ;
 }
 
-/// How many of a word's bits are zero.
-pub closed spec fn unset(word: u64) -> int {
+/// A count that shrinks with each bit of a word that is set.
+pub open spec fn unset(word: u64) -> int {
     u64::MAX - word
 }
 
@@ -243,14 +255,14 @@ pub trait AccessBits: Copy {
         ensures
             r == Self::tracks(),
     ;
+}
 
-    /// What is stored of `prop`.
-    open spec fn stored(prop: PageProperty) -> PageProperty {
-        if Self::tracks() {
-            prop
-        } else {
-            PageProperty { accessed: true, dirty: true, ..prop }
-        }
+/// What a table stores of `prop`: all of it if it tracks accessed and dirty bits; otherwise these bits are set.
+pub open spec fn stored<B: AccessBits>(prop: PageProperty) -> PageProperty {
+    if B::tracks() {
+        prop
+    } else {
+        PageProperty { accessed: true, dirty: true, ..prop }
     }
 }
 

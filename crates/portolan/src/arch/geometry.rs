@@ -79,9 +79,11 @@ impl Geometry {
             r == self.span(level as nat),
             r > 0,
     {
-        let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
         proof {
             self.lemma_shift(level as nat);
+        }
+        let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
+        proof {
             self.lemma_span_shl(level as nat, shift);
         }
         1u64 << shift
@@ -113,10 +115,12 @@ impl Geometry {
             r == self.index_of(va as int, level as nat),
             0 <= r < self.entries(level as nat),
     {
+        proof {
+            self.lemma_shift(level as nat);
+        }
         let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
         let bits = if level == self.levels { self.root_bits } else { self.index_bits };
         proof {
-            self.lemma_shift(level as nat);
             self.lemma_index(va, level as nat, shift, bits as u64);
         }
         ((va >> shift) & ((1u64 << bits as u64) - 1)) as usize
@@ -131,9 +135,11 @@ impl Geometry {
             r == raw as int % self.limit(),
             0 <= r < self.limit(),
     {
-        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64 + self.root_bits as u64;
         proof {
             self.lemma_shift(self.levels as nat);
+        }
+        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64 + self.root_bits as u64;
+        proof {
             self.lemma_offset(raw, bits);
         }
         raw & ((1u64 << bits) - 1)

@@ -52,6 +52,9 @@ const NO_EXECUTE: u64 = 0x8000_0000_0000_0000;
 
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
+/// Without `PAT_HUGE`.
+const ADDRESS_HUGE: u64 = 0x000f_ffff_ffff_e000;
+
 /// How many levels: [`FourLevels`] or [`FiveLevels`].
 pub trait Levels: Copy {
     /// The number of levels.
@@ -110,6 +113,7 @@ impl Levels for FiveLevels {
 }
 
 /// x86_64 paging with as many levels as `L` says.
+#[verifier::allow(autoderive_clone_without_spec)]
 #[derive(Clone, Copy, Debug)]
 pub struct X86<L: Levels>(PhantomData<L>);
 
@@ -146,6 +150,8 @@ impl<L: Levels> Mmu for X86<L> {
 fn pat_bit(level: u8) -> (r: u64)
     ensures
         r == spec::pat_bit(level as nat),
+    opens_invariants none
+    no_unwind
 {
     if level == 1 {
         PAT_SMALL
@@ -160,6 +166,9 @@ fn cache_bits(level: u8, cache: CachePolicy) -> (r: u64)
     ensures
         r == spec::cache_bits(level as nat, cache),
 {
+    proof {
+        assert(0x10u64 | 0x8 == 0x18) by (bit_vector);
+    }
     match cache {
         CachePolicy::WriteBack => 0,
         CachePolicy::WriteThrough => PWT,
@@ -230,10 +239,9 @@ impl<L: Levels> EntryFormat for X86<L> {
         let r = if offset >> (width - 1) == 0 {
             offset
         } else {
-            offset | !((1u64 << width) - 1)
+            offset | (u64::MAX << width)
         };
         proof {
-            L::lemma_levels();
             proof::lemma_canonicalize::<L>(offset, width, r);
         }
         r
@@ -241,6 +249,9 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn level_of(size: PageSize) -> Option<u8> {
+        proof {
+            L::lemma_levels();
+        }
         match size {
             PageSize::Size4K => Some(1),
             PageSize::Size2M => Some(2),
@@ -272,7 +283,7 @@ impl<L: Levels> EntryFormat for X86<L> {
             let mask = if level == 1 {
                 ADDRESS
             } else {
-                ADDRESS & !PAT_HUGE
+                ADDRESS_HUGE
             };
             Entry::Page {
                 frame: PhysAddr(word & mask),
@@ -300,7 +311,6 @@ impl<L: Levels> EntryFormat for X86<L> {
             | (if prop.dirty { DIRTY } else { 0 }) | cache_bits(level, prop.cache)
             | (if level == 1 { 0 } else { HUGE });
         proof {
-            L::lemma_levels();
             proof::lemma_page::<L>(phys_bits, level, frame, prop, r);
         }
         r
@@ -310,20 +320,20 @@ impl<L: Levels> EntryFormat for X86<L> {
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let r = table.0 | PRESENT | WRITE | USER | ACCESSED | ((used as u64) << 52);
         proof {
-            L::lemma_levels();
             proof::lemma_table::<L>(phys_bits, level, table, used, r);
         }
         r
     }
 
     proof fn lemma_page_size(level: nat) {
-        L::lemma_levels();
         proof::lemma_spans::<L>();
     }
 
     proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        L::lemma_levels();
         proof::lemma_wf::<L>(phys_bits, level, word);
+    }
+
+    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
     }
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
@@ -331,13 +341,14 @@ impl<L: Levels> EntryFormat for X86<L> {
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        L::lemma_levels();
         proof::lemma_settled(phys_bits, level, word);
     }
 
     proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        L::lemma_levels();
         proof::lemma_step(phys_bits, level, word, now);
+    }
+
+    proof fn lemma_reflexive(level: nat, word: u64) {
     }
 
     proof fn lemma_progress(level: nat, word: u64, now: u64) {

@@ -201,7 +201,7 @@ impl<M: TableMemory> Frames<M> {
         requires
             old(perm).addr() == table,
             index < old(perm).words().len(),
-            A::settled(old(perm).level(), old(perm).words()[index as int]),
+            super::mmu::settled::<A>(old(perm).level(), old(perm).words()[index as int]),
         ensures
             final(self).held() == old(self).held(),
             final(self).phys_bits() == old(self).phys_bits(),

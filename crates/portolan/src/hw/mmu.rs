@@ -100,11 +100,11 @@ pub trait Mmu: Sized {
 
     /// Whether hardware, left alone, may turn `word` into `now` at any time: it sets accessed and dirty bits.
     spec fn may_become(level: nat, word: u64, now: u64) -> bool;
+}
 
-    /// Whether hardware leaves `word` alone.
-    open spec fn settled(level: nat, word: u64) -> bool {
-        forall|now: u64| #[trigger] Self::may_become(level, word, now) ==> now == word
-    }
+/// Whether hardware leaves `word` alone.
+pub open spec fn settled<A: Mmu>(level: nat, word: u64) -> bool {
+    forall|now: u64| #[trigger] A::may_become(level, word, now) ==> now == word
 }
 
 /// Physical memory: the 64-bit word at each (8-byte aligned) physical address.

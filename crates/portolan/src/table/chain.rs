@@ -11,27 +11,79 @@ use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 /// The tables for one address from level `lo` to level `hi`: each refers to the next lower one and to nothing else.
 pub(crate) struct Chain<A: PagingMode> {
-    pub(super) offset: u64,
-    pub(super) hi: u8,
-    pub(super) lo: u8,
+    pub(crate) offset: u64,
+    pub(crate) hi: u8,
+    pub(crate) lo: u8,
     /// Where the table of level `hi` is.
-    pub(super) head: PhysAddr,
-    pub(super) perms: Tracked<Map<NodeId, TablePerm>>,
-    pub(super) mode: PhantomData<A>,
+    pub(crate) head: PhysAddr,
+    pub(crate) perms: Tracked<Map<NodeId, TablePerm>>,
+    pub(crate) mode: PhantomData<A>,
 }
 
 impl<A: PagingMode> Chain<A> {
-    /// A chain of one table of level `lo`, with one page.
-    pub(super) fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<Self>)
+    /// A chain from level `lo`, with one page there, to just below level `top`; `None`, and none taken, if there are not
+    /// enough frames.
+    pub(super) fn make<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, top: u8, word: u64) -> (r: Option<Self>)
         requires
+            old(frames).phys_bits() <= 52,
+            offset < A::geo().limit(),
+            1 <= lo < top <= A::geo().levels,
+            A::wf(old(frames).phys_bits(), lo as nat, word),
+            A::entry(lo as nat, word) is Page,
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            match r {
+                Some(chain) => {
+                    &&& chain.inv(final(frames).phys_bits())
+                    &&& chain.offset == offset && chain.lo == lo && chain.hi + 1 == top
+                    &&& chain.page() == A::entry(lo as nat, word)
+                    &&& chain.is_added(old(frames).held(), final(frames).held())
+                },
+                None => final(frames).held() == old(frames).held(),
+            },
+    {
+        let mut chain = Self::start(frames, offset, lo, word)?;
+        while chain.hi + 1 < top
+            invariant
+                frames.phys_bits() == old(frames).phys_bits(),
+                top <= A::geo().levels,
+                chain.inv(frames.phys_bits()),
+                chain.offset == offset,
+                chain.lo == lo,
+                chain.hi < top,
+                chain.page() == A::entry(lo as nat, word),
+                chain.is_added(old(frames).held(), frames.held()),
+            decreases top - chain.hi,
+        {
+            match chain.grow(frames) {
+                Ok(longer) => {
+                    chain = longer;
+                },
+                Err(same) => {
+                    let ghost held = frames.held();
+                    same.free(frames);
+                    proof {
+                        same.lemma_undone(old(frames).held(), frames.held(), held);
+                    }
+                    return None;
+                },
+            }
+        }
+        Some(chain)
+    }
+
+    /// A chain of one table of level `lo`, with one page.
+    fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<Self>)
+        requires
+            old(frames).phys_bits() <= 52,
             offset < A::geo().limit(),
             1 <= lo < A::geo().levels,
             A::wf(old(frames).phys_bits(), lo as nat, word),
@@ -62,13 +114,13 @@ impl<A: PagingMode> Chain<A> {
         }
         let chain = Chain { offset, hi: lo, lo, head, perms: Tracked(perms), mode: PhantomData };
         proof {
-            chain.lemma_start(old(frames).held(), *frames, word);
+            chain.lemma_start(old(frames).held(), frames.phys_bits(), word);
         }
         Some(chain)
     }
 
     /// Adds a table on top; `Err` if there is no memory for it.
-    pub(super) fn grow<M: TableMemory>(self, frames: &mut Frames<M>) -> (r: Result<Self, Self>)
+    fn grow<M: TableMemory>(self, frames: &mut Frames<M>) -> (r: Result<Self, Self>)
         requires
             self.inv(old(frames).phys_bits()),
             self.hi + 1 < A::geo().levels,
@@ -114,7 +166,7 @@ impl<A: PagingMode> Chain<A> {
                     mode: PhantomData,
                 };
                 proof {
-                    chain.lemma_grow(was, held, *frames, word);
+                    chain.lemma_grow(was, phys_bits, held, word);
                 }
                 Ok(chain)
             },
@@ -135,10 +187,14 @@ impl<A: PagingMode> Chain<A> {
         let ghost chain = self;
         let tracked mut perms = self.perms.get();
         let ghost held = frames.held();
+        proof {
+            chain.lemma_unfreed(frames.phys_bits(), held);
+        }
         loop
+            invariant_except_break
+                chain.is_freed(level as nat, table, perms, held, frames.held()),
             invariant
                 chain.inv(frames.phys_bits()),
-                chain.is_freed(level as nat, table, perms, held, frames.held()),
                 frames.phys_bits() == old(frames).phys_bits(),
                 self.offset == chain.offset,
                 self.lo == chain.lo,
@@ -151,7 +207,7 @@ impl<A: PagingMode> Chain<A> {
             let ghost id = home(A::geo(), self.offset as int, level as nat);
             let index = A::geometry().index(self.offset, level);
             proof {
-                chain.lemma_free(level as nat, table, perms, held, frames.held());
+                chain.lemma_free(frames.phys_bits(), level as nat, table, perms, held, frames.held());
             }
             let tracked perm = perms.tracked_remove(id);
             let word = frames.read::<A>(table, index, Tracked(&perm));

@@ -8,37 +8,37 @@ use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 /// A table on the way, and what is noted above it.
 #[derive(Clone, Copy)]
-pub(super) struct Stop {
-    pub(super) level: u8,
-    pub(super) table: PhysAddr,
+pub(crate) struct Stop {
+    pub(crate) level: u8,
+    pub(crate) table: PhysAddr,
     /// The table above, and what its entry notes of how many entries of this one are in use. 1 for the root, which has no table above.
-    pub(super) above: PhysAddr,
-    pub(super) used: u16,
+    pub(crate) above: PhysAddr,
+    pub(crate) used: u16,
 }
 
 /// Where a descent ended.
-pub(super) struct Descent {
+pub(crate) struct Descent {
     /// The last table.
-    pub(super) stop: Stop,
+    pub(crate) stop: Stop,
     /// The index of the address in it.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// The word found there.
-    pub(super) word: u64,
+    pub(crate) word: u64,
     /// What it stands for.
-    pub(super) entry: Entry,
+    pub(crate) entry: Entry,
     /// The last table on the way, at or above `stop`, that holds something besides the path: all below it would be
     /// empty without the address.
-    pub(super) cut: Stop,
+    pub(crate) cut: Stop,
     /// Where the table below `cut` is, unless `cut` is `stop`.
-    pub(super) head: PhysAddr,
+    pub(crate) head: PhysAddr,
 }
 
 impl Descent {
@@ -46,7 +46,7 @@ impl Descent {
     #[inline(always)]
     pub(super) fn slot(&self) -> (r: Slot)
         ensures
-            r == self.spec_slot(),
+            r == self.at(),
     {
         Slot { level: self.stop.level, table: self.stop.table, index: self.index }
     }
@@ -92,13 +92,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                         head = table;
                     }
                     proof {
-                        self.lemma_descent_step(va as int, was.0, was.1, was.2, word, stop, cut, head);
+                        self.lemma_descent_step(va as int, was.0, was.1, was.2, table, used, (stop, cut, head));
                     }
                     continue ;
                 }
             }
             proof {
-                self.lemma_descent_end(va as int, stop, word, entry);
+                assert(self.is_slot(va as int, slot));
             }
             return Descent { stop, index, word, entry, cut, head };
         }

@@ -4,6 +4,8 @@ use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
+#[cfg(verus_only)]
+use crate::arch::entry::stored;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
@@ -11,14 +13,14 @@ use crate::prop::PageProperty;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 /// Why a page could not be mapped.
-pub(super) enum Obstacle {
+pub(crate) enum Obstacle {
     /// A page of this level, or tables below the wanted one, are in the way.
     Mapped {
         /// The level of the page that is in the way; the wanted level if there are smaller ones.
@@ -38,29 +40,34 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).inv(),
             match r {
-                Ok(()) => final(self).mapped_from(*old(self), va as int, level as nat, frame, B::stored(prop)),
+                Ok(()) => final(self).put_from(*old(self), va as int, level as nat, Entry::Page { frame, prop: stored::<B>(prop) })
+                    && !old(self).space().overlaps(va as int, A::geo().span(level as nat)),
                 Err(why) => final(self).unchanged_from(*old(self)) && old(self).is_obstacle(va as int, level as nat, why),
             },
     {
         let d = self.descend(va, level);
-        let word = A::page(Ghost(self.frames.phys_bits()), level, frame, Self::stored(prop));
+        let prop = Self::stored(prop);
+        let word = A::page(Ghost(self.frames.phys_bits()), level, frame, prop);
         match d.entry {
-            Entry::Empty => if d.stop.level == level {
+            Entry::Empty => {
                 proof {
-                    self.lemma_map_leaf(va as int, d, word);
+                    self.lemma_vacant(va as int, level as nat, d.stop.level as nat);
+                    self.lemma_slot(va as int, d.at());
+                }
+                if d.stop.level > level {
+                    return self.map_below(va, level, d, word);
                 }
                 self.set(Ghost(va as int), d.slot(), word);
                 let ghost mid = *self;
                 proof {
-                    old(self).lemma_after_set(mid, va as int, d, word);
+                    self.lemma_after_set(*old(self), va as int, d.stop, A::entry(level as nat, word));
                 }
-                self.note(va, d.stop, (d.stop.used + 1) as u16);
+                self.note(va, d.stop, d.stop.used + 1);
                 proof {
-                    old(self).lemma_mapped_leaf(mid, *self, va as int, d, word);
+                    self.lemma_after_note(mid, va as int, d.stop, (d.stop.used + 1) as u16);
+                    self.lemma_steps(*old(self), mid);
                 }
                 Ok(())
-            } else {
-                self.map_below(va, level, d, word)
             },
             _ => {
                 proof {
@@ -78,9 +85,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_descent(va as int, level as nat, d),
             d.entry is Empty,
             1 <= level < d.stop.level,
-            old(self).may_set(va as int, level as nat, A::entry(level as nat, word)),
             A::wf(old(self).phys_bits(), level as nat, word),
             A::entry(level as nat, word) is Page,
+            Self::preset(A::entry(level as nat, word)),
         ensures
             final(self).inv(),
             match r {
@@ -88,29 +95,27 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Err(why) => final(self).unchanged_from(*old(self)) && why is NoMemory,
             },
     {
-        let mut chain = match Chain::<A>::start(&mut self.frames, va, level, word) {
+        let chain = match Chain::<A>::make(&mut self.frames, va, level, d.stop.level, word) {
             Some(chain) => chain,
             None => {
                 return Err(Obstacle::NoMemory);
             },
         };
-        while chain.hi + 1 < d.stop.level
-            invariant
-                true,
-            decreases d.stop.level - chain.hi,
-        {
-            match chain.grow(&mut self.frames) {
-                Ok(longer) => {
-                    chain = longer;
-                },
-                Err(chain) => {
-                    chain.free(&mut self.frames);
-                    return Err(Obstacle::NoMemory);
-                },
-            }
+        let ghost before = *self;
+        let ghost linked = chain;
+        proof {
+            self.lemma_may_link(*old(self), va as int, d, chain);
         }
         self.link(Ghost(va as int), d.slot(), chain);
-        self.note(va, d.stop, (d.stop.used + 1) as u16);
+        let ghost mid = *self;
+        proof {
+            self.lemma_after_link(*old(self), before, va as int, d, linked);
+        }
+        self.note(va, d.stop, d.stop.used + 1);
+        proof {
+            self.lemma_after_note(mid, va as int, d.stop, (d.stop.used + 1) as u16);
+            self.lemma_steps(*old(self), mid);
+        }
         Ok(())
     }
 
@@ -118,8 +123,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn stored(prop: PageProperty) -> (r: PageProperty)
         ensures
-            r == B::stored(prop),
+            r == stored::<B>(prop),
+            A::supports(r) == A::supports(prop),
     {
+        proof {
+            A::lemma_supports(prop, true, true);
+        }
         if B::tracking() {
             prop
         } else {

@@ -1,4 +1,4 @@
-//! Changing one page's properties.
+//! Changing one page's entry, and clearing it.
 
 use super::descend::Descent;
 use super::tree::Tree;
@@ -10,14 +10,86 @@ use crate::prop::PageProperty;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Gives the page that `d` found other properties, by one store; accessed and dirty bits stay.
+    /// Gives the page that `d` found other properties, or with `None` clears its entry, by one store; answers with what
+    /// the entry was at that moment. Accessed and dirty bits stay.
+    #[inline(always)]
+    pub(super) fn replace(&mut self, va: u64, d: &Descent, prop: Option<PageProperty>) -> (r: (PhysAddr, PageProperty))
+        requires
+            old(self).linked(),
+            old(self).is_descent(va as int, d.stop.level as nat, *d),
+            d.entry is Page,
+            prop matches Some(prop) ==> A::supports(prop),
+        ensures
+            final(self).replaced_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, prop)),
+            final(self).steps_from(*old(self)),
+            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+    {
+        let slot = d.slot();
+        let ghost phys_bits = self.frames.phys_bits();
+        let mut word = d.word;
+        proof {
+            self.lemma_unchanged(va as int, slot);
+        }
+        loop
+            invariant
+                old(self).linked(),
+                slot == d.at(),
+                old(self).is_slot(va as int, slot),
+                phys_bits == self.phys_bits(),
+                prop matches Some(prop) ==> A::supports(prop),
+                self.is_seen(*old(self), va as int, slot),
+                self.reads(va as int, slot.level as nat, word, A::entry(slot.level as nat, word)),
+            decreases self.tries(va as int, slot.level as nat, word),
+        {
+            proof {
+                self.lemma_page_entry(*old(self), va as int, slot, word);
+            }
+            let was = page_of(A::decode(slot.level, word));
+            let new = match prop {
+                Some(prop) => {
+                    proof {
+                        A::lemma_supports(prop, prop.keeping(was.1).accessed, prop.keeping(was.1).dirty);
+                    }
+                    A::page(Ghost(phys_bits), slot.level, was.0, prop.keeping(was.1))
+                },
+                None => 0,
+            };
+            proof {
+                self.lemma_may_replace(*old(self), va as int, slot, word, prop, new);
+            }
+            let ghost before = *self;
+            if !B::tracking() {
+                self.set(Ghost(va as int), slot, new);
+                proof {
+                    self.lemma_replaced(*old(self), before, va as int, slot, A::entry(slot.level as nat, new));
+                }
+                return was;
+            }
+            match self.exchange(Ghost(va as int), slot, word, new) {
+                Ok(_) => {
+                    proof {
+                        self.lemma_replaced(*old(self), before, va as int, slot, A::entry(slot.level as nat, new));
+                    }
+                    return was;
+                },
+                Err(now) => {
+                    proof {
+                        self.lemma_seen(*old(self), before, va as int, slot, word, now);
+                    }
+                    word = now;
+                },
+            }
+        }
+    }
+
+    /// Gives the page that `d` found other properties.
     #[inline]
     pub(super) fn protect(&mut self, va: u64, d: Descent, prop: PageProperty) -> (r: (PhysAddr, PageProperty))
         requires
@@ -27,27 +99,28 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::supports(prop),
         ensures
             final(self).inv(),
-            final(self).protected_from(*old(self), va as int, d.stop.level as nat, prop, r),
+            final(self).put_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, Some(prop))),
+            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
     {
-        let slot = d.slot();
-        let ghost phys_bits = self.frames.phys_bits();
-        let mut word = d.word;
-        loop {
-            let (frame, was) = match A::decode(slot.level, word) {
-                Entry::Page { frame, prop } => (frame, prop),
-                _ => (PhysAddr(0), prop),
-            };
-            let new = A::page(Ghost(phys_bits), slot.level, frame, prop.keeping(was));
-            if B::tracking() {
-                match self.exchange(Ghost(va as int), slot, word, new) {
-                    Ok(_) => return (frame, was),
-                    Err(now) => word = now,
-                }
-            } else {
-                self.set(Ghost(va as int), slot, new);
-                return (frame, was);
-            }
+        let r = self.replace(va, &d, Some(prop));
+        proof {
+            self.lemma_protected(*old(self), va as int, d, Self::replacement(r, Some(prop)));
         }
+        r
+    }
+}
+
+/// The frame and properties of an entry that is a page.
+#[inline(always)]
+fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
+    requires
+        entry is Page,
+    ensures
+        entry == (Entry::Page { frame: r.0, prop: r.1 }),
+{
+    match entry {
+        Entry::Page { frame, prop } => (frame, prop),
+        _ => (PhysAddr(0), PageProperty::KERNEL_RO),
     }
 }
 

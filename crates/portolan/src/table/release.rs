@@ -8,9 +8,9 @@ use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 

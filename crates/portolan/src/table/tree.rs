@@ -16,28 +16,29 @@ use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 /// The tables of one address space.
+#[verifier::reject_recursive_types(M)]
 pub(crate) struct Tree<M: TableMemory, A: PagingMode, B: AccessBits> {
-    pub(super) frames: Frames<M>,
-    pub(super) root: PhysAddr,
-    pub(super) perms: Tracked<Map<NodeId, TablePerm>>,
+    pub(crate) frames: Frames<M>,
+    pub(crate) root: PhysAddr,
+    pub(crate) perms: Tracked<Map<NodeId, TablePerm>>,
     /// What the address space was after each store.
-    pub(super) trace: Ghost<Seq<AddressSpace>>,
-    pub(super) mode: PhantomData<(A, B)>,
+    pub(crate) trace: Ghost<Seq<AddressSpace>>,
+    pub(crate) mode: PhantomData<(A, B)>,
 }
 
 /// An entry: the level of its table, where the table is, and the index.
 #[derive(Clone, Copy)]
 pub(crate) struct Slot {
-    pub(super) level: u8,
-    pub(super) table: PhysAddr,
-    pub(super) index: usize,
+    pub(crate) level: u8,
+    pub(crate) table: PhysAddr,
+    pub(crate) index: usize,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
@@ -96,6 +97,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.reads(va, slot.level as nat, r.0, r.1),
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
+        proof {
+            self.lemma_slot(va, slot);
+        }
         let tracked perm = self.perms.borrow().tracked_borrow(id);
         let word = self.frames.read::<A>(slot.table, slot.index, Tracked(perm));
         proof {
@@ -122,10 +126,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
         self.frames.write::<A>(slot.table, slot.index, word, Tracked(&mut perm));
+        let ghost written = perm;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
             self.trace@ = self.trace@.push(self.space());
-            self.lemma_set(*old(self), va, slot, word);
+            self.lemma_set(*old(self), va, slot, word, written);
         }
     }
 
@@ -146,7 +151,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     A::entry(slot.level as nat, current),
                 ) && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, word)),
                 Err(now) => now != current && old(self).reads(va, slot.level as nat, now, A::entry(slot.level as nat, now))
-                    && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, now)),
+                    && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, now))
+                    && final(self).word_at(va, slot.level as nat) == now,
             },
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
@@ -155,6 +161,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
         let r = self.frames.compare_exchange::<A>(slot.table, slot.index, current, word, Tracked(&mut perm));
+        let ghost written = perm;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
             self.trace@ = self.trace@.push(self.space());
@@ -163,7 +170,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Err(now) => now,
             };
             old(self).lemma_read(va, slot, match r { Ok(was) => was, Err(now) => now });
-            self.lemma_set(*old(self), va, slot, new);
+            self.lemma_set(*old(self), va, slot, new, written);
         }
         r
     }
@@ -186,12 +193,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let word = A::table(Ghost(phys_bits), slot.level, chain.head, 1);
         let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
         self.frames.write::<A>(slot.table, slot.index, word, Tracked(&mut perm));
+        let ghost written = perm;
         let tracked below = chain.perms.get();
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
             self.perms.borrow_mut().tracked_union_prefer_right(below);
             self.trace@ = self.trace@.push(self.space());
-            self.lemma_link(*old(self), va, slot, word, chain);
+            self.lemma_link(*old(self), va, slot, word, written, chain);
         }
     }
 
@@ -206,20 +214,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             r.lo == lo,
     {
         let ghost id = home(A::geo(), va as int, slot.level as nat);
+        let ghost path = self.path(va as int, lo as nat, (slot.level - 1) as nat);
         proof {
             self.lemma_slot(va as int, slot);
         }
         let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
         self.frames.write::<A>(slot.table, slot.index, 0, Tracked(&mut perm));
+        let ghost written = perm;
         let tracked below;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
-            below = self.perms.borrow_mut().tracked_remove_keys(old(self).path(va as int, lo as nat, (slot.level - 1) as nat));
+            assert(self.perms@.dom() =~= old(self).perms@.dom());
+            below = self.perms.borrow_mut().tracked_remove_keys(path);
             self.trace@ = self.trace@.push(self.space());
         }
         let chain = Chain { offset: va, hi: slot.level - 1, lo, head, perms: Tracked(below), mode: PhantomData };
         proof {
-            self.lemma_unlink(*old(self), va as int, slot, chain);
+            self.lemma_unlink(*old(self), va as int, slot, written, chain);
         }
         chain
     }

@@ -3,24 +3,27 @@
 use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::{Slot, Tree};
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+use crate::addr::PhysAddr;
+#[cfg(verus_only)]
+use crate::arch::entry::Entry;
+use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::arch::PagingMode;
 use crate::hw::memory::{Frames, TableMemory};
 use crate::prop::PageProperty;
-use crate::addr::PhysAddr;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(crate) mod proof;
 #[cfg(verus_only)]
-mod spec;
+pub(crate) mod spec;
 
 verus! {
 
 /// Tables that are no longer reachable, with the account of their frames.
+#[verifier::reject_recursive_types(M)]
 pub(crate) struct Owed<M: TableMemory, A: PagingMode> {
-    pub(super) frames: Frames<M>,
-    pub(super) chain: Chain<A>,
+    pub(crate) frames: Frames<M>,
+    pub(crate) chain: Chain<A>,
 }
 
 impl<M: TableMemory, A: PagingMode> Owed<M, A> {
@@ -31,11 +34,12 @@ impl<M: TableMemory, A: PagingMode> Owed<M, A> {
     {
         let mut owed = self;
         owed.chain.free(&mut owed.frames);
+        assert(owed.frames.held() =~= Set::empty());
     }
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Unmaps the page that `d` found, and takes tables that become empty out of the tree.
+    /// Unmaps the page that `d` found, and takes tables that become empty out of the tree by one store.
     #[inline]
     pub(super) fn unmap(&mut self, va: u64, d: Descent) -> (r: (PhysAddr, PageProperty, Option<Owed<M, A>>))
         requires
@@ -44,48 +48,55 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.entry is Page,
         ensures
             final(self).inv(),
-            final(self).unmapped_from(*old(self), va as int, d.stop.level as nat, r),
+            final(self).put_from(*old(self), va as int, d.stop.level as nat, Entry::Empty),
+            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+            final(self).is_handed_over(*old(self), r.2),
     {
-        let (frame, prop) = self.take(va, &d);
-        let cut = d.cut;
-        let owed = if cut.level == d.stop.level {
-            None
-        } else {
-            let index = A::geometry().index(va, cut.level);
-            let chain = self.unlink(va, Slot { level: cut.level, table: cut.table, index }, d.head, d.stop.level);
-            let frames = self.frames.detach(Ghost(chain.tables()));
-            Some(Owed { frames, chain })
-        };
-        self.note(va, cut, (cut.used - 1) as u16);
-        (frame, prop, owed)
+        let (frame, prop) = self.replace(va, &d, None);
+        let ghost cleared = *self;
+        proof {
+            self.lemma_cleared(*old(self), va as int, d);
+        }
+        if d.cut.level > d.stop.level {
+            let owed = self.cut_off(Ghost(*old(self)), va, d);
+            return (frame, prop, Some(owed));
+        }
+        self.note(va, d.cut, d.cut.used - 1);
+        proof {
+            self.lemma_after_note(cleared, va as int, d.cut, (d.cut.used - 1) as u16);
+            self.lemma_unmapped(*old(self), cleared, cleared);
+        }
+        (frame, prop, None)
     }
 
-    /// Clears the entry of the page that `d` found; with a page's last accessed and dirty bits.
-    #[inline(always)]
-    fn take(&mut self, va: u64, d: &Descent) -> (r: (PhysAddr, PageProperty))
+    /// Takes the tables that are empty without the page that was cleared out of the tree.
+    fn cut_off(&mut self, Ghost(mapped): Ghost<Self>, va: u64, d: Descent) -> (r: Owed<M, A>)
         requires
-            old(self).linked(),
-            old(self).is_descent(va as int, d.stop.level as nat, *d),
-            d.entry is Page,
+            old(self).is_cleared(mapped, va as int, d),
+            d.cut.level > d.stop.level,
         ensures
-            final(self).taken_from(*old(self), va as int, d.stop.level as nat, r),
+            final(self).inv(),
+            final(self).space() == old(self).space(),
+            final(self).steps_from(mapped),
+            final(self).is_handed_over(mapped, Some(r)),
     {
-        let slot = d.slot();
-        let mut word = d.word;
-        if B::tracking() {
-            loop {
-                match self.exchange(Ghost(va as int), slot, word, 0) {
-                    Ok(_) => break ,
-                    Err(now) => word = now,
-                }
-            }
-        } else {
-            self.set(Ghost(va as int), slot, 0);
+        let ghost cleared = *self;
+        let slot = Slot { level: d.cut.level, table: d.cut.table, index: A::geometry().index(va, d.cut.level) };
+        let chain = self.unlink(va, slot, d.head, d.stop.level);
+        proof {
+            self.lemma_after_unlink(mapped, cleared, va as int, d, chain);
         }
-        match A::decode(slot.level, word) {
-            Entry::Page { frame, prop } => (frame, prop),
-            _ => (PhysAddr(0), PageProperty::KERNEL_RO),
+        let frames = self.frames.detach(Ghost(chain.tables()));
+        let ghost mid = *self;
+        proof {
+            self.lemma_detached(mapped, cleared, va as int, d, chain);
         }
+        self.note(va, d.cut, d.cut.used - 1);
+        proof {
+            self.lemma_after_note(mid, va as int, d.cut, (d.cut.used - 1) as u16);
+            self.lemma_unmapped(mapped, cleared, mid);
+        }
+        Owed { frames, chain }
     }
 }
 

@@ -77,6 +77,25 @@ pub open spec fn entry(level: nat, word: u64) -> Entry {
     }
 }
 
+/// The word for a page.
+pub open spec fn page(level: nat, frame: PhysAddr, prop: PageProperty) -> u64 {
+    frame.0 | 0x1 | (if prop.write { 0x2u64 } else { 0 }) | (if prop.user { 0x4u64 } else { 0 })
+        | (if prop.execute { 0u64 } else { 0x8000_0000_0000_0000 }) | (if prop.global { 0x100u64 } else { 0 })
+        | (if prop.accessed { 0x20u64 } else { 0 }) | (if prop.dirty { 0x40u64 } else { 0 })
+        | cache_bits(level, prop.cache) | (if level == 1 { 0u64 } else { 0x80 })
+}
+
+/// A page of `level` is 2 to the power of this many bytes.
+pub open spec fn size_bits(level: nat) -> u64 {
+    if level == 1 {
+        12
+    } else if level == 2 {
+        21
+    } else {
+        30
+    }
+}
+
 /// The address bits of a page of `level` that must be zero, besides those beyond the machine's addresses.
 pub open spec fn low_bits(level: nat) -> u64 {
     if level == 1 {
@@ -88,16 +107,17 @@ pub open spec fn low_bits(level: nat) -> u64 {
     }
 }
 
-/// Whether an entry is one of ours: empty is all zeros, reserved bits are zero, and tables allow everything.
+/// Whether an entry is one of ours: empty is all zeros, reserved bits are zero, what it refers to fits the machine's
+/// addresses, and tables allow everything.
 pub open spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
     if word & 0x1 == 0 {
         word == 0
     } else {
         &&& word & 0x000f_ffff_ffff_ffff & !sub(1u64 << phys_bits, 1) == 0
         &&& if is_page(level, word) {
-            word & low_bits(level) == 0
+            size_bits(level) <= phys_bits && word & low_bits(level) == 0
         } else {
-            word & 0x8000_0000_0000_00a7 == 0x27
+            12 <= phys_bits && word & 0x8000_0000_0000_00a7 == 0x27
         }
     }
 }

@@ -1,1 +1,82 @@
-use vstd::prelude::*; verus! {} 
+//! Where a descent is, and where it ended.
+
+use super::super::model::{home, used};
+use super::super::tree::{Slot, Tree};
+use super::{Descent, Stop};
+use crate::addr::PhysAddr;
+use crate::arch::entry::{AccessBits, Entry};
+use crate::arch::PagingMode;
+use crate::hw::memory::TableMemory;
+use vstd::prelude::*;
+
+verus! {
+
+impl Descent {
+    /// The entry where the descent ended.
+    pub(crate) open spec fn at(self) -> Slot {
+        Slot { level: self.stop.level, table: self.stop.table, index: self.index }
+    }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// `stop` is the table for `va` of its level, and knows what is above it.
+    pub(crate) open spec fn is_stop(self, va: int, stop: Stop) -> bool {
+        let l = stop.level as nat;
+        &&& self.model().in_range(va)
+        &&& 1 <= l <= A::geo().levels
+        &&& self.perms@.contains_key(home(A::geo(), va, l))
+        &&& self.perms@[home(A::geo(), va, l)].addr() == stop.table
+        &&& if l < A::geo().levels {
+            &&& self.perms@.contains_key(home(A::geo(), va, l + 1))
+            &&& self.perms@[home(A::geo(), va, l + 1)].addr() == stop.above
+            &&& self.entry_at(va, l + 1) is Table
+            &&& self.entry_at(va, l + 1)->used == stop.used
+        } else {
+            stop.used == 1
+        }
+    }
+
+    /// The table of level `l` for `va` is there, and one of its entries is in use.
+    pub(crate) open spec fn is_lone(self, va: int, l: nat) -> bool {
+        &&& self.perms@.contains_key(home(A::geo(), va, l))
+        &&& used(self.model().nodes[home(A::geo(), va, l)].entries) == 1
+    }
+
+    /// The way from the root to `stop`: `cut` is the lowest table on it that holds something besides the way.
+    pub(crate) open spec fn is_way(self, va: int, stop: Stop, cut: Stop, head: PhysAddr) -> bool {
+        let l = stop.level as nat;
+        &&& self.is_stop(va, stop)
+        &&& self.is_stop(va, cut)
+        &&& l <= cut.level
+        &&& cut.level < A::geo().levels ==> cut.used != 1
+        &&& forall|m: nat| l <= m < cut.level ==> #[trigger] self.is_lone(va, m)
+        &&& forall|m: nat|
+            l < m <= cut.level ==> (#[trigger] self.entry_at(va, m)) is Table && (m < cut.level ==> self.entry_at(va, m)->used
+                == 1)
+        &&& l < cut.level ==> self.entry_at(va, cut.level as nat)->used == 1 && head == self.perms@[home(
+            A::geo(),
+            va,
+            (cut.level - 1) as nat,
+        )].addr()
+    }
+
+    /// `d` is where the descent to level `target` for `va` ends.
+    pub(crate) open spec fn is_descent(self, va: int, target: nat, d: Descent) -> bool {
+        &&& self.is_way(va, d.stop, d.cut, d.head)
+        &&& target <= d.stop.level
+        &&& self.is_slot(va, d.at())
+        &&& self.reads(va, d.stop.level as nat, d.word, d.entry)
+        &&& d.stop.level == target || !(d.entry is Table)
+    }
+
+    /// This is `old` with `n` noted as how many entries of the table of level `l` for `va` are in use.
+    pub(crate) open spec fn noted_from(self, old: Self, va: int, l: nat, n: u16) -> bool {
+        if l < A::geo().levels {
+            self.set_from(old, va, l + 1, Entry::Table { table: old.entry_at(va, l + 1)->table, used: n })
+        } else {
+            self == old
+        }
+    }
+}
+
+} // verus!

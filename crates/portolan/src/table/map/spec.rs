@@ -1,1 +1,54 @@
-use vstd::prelude::*; verus! {} 
+//! What mapping a page means.
+
+use super::super::tree::Tree;
+use super::Obstacle;
+use crate::addr::PhysAddr;
+use crate::arch::entry::{is_frame_address, AccessBits, Entry};
+use crate::arch::PagingMode;
+use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// The request is one that an entry of level `l` can express.
+    pub(crate) open spec fn may_map(self, va: int, l: nat, frame: PhysAddr, prop: PageProperty) -> bool {
+        &&& self.model().in_range(va)
+        &&& va % A::geo().span(l) == 0
+        &&& 1 <= l <= A::geo().levels
+        &&& A::page_size(l) is Some
+        &&& is_frame_address(frame, self.phys_bits(), A::geo().span(l))
+        &&& A::supports(prop)
+    }
+
+    /// This is `old` with `e` mapping `va` at level `l`.
+    pub(crate) open spec fn put_from(self, old: Self, va: int, l: nat, e: Entry) -> bool {
+        &&& self.space() == old.space_with(va, l, e)
+        &&& self.steps_from(old)
+    }
+
+    /// This means what `old` does, and nothing was stored.
+    pub(crate) open spec fn unchanged_from(self, old: Self) -> bool {
+        &&& self.space() == old.space()
+        &&& self.phys_bits() == old.phys_bits()
+        &&& self.root == old.root
+        &&& self.trace@ == old.trace@
+        &&& self.perms@ == old.perms@
+    }
+
+    /// `why` is why nothing can be mapped at `va` at level `l`.
+    pub(crate) open spec fn is_obstacle(self, va: int, l: nat, why: Obstacle) -> bool {
+        match why {
+            Obstacle::Mapped { level } => {
+                &&& l <= level <= A::geo().levels
+                &&& self.space().overlaps(va, A::geo().span(l))
+                &&& level > l ==> A::page_size(level as nat) is Some && self.space().lookup(va) is Some
+                    && self.space().lookup(va)->0.size == A::page_size(level as nat)->0
+            },
+            Obstacle::NoMemory => !self.space().overlaps(va, A::geo().span(l)),
+        }
+    }
+}
+
+} // verus!

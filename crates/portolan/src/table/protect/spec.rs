@@ -1,1 +1,40 @@
-use vstd::prelude::*; verus! {} 
+//! What replacing a page's entry means.
+
+use super::super::tree::{Slot, Tree};
+use crate::addr::PhysAddr;
+use crate::arch::entry::{unset, AccessBits, Entry};
+use crate::arch::PagingMode;
+use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// What takes the place of the page `was`.
+    pub(crate) open spec fn replacement(was: (PhysAddr, PageProperty), prop: Option<PageProperty>) -> Entry {
+        match prop {
+            Some(prop) => Entry::Page { frame: was.0, prop: prop.keeping(was.1) },
+            None => Entry::Empty,
+        }
+    }
+
+    /// This is `old`, but for bits of the entry at `slot` that hardware was seen to have set.
+    pub(crate) open spec fn is_seen(self, old: Self, va: int, slot: Slot) -> bool {
+        let e = self.entry_at(va, slot.level as nat);
+        &&& self.is_slot(va, slot)
+        &&& self.replaced_from(old, va, slot.level as nat, e)
+        &&& old.entry_at(va, slot.level as nat) is Page
+        &&& old.entry_at(va, slot.level as nat).may_become(e)
+        &&& old.space().may_become(self.space())
+        &&& old.trace@.is_prefix_of(self.trace@)
+        &&& forall|k: int| old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(#[trigger] self.trace@[k])
+    }
+
+    /// A count that shrinks each time that hardware gets in between.
+    pub(crate) open spec fn tries(self, va: int, l: nat, word: u64) -> int {
+        2 * unset(self.word_at(va, l)) + if word == self.word_at(va, l) { 0int } else { 1 }
+    }
+}
+
+} // verus!

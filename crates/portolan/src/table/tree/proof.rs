@@ -1,1 +1,491 @@
-use vstd::prelude::*; verus! {} 
+//! The stores' proofs: from words to the model, and there by the model's lemmas.
+
+use super::super::chain::proof::{is_new, lemma_new};
+use super::super::chain::Chain;
+use super::super::model::counting::{lemma_used_one, lemma_used_zero};
+use super::super::model::{blank, home, used, Model, NodeId};
+use super::super::perms::{lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union, model, node, perm_ok, perms_ok, tables};
+use super::{Slot, Tree};
+use crate::addr::PhysAddr;
+use crate::arch::entry::{is_table_address, AccessBits, Entry, EntryFormat};
+use crate::arch::PagingMode;
+use crate::hw::memory::{TableMemory, TablePerm};
+use crate::spec::space::AddressSpace;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// The table that `slot` is in.
+    pub(crate) proof fn lemma_slot(self, va: int, slot: Slot)
+        requires
+            self.linked(),
+            self.is_slot(va, slot),
+        ensures
+            A::geo().wf(),
+            self.perms@.dom().contains(home(A::geo(), va, slot.level as nat)),
+            perm_ok::<A>(self.perms@[home(A::geo(), va, slot.level as nat)], slot.level as nat, self.phys_bits()),
+            0 <= slot.index < self.perms@[home(A::geo(), va, slot.level as nat)].words().len(),
+            self.entry_at(va, slot.level as nat) == A::entry(slot.level as nat, self.word_at(va, slot.level as nat)),
+            A::wf(self.phys_bits(), slot.level as nat, self.word_at(va, slot.level as nat)),
+            !(self.entry_at(va, slot.level as nat) is Page) ==> self.is_settled(va, slot.level as nat),
+            !B::tracks() ==> self.is_settled(va, slot.level as nat),
+    {
+        let n = home(A::geo(), va, slot.level as nat);
+        let perm = self.perms@[n];
+        A::geo().lemma_bounds(va, slot.level as nat);
+        assert(self.model().nodes[n] == node::<A>(perm));
+        assert(A::wf(self.phys_bits(), slot.level as nat, perm.words()[slot.index as int]));
+        let e = self.model().nodes[n].entries[slot.index as int];
+        assert(Self::preset(e));
+        if !(e is Page) || !B::tracks() {
+            A::lemma_settled(self.phys_bits(), slot.level as nat, perm.words()[slot.index as int]);
+        }
+    }
+
+    pub(super) proof fn lemma_read(self, va: int, slot: Slot, word: u64)
+        requires
+            self.linked(),
+            self.is_slot(va, slot),
+            A::may_become(slot.level as nat, self.word_at(va, slot.level as nat), word),
+        ensures
+            self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
+    {
+        self.lemma_slot(va, slot);
+        A::lemma_step(self.phys_bits(), slot.level as nat, self.word_at(va, slot.level as nat), word);
+    }
+
+    pub(super) proof fn lemma_set(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_set(va, slot.level as nat, A::entry(slot.level as nat, word)),
+            A::wf(old.phys_bits(), slot.level as nat, word),
+            self.perms@ == old.perms@.remove(home(A::geo(), va, slot.level as nat)).insert(
+                home(A::geo(), va, slot.level as nat),
+                perm,
+            ),
+            old.is_written(va, slot, word, perm),
+            self.phys_bits() == old.phys_bits(),
+            self.root == old.root,
+            self.frames.held() == old.frames.held(),
+            self.trace@ == old.trace@.push(self.space()),
+        ensures
+            self.set_from(old, va, slot.level as nat, A::entry(slot.level as nat, word)),
+    {
+        let l = slot.level as nat;
+        let n = home(A::geo(), va, l);
+        let i = slot.index as int;
+        let e = A::entry(l, word);
+        let was = old.model();
+        old.lemma_slot(va, slot);
+        A::geo().lemma_bounds(va, l);
+        A::geo().lemma_decompose(va, l);
+        assert(was.nodes.contains_key(n));
+        assert(self.perms@.dom() =~= old.perms@.dom());
+        // the words are the model's entries
+        let put = was.put(n, i, e);
+        assert forall|m: NodeId| self.perms@.contains_key(m) implies self.model().nodes[m] == put.nodes[m] by {
+            if m == n {
+                assert(node::<A>(self.perms@[n]).entries =~= node::<A>(old.perms@[n]).entries.update(i, e));
+            }
+        }
+        assert(self.model().nodes =~= put.nodes);
+        assert(self.model() == put);
+        match e {
+            Entry::Table { used, .. } => {
+                was.lemma_note::<A>(n, i, used);
+                assert(e == (Entry::Table { table: was.nodes[n].entries[i]->table, used }));
+            },
+            _ => {
+                was.lemma_put::<A>(n, i, e);
+            },
+        }
+        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+            #[trigger] self.model().nodes[m].entries[j],
+        ) by {
+            assert(old.perms@.contains_key(m));
+            let _ = Self::preset(was.nodes[m].entries[j]);
+        }
+        assert(perm_ok::<A>(self.perms@[n], l, self.phys_bits()));
+        assert(perms_ok::<A>(self.perms@, self.phys_bits())) by {
+            assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(
+                self.perms@[m],
+                m.level,
+                self.phys_bits(),
+            ) by {
+                assert(old.perms@.contains_key(m));
+            }
+            assert forall|m: NodeId, k: NodeId| #[trigger]
+                self.perms@.contains_key(m) && #[trigger] self.perms@.contains_key(k) && self.perms@[m].addr()
+                    == self.perms@[k].addr() implies m == k by {
+                assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
+            }
+        }
+        lemma_tables_same(self.perms@, old.perms@);
+        assert(self.space().pages =~= old.space_with(va, l, e).pages);
+    }
+
+    /// What was there before a chain was linked, and where the chain is now.
+    proof fn lemma_link_attached(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_link(va, slot.level as nat, chain),
+            A::entry(slot.level as nat, word) == (Entry::Table { table: chain.head, used: 1 }),
+            old.is_written(va, slot, word, perm),
+            self.is_joined(old, va, slot.level as nat, perm, chain),
+        ensures
+            old.model().attached(self.model(), va, chain.hi as nat, chain.lo as nat),
+            forall|k: nat| chain.lo < k <= slot.level ==> (#[trigger] self.entry_at(va, k))->used == 1,
+            self.entry_at(va, chain.lo as nat) == chain.page(),
+            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
+            A::geo().wf(),
+    {
+        let hi = chain.hi as nat;
+        let lo = chain.lo as nat;
+        let n = home(A::geo(), va, slot.level as nat);
+        let was = old.model();
+        let now = self.model();
+        old.lemma_slot(va, slot);
+        was.lemma_fresh(va, hi);
+        let mid = model::<A>(chain.perms@);
+        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) <==> was.on_path(va, lo, hi, m) by {
+            assert(mid.on_path(va, lo, hi, m) == was.on_path(va, lo, hi, m));
+        }
+        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] home(A::geo(), va, k)) && now.nodes[home(
+            A::geo(),
+            va,
+            k,
+        )] == node::<A>(chain.perms@[chain.at(k)]) && now.entry_at(va, k) == chain.entry(k) && now.nodes[home(A::geo(), va, k)].entries
+            == blank(A::geo(), k).update(A::geo().index_of(va, k), chain.entry(k)) by {
+            assert(was.on_path(va, lo, hi, home(A::geo(), va, k)));
+            let _ = chain.perms@[chain.at(k)];
+        }
+        assert(now.nodes[n].entries =~= was.nodes[n].entries.update(slot.index as int, A::entry(slot.level as nat, word)));
+        assert forall|k: nat| lo < k <= hi + 1 implies #[trigger] now.entry_at(va, k) is Table && now.entry_at(va, k)->used == 1
+            && now.entry_at(va, k)->table == now.nodes[home(A::geo(), va, (k - 1) as nat)].table by {
+            let _ = home(A::geo(), va, (k - 1) as nat);
+            if k <= hi {
+                let _ = home(A::geo(), va, k);
+                assert(chain.entry(k) == now.entry_at(va, k));
+            }
+        }
+        let _ = home(A::geo(), va, lo);
+    }
+
+    /// The tables of a tree and a chain together.
+    proof fn lemma_link_perms(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_link(va, slot.level as nat, chain),
+            A::wf(old.phys_bits(), slot.level as nat, word),
+            old.is_written(va, slot, word, perm),
+            self.is_joined(old, va, slot.level as nat, perm, chain),
+            self.phys_bits() == old.phys_bits(),
+            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
+        ensures
+            perms_ok::<A>(self.perms@, self.phys_bits()),
+            tables(self.perms@) == tables(old.perms@).union(chain.tables()),
+    {
+        broadcast use lemma_tables;
+
+        old.lemma_slot(va, slot);
+        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(self.perms@[m], m.level, self.phys_bits())
+            && (chain.perms@.contains_key(m) && chain.tables().contains(self.perms@[m].addr()) || old.perms@.contains_key(m)
+            && tables(old.perms@).contains(self.perms@[m].addr())) by {
+            assert(chain.perms@.contains_key(m) || old.perms@.contains_key(m));
+        }
+        lemma_tables_union(self.perms@, old.perms@, chain.perms@);
+    }
+
+    /// Pages have their bits set in a tree and a chain together if they have in each.
+    proof fn lemma_link_preset(self, old: Self, va: int, hi: nat, lo: nat)
+        requires
+            old.linked(),
+            old.model().attached(self.model(), va, hi, lo),
+            Self::preset(self.entry_at(va, lo)),
+        ensures
+            forall|m: NodeId, j: int|
+                self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) ==> Self::preset(
+                    #[trigger] self.model().nodes[m].entries[j],
+                ),
+    {
+        let was = old.model();
+        let now = self.model();
+        let top = home(A::geo(), va, hi + 1);
+        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+            #[trigger] now.nodes[m].entries[j],
+        ) by {
+            assert(now.nodes.contains_key(m));
+            if was.nodes.contains_key(m) {
+                assert(old.perms@.contains_key(m));
+                assert(Self::preset(was.nodes[m].entries[j]));
+                if m == top {
+                    A::geo().lemma_bounds(va, hi + 1);
+                    assert(was.nodes[m].entries.len() == A::geo().entries(m.level));
+                    assert(now.entry_at(va, hi + 1) is Table);
+                    assert(now.nodes[m].entries[j] == was.nodes[m].entries[j] || now.nodes[m].entries[j] == now.entry_at(va, hi + 1));
+                }
+            } else {
+                let l = m.level;
+                assert(m == home(A::geo(), va, l));
+                let e = now.entry_at(va, l);
+                assert(l > lo ==> e is Table);
+                A::geo().lemma_bounds(va, l);
+                assert(now.nodes[m].entries[j] == e || now.nodes[m].entries[j] is Empty);
+            }
+        }
+    }
+
+    pub(super) proof fn lemma_link(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_link(va, slot.level as nat, chain),
+            A::wf(old.phys_bits(), slot.level as nat, word),
+            A::entry(slot.level as nat, word) == (Entry::Table { table: chain.head, used: 1 }),
+            old.is_written(va, slot, word, perm),
+            self.is_joined(old, va, slot.level as nat, perm, chain),
+            self.phys_bits() == old.phys_bits(),
+            self.root == old.root,
+            self.frames.held() == old.frames.held(),
+            self.trace@ == old.trace@.push(self.space()),
+        ensures
+            self.linked_from(old, va, slot.level as nat, chain),
+    {
+        let hi = chain.hi as nat;
+        let lo = chain.lo as nat;
+        let was = old.model();
+        let now = self.model();
+        self.lemma_link_attached(old, va, slot, word, perm, chain);
+        self.lemma_link_perms(old, va, slot, word, perm, chain);
+        chain.lemma_page(old.phys_bits());
+        was.lemma_attach::<A>(now, va, hi, lo);
+        self.lemma_link_preset(old, va, hi, lo);
+        assert(self.space().pages =~= (if chain.page() is Page {
+            old.space_with(va, lo, chain.page())
+        } else {
+            old.space()
+        }).pages);
+    }
+
+    pub(super) proof fn lemma_unlink(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_unlink(va, slot.level as nat, chain.head, chain.lo as nat),
+            chain.offset == va,
+            chain.hi == slot.level - 1,
+            old.is_written(va, slot, 0, perm),
+            ({
+                let n = home(A::geo(), va, slot.level as nat);
+                let path = old.path(va, chain.lo as nat, chain.hi as nat);
+                &&& self.perms@ == old.perms@.remove(n).insert(n, perm).remove_keys(path)
+                &&& chain.perms@ == old.perms@.remove(n).insert(n, perm).restrict(path)
+            }),
+            self.phys_bits() == old.phys_bits(),
+            self.root == old.root,
+            self.frames.held() == old.frames.held(),
+            self.trace@ == old.trace@.push(self.space()),
+        ensures
+            self.unlinked_from(old, va, slot.level as nat, chain),
+    {
+        let l = slot.level as nat;
+        let hi = chain.hi as nat;
+        let lo = chain.lo as nat;
+        let n = home(A::geo(), va, l);
+        let i = slot.index as int;
+        let was = old.model();
+        let now = self.model();
+        let path = old.path(va, lo, hi);
+        old.lemma_slot(va, slot);
+        A::lemma_zero(old.phys_bits(), l);
+        assert(!path.contains(n));
+        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m) == was.on_path(va, lo, hi, m) by {
+            assert(old.perms@.dom().contains(m));
+        }
+        assert forall|m: NodeId| chain.perms@.contains_key(m) <==> #[trigger] was.on_path(va, lo, hi, m) by {
+            if was.on_path(va, lo, hi, m) {
+                assert(m == home(A::geo(), va, m.level));
+                assert(old.perms@.contains_key(m));
+            }
+        }
+        assert(node::<A>(perm).entries =~= node::<A>(old.perms@[n]).entries.update(i, Entry::Empty));
+        assert forall|m: NodeId| self.perms@.contains_key(m) && m != n implies now.nodes[m] == was.nodes[m] && old.perms@.contains_key(m)
+            && self.perms@[m] == old.perms@[m] by {}
+        // each table of the chain leads to the next, and holds nothing else
+        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] chain.at(k)) && chain.perms@[chain.at(k)]
+            == old.perms@[home(A::geo(), va, k)] && chain.entry(k) == was.entry_at(va, k)
+            && old.perms@.contains_key(home(A::geo(), va, k)) by {
+            assert(chain.at(k) == home(A::geo(), va, k));
+            assert(was.on_path(va, lo, hi, chain.at(k)));
+        }
+        assert forall|k: nat| lo < k <= hi + 1 implies (#[trigger] was.entry_at(va, k)) is Table && was.entry_at(va, k)->table
+            == was.nodes[home(A::geo(), va, (k - 1) as nat)].table by {
+            assert(was.nodes.contains_key(home(A::geo(), va, k))) by {
+                if k <= hi {
+                    let _ = chain.at(k);
+                }
+            }
+            let _ = chain.at((k - 1) as nat);
+            was.lemma_chain(va, (k - 1) as nat, k);
+            was.lemma_down(va, k);
+        }
+        assert forall|k: nat| lo <= k <= hi implies (#[trigger] was.nodes[home(A::geo(), va, k)]).entries == blank(A::geo(), k).update(
+            A::geo().index_of(va, k),
+            was.entry_at(va, k),
+        ) by {
+            let _ = chain.at(k);
+            A::geo().lemma_bounds(va, k);
+            let entries = was.nodes[home(A::geo(), va, k)].entries;
+            assert(was.nodes.contains_key(home(A::geo(), va, k)));
+            if k > lo {
+                let _ = was.entry_at(va, k);
+                lemma_used_one(entries, A::geo().index_of(va, k));
+            } else {
+                lemma_used_zero(entries);
+            }
+            assert(entries =~= blank(A::geo(), k).update(A::geo().index_of(va, k), was.entry_at(va, k)));
+        }
+        assert(was.entry_at(va, lo) is Empty) by {
+            let _ = chain.at(lo);
+            A::geo().lemma_bounds(va, lo);
+            lemma_used_zero(was.nodes[home(A::geo(), va, lo)].entries);
+        }
+        assert(now.entry_at(va, l) is Empty);
+        assert(was.nodes[n].entries =~= now.nodes[n].entries.update(i, was.entry_at(va, l)));
+        assert(now.attached(was, va, hi, lo));
+        now.lemma_detach::<A>(was, va, hi, lo);
+        // what is left is in order, and so is the chain
+        assert(perms_ok::<A>(self.perms@, self.phys_bits())) by {
+            assert forall|m: NodeId, k: NodeId| #[trigger]
+                self.perms@.contains_key(m) && #[trigger] self.perms@.contains_key(k) && self.perms@[m].addr()
+                    == self.perms@[k].addr() implies m == k by {
+                assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
+            }
+            assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(
+                self.perms@[m],
+                m.level,
+                self.phys_bits(),
+            ) by {
+                assert(old.perms@.contains_key(m));
+            }
+        }
+        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+            #[trigger] now.nodes[m].entries[j],
+        ) by {
+            let _ = Self::preset(was.nodes[m].entries[j]);
+        }
+        assert(perms_ok::<A>(chain.perms@, self.phys_bits())) by {
+            assert forall|m: NodeId| chain.perms@.contains_key(m) implies old.perms@.contains_key(m) && chain.perms@[m] == old.perms@[m] by {}
+        }
+        assert forall|k: nat| lo <= k <= hi implies node::<A>(#[trigger] chain.perms@[chain.at(k)]).entries == blank(
+            A::geo(),
+            k,
+        ).update(A::geo().index_of(va, k), chain.entry(k)) by {
+            let _ = was.nodes[home(A::geo(), va, k)];
+        }
+        assert forall|k: nat| lo < k <= hi implies #[trigger] chain.entry(k) == (Entry::Table {
+            table: chain.perms@[chain.at((k - 1) as nat)].addr(),
+            used: 1,
+        }) by {
+            let _ = chain.at(k);
+            let _ = chain.at((k - 1) as nat);
+            let _ = was.entry_at(va, k);
+            assert(old.entry_at(va, k)->used == 1);
+        }
+        assert(chain.inv(self.phys_bits())) by {
+            let _ = chain.at(lo);
+            let _ = chain.at(hi);
+        }
+        assert forall|m: NodeId| #[trigger] old.perms@.contains_key(m) <==> self.perms@.contains_key(m) || chain.perms@.contains_key(m) by {
+            let _ = was.on_path(va, lo, hi, m);
+        }
+        lemma_tables_union(old.perms@, self.perms@, chain.perms@);
+        assert(tables(self.perms@).disjoint(chain.tables())) by {
+            broadcast use lemma_tables;
+
+            assert forall|a: PhysAddr| !(tables(self.perms@).contains(a) && chain.tables().contains(a)) by {
+                if tables(self.perms@).contains(a) && chain.tables().contains(a) {
+                    let m = choose|m: NodeId| #[trigger] self.perms@.contains_key(m) && self.perms@[m].addr() == a;
+                    let k = choose|k: NodeId| #[trigger] chain.perms@.contains_key(k) && chain.perms@[k].addr() == a;
+                    assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
+                    assert(was.on_path(va, lo, hi, k));
+                }
+            }
+        }
+        assert(self.perms@[now.root()].addr() == self.root) by {
+            was.lemma_home_root(va);
+            assert(old.perms@.contains_key(was.root()));
+            assert(!path.contains(was.root()));
+        }
+    }
+
+    pub(super) proof fn lemma_new(self)
+        requires
+            A::geo().wf(),
+            self.phys_bits() <= 52,
+            ({
+                let root = NodeId { level: A::geo().levels as nat, base: 0 };
+                let perm = self.perms@[root];
+                &&& self.perms@ == Map::<NodeId, TablePerm>::empty().insert(root, perm)
+                &&& perm.level() == root.level
+                &&& perm.words() == Seq::new(A::geo().entries(root.level) as nat, |i: int| 0u64)
+                &&& is_table_address::<A>(perm.addr(), self.phys_bits())
+                &&& self.root == perm.addr()
+                &&& self.frames.held() == Set::<PhysAddr>::empty().insert(perm.addr())
+            }),
+        ensures
+            self.inv(),
+            self.space() == AddressSpace::empty(),
+    {
+        let root = NodeId { level: A::geo().levels as nat, base: 0 };
+        let m = self.model();
+        let phys_bits = self.phys_bits();
+        A::geo().lemma_span(root.level);
+        A::lemma_zero(phys_bits, root.level);
+        assert(self.perms@[root].words() =~= self.perms@[root].words().update(0, 0));
+        lemma_new::<A>(self.perms@[root], root.level, 0, 0, phys_bits);
+        lemma_tables_insert(Map::empty(), root, self.perms@[root]);
+        lemma_tables_empty();
+        assert(Map::<NodeId, TablePerm>::empty().insert(root, self.perms@[root]).dom() =~= Set::empty().insert(root));
+        assert forall|n: NodeId| self.perms@.contains_key(n) implies n == root && m.nodes[n] == node::<A>(self.perms@[n]) by {}
+        assert(m.root() == root);
+        assert(m.nodes.contains_key(root));
+        assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
+            requires
+                root.base == 0,
+                A::geo().cover(root.level) > 0,
+        ;
+        assert forall|n: NodeId, i: int| m.nodes.contains_key(n) && 0 <= i < A::geo().entries(n.level) implies
+            m.nodes[n].entries[i] is Empty && #[trigger] m.slot_ok(n, i) by {
+            assert(n == root);
+        }
+        assert(m.inv());
+        assert forall|va: int| m.in_range(va) implies !#[trigger] m.is_mapped(va) by {
+            assert forall|l: nat| !#[trigger] m.page_at(va, l) by {
+                if m.page_at(va, l) {
+                    A::geo().lemma_bounds(va, l);
+                    assert(home(A::geo(), va, l) == root);
+                }
+            }
+        }
+        assert(self.space().pages =~= AddressSpace::empty().pages);
+    }
+
+    /// `1 << n` is the `n`-th power of two.
+    pub(super) proof fn lemma_limit(self, limit: u64)
+        requires
+            self.phys_bits() <= 52,
+            limit == 1u64 << self.phys_bits(),
+        ensures
+            limit == vstd::arithmetic::power2::pow2(self.phys_bits() as nat),
+    {
+        vstd::bits::lemma_u64_pow2_no_overflow(self.phys_bits() as nat);
+        vstd::bits::lemma_u64_shl_is_mul(1, self.phys_bits());
+    }
+}
+
+} // verus!

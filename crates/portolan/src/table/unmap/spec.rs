@@ -1,1 +1,56 @@
-use vstd::prelude::*; verus! {} 
+//! What becomes of tables that are empty.
+
+use super::super::descend::Descent;
+use super::super::model::home;
+use super::super::tree::Tree;
+use super::Owed;
+use crate::arch::entry::{AccessBits, Entry};
+use crate::arch::PagingMode;
+use crate::hw::memory::TableMemory;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode> Owed<M, A> {
+    /// The frames held are those of the tables.
+    pub(crate) open spec fn inv(self) -> bool {
+        &&& self.chain.inv(self.frames.phys_bits())
+        &&& self.frames.held() == self.chain.tables()
+    }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// This is `old` without the page that `d` found, and what else is to be done.
+    pub(crate) open spec fn is_cleared(self, old: Self, va: int, d: Descent) -> bool {
+        &&& old.inv()
+        &&& old.is_descent(va, d.stop.level as nat, d)
+        &&& d.entry is Page
+        &&& self.replaced_from(old, va, d.stop.level as nat, Entry::Empty)
+        &&& self.steps_from(old)
+        &&& self.is_stop(va, d.cut)
+        &&& 1 <= d.cut.used <= 8192
+        &&& self.accounted()
+        &&& if d.cut.level == d.stop.level {
+            &&& self.model().counted_but(home(A::geo(), va, d.cut.level as nat))
+            &&& d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat) && d.cut.used > 1
+            &&& d.cut.used - 1 <= A::geo().entries(d.cut.level as nat)
+        } else {
+            &&& self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat)
+            &&& self.model().counted_but(home(A::geo(), va, d.stop.level as nat))
+        }
+    }
+
+    /// Each frame that `old` held is held by this or by `owed`, by one of them only.
+    pub(crate) open spec fn is_handed_over(self, old: Self, owed: Option<Owed<M, A>>) -> bool {
+        match owed {
+            None => self.frames.held() == old.frames.held(),
+            Some(owed) => {
+                &&& owed.inv()
+                &&& old.frames.held() == self.frames.held().union(owed.frames.held())
+                &&& self.frames.held().disjoint(owed.frames.held())
+            },
+        }
+    }
+}
+
+} // verus!
