@@ -22,6 +22,7 @@ impl PhysAddr {
     pub const fn new(raw: u64) -> (r: Self)
         ensures
             r == PhysAddr(raw),
+        no_unwind
     {
         PhysAddr(raw)
     }
@@ -32,6 +33,7 @@ impl PhysAddr {
     pub const fn as_u64(self) -> (r: u64)
         ensures
             r == self.0,
+        no_unwind
     {
         self.0
     }
@@ -42,6 +44,7 @@ impl PhysAddr {
     pub const fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.0 as int % size.bytes() as int == 0),
+        no_unwind
     {
         self.0 % size.bytes() == 0
     }
@@ -88,6 +91,7 @@ impl PageSize {
         ensures
             r == self.spec_bytes(),
             r > 0,
+        no_unwind
     {
         match self {
             PageSize::Size4K => 0x1000,
@@ -137,6 +141,7 @@ impl<A: PagingMode> VirtAddr<A> {
                 Ok(va) => va.raw() == raw && A::canonical(raw),
                 Err(e) => !A::canonical(raw) && e == (Error::NotCanonical { addr: raw, size: 0 }),
             },
+        no_unwind
     {
         if A::is_canonical(raw) {
             Ok(VirtAddr { raw, mode: PhantomData })
@@ -152,6 +157,7 @@ impl<A: PagingMode> VirtAddr<A> {
         ensures
             r == self.raw(),
             A::canonical(r),
+        no_unwind
     {
         proof {
             use_type_invariant(self);
@@ -165,6 +171,7 @@ impl<A: PagingMode> VirtAddr<A> {
         ensures
             r == self@,
             0 <= self@ < A::geo().limit(),
+        no_unwind
     {
         let g = A::geometry();
         g.offset(self.raw)
@@ -176,6 +183,7 @@ impl<A: PagingMode> VirtAddr<A> {
     pub fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.raw() as int % size.bytes() as int == 0),
+        no_unwind
     {
         self.raw % size.bytes() == 0
     }
@@ -192,6 +200,7 @@ impl<A: PagingMode> VirtAddr<A> {
                 Err(e) => e == (Error::PastEnd { addr: self.raw(), size: bytes }) && (self.raw() + bytes > u64::MAX
                     || !A::canonical((self.raw() + bytes) as u64)),
             },
+        no_unwind
     {
         match self.raw.checked_add(bytes) {
             Some(raw) if A::is_canonical(raw) => Ok(VirtAddr { raw, mode: PhantomData }),

@@ -33,6 +33,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         ensures
             r.page() == (addr, size),
             r.owed() == owed,
+            r.frames() == match owed { Some(owed) => owed.frames.held(), None => Set::empty() },
     {
         Flush { addr, size, owed }
     }
@@ -40,6 +41,14 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// The page.
     pub closed spec fn page(self) -> (VirtAddr<A>, PageSize) {
         (self.addr, self.size)
+    }
+
+    /// The frames of the tables that it keeps alive.
+    pub closed spec fn frames(self) -> Set<crate::PhysAddr> {
+        match self.owed {
+            Some(owed) => owed.frames.held(),
+            None => Set::empty(),
+        }
     }
 
     /// The tables it keeps alive.

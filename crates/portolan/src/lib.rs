@@ -9,6 +9,8 @@ mod error;
 mod flush;
 pub mod hw;
 mod prop;
+#[cfg(verus_only)]
+mod refine;
 pub mod spec;
 mod table;
 

@@ -136,6 +136,7 @@ impl PageProperty {
     pub fn keeping(self, seen: PageProperty) -> (r: PageProperty)
         ensures
             r == self.spec_keeping(seen),
+        no_unwind
     {
         PageProperty {
             read: self.read,

@@ -2,12 +2,16 @@
 
 pub(crate) mod chain;
 pub(crate) mod descend;
-mod map;
+pub(crate) mod map;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;
-mod protect;
-mod release;
+#[cfg(verus_only)]
+pub(crate) mod proof;
+pub(crate) mod protect;
+pub(crate) mod release;
+#[cfg(verus_only)]
+pub(crate) mod spec;
 pub(crate) mod tree;
 pub(crate) mod unmap;
 
@@ -19,8 +23,19 @@ use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
 use crate::prop::{Mapping, PageProperty};
+#[cfg(verus_only)]
+use crate::arch::entry::stored;
+#[cfg(verus_only)]
+use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
+use descend::Descent;
 use map::Obstacle;
+#[cfg(verus_only)]
+use proof::lemma_spans_grow;
 use tree::Tree;
+#[cfg(verus_only)]
+use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
 
 verus! {
@@ -31,15 +46,26 @@ verus! {
 /// start and hardware never writes to a table; with [`Tracking`](crate::Tracking) hardware sets them as pages are used.
 #[verifier::reject_recursive_types(M)]
 pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
-    tree: Tree<M, A, B>,
+    pub(crate) tree: Tree<M, A, B>,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        self.tree.inv()
+    }
+
     /// A page table in which nothing is mapped.
     ///
     /// # Errors
     /// [`Error::NoMemory`] if there is no frame for the root.
-    pub fn new(memory: M) -> Result<Self, Error> {
+    pub fn new(memory: M) -> (r: Result<Self, Error>)
+        ensures
+            match r {
+                Ok(table) => table@ == AddressSpace::empty(),
+                Err(e) => e == (Error::NoMemory { addr: 0, size: pow2(A::geo().page_bits as nat) as u64 }),
+            },
+    {
         match Tree::new(memory) {
             Some(tree) => Ok(PageTable { tree }),
             None => Err(Error::NoMemory { addr: 0, size: A::geometry().table_bytes() as u64 }),
@@ -49,7 +75,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// The root table's physical address: what the processor's root register takes (on x86_64, bits 51:12 of `CR3`).
     #[inline]
     #[must_use]
-    pub fn root(&self) -> PhysAddr {
+    pub fn root(&self) -> (r: PhysAddr)
+        ensures
+            r == self.root_table(),
+    {
         self.tree.root
     }
 
@@ -59,24 +88,39 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`] for `va` or `frame`,
     /// [`Error::UnsupportedProperty`], [`Error::PhysTooWide`], [`Error::AlreadyMapped`] if anything is mapped in the
     /// page's range, [`Error::NoMemory`].
-    pub fn map(&mut self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> Result<(), Error> {
-        let level = self.check(va, size)?;
-        let bytes = size.bytes();
-        if !frame.is_aligned(size) {
-            return Err(Error::NotAligned { addr: frame.0, size: bytes });
-        }
-        if !A::can_express(prop) {
-            return Err(Error::UnsupportedProperty { addr: va.as_u64(), size: bytes });
-        }
-        if !self.tree.has_frame(frame, bytes) {
-            return Err(Error::PhysTooWide { addr: frame.0, size: bytes });
+    pub fn map(&mut self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> (r: Result<(), Error>)
+        ensures
+            match r {
+                Ok(()) => {
+                    &&& request::check_map(old(self).phys_bits(), va, frame, size, prop) is None
+                    &&& !old(self)@.overlaps(va@, size.bytes() as int)
+                    &&& final(self)@ == old(self)@.map(va@, frame, size, stored::<B>(prop))
+                    &&& final(self).steps_from(*old(self))
+                },
+                Err(e) => {
+                    &&& request::is_map_error(old(self)@, old(self).phys_bits(), va, frame, size, prop, e)
+                    &&& final(self).same_as(*old(self))
+                },
+            },
+    {
+        let level = self.check_map(va, frame, size, prop)?;
+        proof {
+            use_type_invariant(&*self);
         }
         match self.tree.map(va.offset(), level, frame, prop) {
-            Ok(()) => Ok(()),
-            Err(Obstacle::NoMemory) => Err(Error::NoMemory { addr: va.as_u64(), size: bytes }),
-            Err(Obstacle::Mapped { level }) => {
-                let span = A::geometry().entry_span(level);
-                Err(Error::AlreadyMapped { addr: va.as_u64() & !(span - 1), size: span })
+            Ok(()) => {
+                proof {
+                    self.tree.lemma_mapped(old(self).tree, va, level as nat, frame, size, stored::<B>(prop));
+                }
+                Ok(())
+            },
+            Err(Obstacle::NoMemory) => Err(Error::NoMemory { addr: va.as_u64(), size: size.bytes() }),
+            Err(Obstacle::Mapped { level: found }) => {
+                proof {
+                    old(self).tree.lemma_in_the_way(va, level as nat, found, size);
+                }
+                let (addr, size) = self.cover(va, found, Ghost(level));
+                Err(Error::AlreadyMapped { addr, size })
             },
         }
     }
@@ -87,11 +131,30 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// and dirty bits that hardware had set.
     ///
     /// # Errors
-    /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::CoveredByHugePage`],
+    /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`]; then [`Error::CoveredByHugePage`] or
     /// [`Error::NotMapped`].
-    pub fn unmap(&mut self, va: VirtAddr<A>, size: PageSize) -> Result<(Mapping, Flush<M, A>), Error> {
+    pub fn unmap(&mut self, va: VirtAddr<A>, size: PageSize) -> (r: Result<(Mapping, Flush<M, A>), Error>)
+        ensures
+            match r {
+                Ok((was, flush)) => {
+                    &&& request::is_found(old(self)@, va, size, was)
+                    &&& final(self)@ == old(self)@.unmap(va@)
+                    &&& final(self).steps_from(*old(self))
+                    &&& flush.page() == (va, size)
+                    &&& old(self).frames() == final(self).frames().union(flush.frames())
+                    &&& final(self).frames().disjoint(flush.frames())
+                },
+                Err(e) => request::is_find_error(old(self)@, va, size, e) && final(self).same_as(*old(self)),
+            },
+    {
         let d = self.find(va, size)?;
+        proof {
+            use_type_invariant(&*self);
+        }
         let (frame, prop, owed) = self.tree.unmap(va.offset(), d);
+        proof {
+            self.tree.lemma_unmapped_page(old(self).tree, va, d.stop.level as nat, size);
+        }
         Ok((Mapping { frame, size, prop }, Flush::new(va, size, owed)))
     }
 
@@ -100,15 +163,35 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// Accessed and dirty bits that are set stay set. The mapping returned is the one before.
     ///
     /// # Errors
-    /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`],
-    /// [`Error::CoveredByHugePage`], [`Error::NotMapped`].
-    pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> Result<(Mapping, Flush<M, A>), Error> {
+    /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`]; then
+    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`].
+    pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<(Mapping, Flush<M, A>), Error>)
+        ensures
+            match r {
+                Ok((was, flush)) => {
+                    &&& A::supports(prop)
+                    &&& request::is_found(old(self)@, va, size, was)
+                    &&& final(self)@ == old(self)@.protect(va@, prop.keeping(was.prop))
+                    &&& final(self).steps_from(*old(self))
+                    &&& flush.page() == (va, size)
+                    &&& old(self).frames() == final(self).frames()
+                    &&& flush.frames() == Set::<PhysAddr>::empty()
+                },
+                Err(e) => request::is_protect_error(old(self)@, va, size, prop, e) && final(self).same_as(*old(self)),
+            },
+    {
         self.check(va, size)?;
         if !A::can_express(prop) {
             return Err(Error::UnsupportedProperty { addr: va.as_u64(), size: size.bytes() });
         }
         let d = self.find(va, size)?;
+        proof {
+            use_type_invariant(&*self);
+        }
         let (frame, was) = self.tree.protect(va.offset(), d, prop);
+        proof {
+            self.tree.lemma_protected_page(old(self).tree, va, d.stop.level as nat, size, frame, prop.keeping(was));
+        }
         Ok((Mapping { frame, size, prop: was }, Flush::new(va, size, None)))
     }
 
@@ -116,8 +199,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// [`Error::NotMapped`].
-    pub fn query(&self, va: VirtAddr<A>) -> Result<Mapping, Error> {
+    pub fn query(&self, va: VirtAddr<A>) -> (r: Result<Mapping, Error>)
+        ensures
+            match r {
+                Ok(now) => self@.lookup(va@) is Some && self@.lookup(va@)->0.may_become(now),
+                Err(e) => self@.lookup(va@) is None && e == (Error::NotMapped { addr: va.raw(), size: A::geo().span(1) as u64 }),
+            },
+    {
+        proof {
+            use_type_invariant(self);
+        }
         let d = self.tree.descend(va.offset(), 1);
+        proof {
+            self.tree.lemma_query(va@, d);
+        }
         match (d.entry, A::size_at(d.stop.level)) {
             (Entry::Page { frame, prop }, Some(size)) => Ok(Mapping { frame, size, prop }),
             _ => Err(Error::NotMapped { addr: va.as_u64(), size: A::geometry().entry_span(1) }),
@@ -126,10 +221,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
 
     /// The level of pages of `size`, if `va` is aligned to it.
     #[inline(always)]
-    fn check(&self, va: VirtAddr<A>, size: PageSize) -> Result<u8, Error> {
+    fn check(&self, va: VirtAddr<A>, size: PageSize) -> (r: Result<u8, Error>)
+        ensures
+            match r {
+                Ok(l) => request::check(va, size) is None && self.tree.is_level(va, l as nat, size),
+                Err(e) => request::check(va, size) == Some(e),
+            },
+    {
         match A::level_of(size) {
             None => Err(Error::UnsupportedSize { addr: va.as_u64(), size: size.bytes() }),
             Some(level) => if va.is_aligned(size) {
+                proof {
+                    self.tree.lemma_level(va, level as nat, size);
+                }
                 Ok(level)
             } else {
                 Err(Error::NotAligned { addr: va.as_u64(), size: size.bytes() })
@@ -137,20 +241,86 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
     }
 
+    /// The level of pages of `size`, if one can be mapped at `va` to `frame`.
+    #[inline(always)]
+    fn check_map(&self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> (r: Result<u8, Error>)
+        ensures
+            match r {
+                Ok(l) => {
+                    &&& request::check_map(self.phys_bits(), va, frame, size, prop) is None
+                    &&& self.tree.is_level(va, l as nat, size)
+                    &&& self.tree.may_map(va@, l as nat, frame, prop)
+                },
+                Err(e) => request::check_map(self.phys_bits(), va, frame, size, prop) == Some(e),
+            },
+    {
+        let level = self.check(va, size)?;
+        let bytes = size.bytes();
+        if !frame.is_aligned(size) {
+            return Err(Error::NotAligned { addr: frame.0, size: bytes });
+        }
+        if !A::can_express(prop) {
+            return Err(Error::UnsupportedProperty { addr: va.as_u64(), size: bytes });
+        }
+        proof {
+            use_type_invariant(self);
+        }
+        if !self.tree.has_frame(frame, bytes) {
+            return Err(Error::PhysTooWide { addr: frame.0, size: bytes });
+        }
+        Ok(level)
+    }
+
     /// The page of `size` at `va`.
     #[inline(always)]
-    fn find(&self, va: VirtAddr<A>, size: PageSize) -> Result<descend::Descent, Error> {
+    fn find(&self, va: VirtAddr<A>, size: PageSize) -> (r: Result<Descent, Error>)
+        ensures
+            match r {
+                Ok(d) => {
+                    &&& request::check(va, size) is None
+                    &&& self.tree.is_level(va, d.stop.level as nat, size)
+                    &&& self.tree.is_descent(va@, d.stop.level as nat, d)
+                    &&& d.entry is Page
+                    &&& self.tree.maps(va@, d.stop.level as nat, size)
+                },
+                Err(e) => request::is_find_error(self@, va, size, e),
+            },
+    {
         let level = self.check(va, size)?;
+        proof {
+            use_type_invariant(self);
+        }
         let d = self.tree.descend(va.offset(), level);
+        proof {
+            self.tree.lemma_find(va, level as nat, size, d);
+        }
         match d.entry {
             Entry::Page { .. } => if d.stop.level == level {
                 Ok(d)
             } else {
-                let span = A::geometry().entry_span(d.stop.level);
-                Err(Error::CoveredByHugePage { addr: va.as_u64() & !(span - 1), size: span })
+                let (addr, size) = self.cover(va, d.stop.level, Ghost(level));
+                Err(Error::CoveredByHugePage { addr, size })
             },
             _ => Err(Error::NotMapped { addr: va.as_u64(), size: size.bytes() }),
         }
+    }
+
+    /// The part of the address space that the entry of level `found` for `va` covers.
+    #[inline]
+    fn cover(&self, va: VirtAddr<A>, found: u8, Ghost(level): Ghost<u8>) -> (r: (u64, u64))
+        requires
+            1 <= level <= found <= A::geo().levels,
+        ensures
+            r.1 == A::geo().span(found as nat),
+            r.0 == va.raw() - va.raw() as int % r.1 as int,
+            found > level ==> r.1 > A::geo().span(level as nat),
+    {
+        let span = A::geometry().entry_span(found);
+        proof {
+            A::geo().lemma_align_down(va.raw(), found as nat);
+            lemma_spans_grow(A::geo(), level as nat, found as nat);
+        }
+        (va.as_u64() & !(span - 1), span)
     }
 }
 

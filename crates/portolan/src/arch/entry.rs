@@ -86,6 +86,7 @@ pub trait EntryFormat: Mmu + Copy {
     fn is_canonical(raw: u64) -> (r: bool)
         ensures
             r == Self::canonical(raw),
+        no_unwind
     ;
 
     /// The virtual address of which `offset` holds the bits that index the tables.
@@ -95,6 +96,7 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             Self::canonical(r),
             r as int % Self::geo().limit() == offset,
+        no_unwind
     ;
 
     /// The level whose entries are pages of `size`.
@@ -104,6 +106,7 @@ pub trait EntryFormat: Mmu + Copy {
                 Some(l) => 1 <= l <= Self::geo().levels && Self::page_size(l as nat) == Some(size),
                 None => forall|l: nat| 1 <= l <= Self::geo().levels ==> #[trigger] Self::page_size(l) != Some(size),
             },
+        no_unwind
     ;
 
     /// The page size of `level`.
@@ -112,12 +115,14 @@ pub trait EntryFormat: Mmu + Copy {
             1 <= level <= Self::geo().levels,
         ensures
             r == Self::page_size(level as nat),
+        no_unwind
     ;
 
     /// Whether an entry can express `prop`.
     fn can_express(prop: PageProperty) -> (r: bool)
         ensures
             r == Self::supports(prop),
+        no_unwind
     ;
 
     /// What `word` stands for in a table of `level`.
@@ -141,6 +146,7 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             Self::entry(level as nat, r) == (Entry::Page { frame, prop }),
             Self::wf(phys_bits, level as nat, r),
+        no_unwind
     ;
 
     /// The word, in a table of `level`, for a table of the next lower level.
@@ -153,6 +159,7 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             Self::entry(level as nat, r) == (Entry::Table { table, used }),
             Self::wf(phys_bits, level as nat, r),
+        no_unwind
     ;
 
     /// A page of level `l` is as large as what an entry of the level covers.
@@ -254,6 +261,7 @@ pub trait AccessBits: Copy {
     fn tracking() -> (r: bool)
         ensures
             r == Self::tracks(),
+        no_unwind
     ;
 }
 

@@ -78,6 +78,7 @@ impl Geometry {
         ensures
             r == self.span(level as nat),
             r > 0,
+        no_unwind
     {
         proof {
             self.lemma_shift(level as nat);
@@ -97,6 +98,7 @@ impl Geometry {
             1 <= level <= self.levels,
         ensures
             r == self.entries(level as nat),
+        no_unwind
     {
         let bits = if level == self.levels { self.root_bits } else { self.index_bits };
         proof {
@@ -114,6 +116,7 @@ impl Geometry {
         ensures
             r == self.index_of(va as int, level as nat),
             0 <= r < self.entries(level as nat),
+        no_unwind
     {
         proof {
             self.lemma_shift(level as nat);
@@ -134,6 +137,7 @@ impl Geometry {
         ensures
             r == raw as int % self.limit(),
             0 <= r < self.limit(),
+        no_unwind
     {
         proof {
             self.lemma_shift(self.levels as nat);
@@ -152,6 +156,7 @@ impl Geometry {
             self.wf(),
         ensures
             r == pow2(self.page_bits as nat),
+        no_unwind
     {
         proof {
             self.lemma_table_bytes();

@@ -165,6 +165,7 @@ fn pat_bit(level: u8) -> (r: u64)
 fn cache_bits(level: u8, cache: CachePolicy) -> (r: u64)
     ensures
         r == spec::cache_bits(level as nat, cache),
+    no_unwind
 {
     proof {
         assert(0x10u64 | 0x8 == 0x18) by (bit_vector);

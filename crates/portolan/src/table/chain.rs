@@ -49,6 +49,7 @@ impl<A: PagingMode> Chain<A> {
                 },
                 None => final(frames).held() == old(frames).held(),
             },
+        no_unwind
     {
         let mut chain = Self::start(frames, offset, lo, word)?;
         while chain.hi + 1 < top
@@ -99,6 +100,7 @@ impl<A: PagingMode> Chain<A> {
                 },
                 None => final(frames).held() == old(frames).held(),
             },
+        no_unwind
     {
         let (head, perm) = frames.alloc::<A>(Ghost(lo as nat))?;
         let index = A::geometry().index(offset, lo);
@@ -136,6 +138,7 @@ impl<A: PagingMode> Chain<A> {
                 },
                 Err(chain) => chain == self && final(frames).held() == old(frames).held(),
             },
+        no_unwind
     {
         let level = self.hi + 1;
         let ghost held = frames.held();
@@ -181,6 +184,7 @@ impl<A: PagingMode> Chain<A> {
         ensures
             final(frames).phys_bits() == old(frames).phys_bits(),
             self.is_added(final(frames).held(), old(frames).held()),
+        no_unwind
     {
         let mut table = self.head;
         let mut level = self.hi;

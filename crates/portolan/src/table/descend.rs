@@ -47,6 +47,7 @@ impl Descent {
     pub(super) fn slot(&self) -> (r: Slot)
         ensures
             r == self.at(),
+        no_unwind
     {
         Slot { level: self.stop.level, table: self.stop.table, index: self.index }
     }
@@ -62,6 +63,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             1 <= target <= A::geo().levels,
         ensures
             self.is_descent(va as int, target as nat, r),
+        no_unwind
     {
         let geometry = A::geometry();
         let mut stop = Stop { level: geometry.levels, table: self.root, above: self.root, used: 1 };
@@ -114,6 +116,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             used <= A::geo().entries(stop.level as nat),
         ensures
             final(self).noted_from(*old(self), va as int, stop.level as nat, used),
+        no_unwind
     {
         let geometry = A::geometry();
         if stop.level < geometry.levels {

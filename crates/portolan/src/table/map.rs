@@ -44,6 +44,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     && !old(self).space().overlaps(va as int, A::geo().span(level as nat)),
                 Err(why) => final(self).unchanged_from(*old(self)) && old(self).is_obstacle(va as int, level as nat, why),
             },
+        no_unwind
     {
         let d = self.descend(va, level);
         let prop = Self::stored(prop);
@@ -94,6 +95,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Ok(()) => final(self).put_from(*old(self), va as int, level as nat, A::entry(level as nat, word)),
                 Err(why) => final(self).unchanged_from(*old(self)) && why is NoMemory,
             },
+        no_unwind
     {
         let chain = match Chain::<A>::make(&mut self.frames, va, level, d.stop.level, word) {
             Some(chain) => chain,
@@ -125,6 +127,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             r == stored::<B>(prop),
             A::supports(r) == A::supports(prop),
+        no_unwind
     {
         proof {
             A::lemma_supports(prop, true, true);

@@ -30,6 +30,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).replaced_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, prop)),
             final(self).steps_from(*old(self)),
             old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+        no_unwind
     {
         let slot = d.slot();
         let ghost phys_bits = self.frames.phys_bits();
@@ -100,7 +101,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).inv(),
             final(self).put_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, Some(prop))),
+            final(self).frames.held() == old(self).frames.held(),
             old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+        no_unwind
     {
         let r = self.replace(va, &d, Some(prop));
         proof {
@@ -117,6 +120,7 @@ fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
         entry is Page,
     ensures
         entry == (Entry::Page { frame: r.0, prop: r.1 }),
+    no_unwind
 {
     match entry {
         Entry::Page { frame, prop } => (frame, prop),

@@ -46,6 +46,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) fn new(memory: M) -> (r: Option<Self>)
         ensures
             r matches Some(tree) ==> tree.inv() && tree.space() == AddressSpace::empty(),
+        no_unwind
     {
         let mut frames = Frames::new(memory);
         let levels = A::geometry().levels;
@@ -79,6 +80,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             bytes > 0,
         ensures
             r == (frame.0 + bytes <= vstd::arithmetic::power2::pow2(self.phys_bits() as nat)),
+        no_unwind
     {
         let limit = 1u64 << self.frames.address_bits();
         proof {
@@ -95,6 +97,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_slot(va, slot),
         ensures
             self.reads(va, slot.level as nat, r.0, r.1),
+        no_unwind
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
         proof {
@@ -119,6 +122,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::wf(old(self).phys_bits(), slot.level as nat, word),
         ensures
             final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, word)),
+        no_unwind
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
         proof {
@@ -154,6 +158,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, now))
                     && final(self).word_at(va, slot.level as nat) == now,
             },
+        no_unwind
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
         proof {
@@ -183,6 +188,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).may_link(va, slot.level as nat, chain),
         ensures
             final(self).linked_from(*old(self), va, slot.level as nat, chain),
+        no_unwind
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
         let ghost phys_bits = self.frames.phys_bits();
@@ -212,6 +218,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).unlinked_from(*old(self), va as int, slot.level as nat, r),
             r.lo == lo,
+        no_unwind
     {
         let ghost id = home(A::geo(), va as int, slot.level as nat);
         let ghost path = self.path(va as int, lo as nat, (slot.level - 1) as nat);

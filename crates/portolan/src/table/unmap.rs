@@ -51,6 +51,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).put_from(*old(self), va as int, d.stop.level as nat, Entry::Empty),
             old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
             final(self).is_handed_over(*old(self), r.2),
+        no_unwind
     {
         let (frame, prop) = self.replace(va, &d, None);
         let ghost cleared = *self;
@@ -79,6 +80,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).space() == old(self).space(),
             final(self).steps_from(mapped),
             final(self).is_handed_over(mapped, Some(r)),
+        no_unwind
     {
         let ghost cleared = *self;
         let slot = Slot { level: d.cut.level, table: d.cut.table, index: A::geometry().index(va, d.cut.level) };

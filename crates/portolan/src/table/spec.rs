@@ -1,0 +1,97 @@
+//! What a page table is to a reader.
+
+use super::model::Model;
+use super::tree::Tree;
+use super::PageTable;
+use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::arch::entry::AccessBits;
+use crate::arch::PagingMode;
+use crate::hw::memory::TableMemory;
+use crate::hw::mmu::{walk, Memory};
+use crate::refine::{holds, translation};
+use crate::spec::space::AddressSpace;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
+    /// What the page table means.
+    pub open(crate) spec fn view(self) -> AddressSpace {
+        self.tree.space()
+    }
+
+    /// How many bits the machine's physical addresses have, at most 52.
+    pub open(crate) spec fn phys_bits(self) -> u64 {
+        self.tree.phys_bits()
+    }
+
+    /// Where the root table is.
+    pub open(crate) spec fn root_table(self) -> PhysAddr {
+        self.tree.root
+    }
+
+    /// The frames of tables that it holds.
+    pub open(crate) spec fn frames(self) -> Set<PhysAddr> {
+        self.tree.frames.held()
+    }
+
+    /// Memory holds the tables: each word as it was written last, or with bits that hardware has set since.
+    pub open(crate) spec fn is_in(self, memory: Memory) -> bool {
+        holds::<A>(memory, self.tree.perms@)
+    }
+
+    /// What the page table meant after each single store since it was made.
+    pub open(crate) spec fn history(self) -> Seq<AddressSpace> {
+        self.tree.trace@
+    }
+
+    /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
+    /// that hardware had set, or is this one: never a third. The root is where it was.
+    pub open spec fn steps_from(self, old: Self) -> bool {
+        &&& self.root_table() == old.root_table()
+        &&& self.phys_bits() == old.phys_bits()
+        &&& old.history().is_prefix_of(self.history())
+        &&& forall|k: int|
+            old.history().len() <= k < self.history().len() ==> old@.may_become(#[trigger] self.history()[k])
+                || self.history()[k] == self@
+    }
+
+    /// Nothing was changed, nothing taken, nothing lost.
+    pub open spec fn same_as(self, old: Self) -> bool {
+        &&& self@ == old@
+        &&& self.root_table() == old.root_table()
+        &&& self.phys_bits() == old.phys_bits()
+        &&& self.history() == old.history()
+        &&& self.frames() == old.frames()
+    }
+
+    pub(crate) proof fn lemma_walk(tracked &self, memory: Memory, va: u64)
+        requires
+            self.is_in(memory),
+        ensures
+            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self@, va),
+    {
+        use_type_invariant(self);
+        self.tree.lemma_walk(memory, va);
+    }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// The page of `size` that starts at `va` is an entry of level `l`.
+    pub(crate) open spec fn maps(self, va: int, l: nat, size: PageSize) -> bool {
+        &&& self.space().has(va, size)
+        &&& self.entry_at(va, l) is Page
+        &&& self.space().pages[va] == Model::mapping::<A>(self.entry_at(va, l), l)
+    }
+
+    /// `l` is the level of pages of `size`, and `va` is where one can be.
+    pub(crate) open spec fn is_level(self, va: VirtAddr<A>, l: nat, size: PageSize) -> bool {
+        &&& 1 <= l <= A::geo().levels
+        &&& A::page_size(l) == Some(size)
+        &&& A::geo().span(l) == size.bytes()
+        &&& 0 <= va@ < A::geo().limit()
+        &&& va@ % A::geo().span(l) == 0
+    }
+}
+
+} // verus!
