@@ -1,15 +1,12 @@
 //! The hardware's walk of the tables in memory is what the model says.
 
 use crate::addr::PhysAddr;
-use crate::arch::entry::{rights, AccessBits, Entry, EntryFormat};
-use crate::arch::PagingMode;
-use crate::hw::memory::TableMemory;
+use crate::arch::entry::{rights, Entry, EntryFormat};
 use crate::hw::mmu::{walk, walk_from, Memory, Mmu, Rights, Step, Walk};
 use crate::prop::Mapping;
 use crate::spec::space::AddressSpace;
 use crate::table::model::{home, Model, NodeId};
-use crate::table::perms::{model, node, perm_ok, perms_ok, Perms};
-use crate::table::tree::Tree;
+use crate::table::perms::{lemma_tables, model, perm_ok, space, tables, walkable, Perms};
 use vstd::prelude::*;
 
 verus! {
@@ -29,101 +26,98 @@ pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
     Walk::Page { phys: m.frame.0 + offset, rights: rights(m.prop), global: m.prop.global, cache: m.prop.cache }
 }
 
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// What the walk of `va` is to answer.
-    pub(crate) open spec fn answer(self, va: int) -> Walk {
-        let m = self.model();
-        if m.is_mapped(va) {
-            let l = m.level_of(va);
-            page_walk(Model::mapping::<A>(m.entry_at(va, l), l), va % A::geo().span(l))
-        } else {
-            Walk::NotPresent
-        }
+/// What the walk of `va` is to answer.
+pub(crate) open spec fn answer<A: EntryFormat>(m: Model, va: int) -> Walk {
+    if m.is_mapped(va) {
+        let l = m.level_of(va);
+        page_walk(Model::mapping::<A>(m.entry_at(va, l), l), va % A::geo().span(l))
+    } else {
+        Walk::NotPresent
     }
+}
 
-    /// From the table of level `l` on, the walk is what the model says.
-    proof fn lemma_walk_from(self, memory: Memory, raw: int, l: nat)
-        requires
-            self.linked(),
-            holds::<A>(memory, self.perms@),
-            0 <= raw,
-            1 <= l <= A::geo().levels,
-            self.perms@.contains_key(home(A::geo(), raw % A::geo().limit(), l)),
-        ensures
-            walk_from::<A>(
-                memory,
-                self.phys_bits(),
-                l,
-                self.perms@[home(A::geo(), raw % A::geo().limit(), l)].addr().0 as int,
-                raw,
-                Rights::all(),
-            ) == self.answer(raw % A::geo().limit()),
-        decreases l,
-    {
-        let geo = A::geo();
-        let m = self.model();
-        geo.lemma_span(geo.levels as nat);
-        let va = raw % geo.limit();
-        vstd::arithmetic::div_mod::lemma_mod_bound(raw, geo.limit());
-        let n = home(geo, va, l);
-        let perm = self.perms@[n];
-        let i = geo.index_of(va, l);
-        geo.lemma_hardware_index(raw, l);
-        geo.lemma_bounds(va, l);
-        assert(m.nodes.contains_key(n));
-        assert(perm_ok::<A>(perm, l, self.phys_bits()));
-        let word = perm.words()[i];
-        let now = memory(perm.addr().0 + 8 * i);
-        assert(A::may_become(l, word, now));
-        A::lemma_step(self.phys_bits(), l, word, now);
-        A::lemma_wf(self.phys_bits(), l, word);
-        assert(m.entry_at(va, l) == A::entry(l, word));
-        assert(Rights::all().and(Rights::all()) == Rights::all());
-        match A::entry(l, word) {
-            Entry::Table { table, .. } => {
-                m.lemma_down(va, l);
-                let below = (l - 1) as nat;
-                assert(m.nodes.contains_key(home(geo, va, below)));
-                assert(m.nodes[home(geo, va, below)].table == self.perms@[home(geo, va, below)].addr());
-                self.lemma_walk_from(memory, raw, below);
-            },
-            Entry::Page { prop, .. } => {
-                m.lemma_stop(va, l);
-                assert(Rights::all().and(rights(prop)) == rights(prop));
-            },
-            Entry::Empty => {
-                m.lemma_stop(va, l);
-            },
-        }
+/// From the table of level `l` on, the walk is what the model says.
+proof fn lemma_walk_from<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, raw: int, l: nat)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+        0 <= raw,
+        1 <= l <= A::geo().levels,
+        perms.contains_key(home(A::geo(), raw % A::geo().limit(), l)),
+    ensures
+        walk_from::<A>(
+            memory,
+            phys_bits,
+            l,
+            perms[home(A::geo(), raw % A::geo().limit(), l)].addr().0 as int,
+            raw,
+            Rights::all(),
+        ) == answer::<A>(model::<A>(perms), raw % A::geo().limit()),
+    decreases l,
+{
+    let geo = A::geo();
+    let m = model::<A>(perms);
+    geo.lemma_span(geo.levels as nat);
+    let va = raw % geo.limit();
+    vstd::arithmetic::div_mod::lemma_mod_bound(raw, geo.limit());
+    let n = home(geo, va, l);
+    let perm = perms[n];
+    let i = geo.index_of(va, l);
+    geo.lemma_hardware_index(raw, l);
+    geo.lemma_bounds(va, l);
+    assert(m.nodes.contains_key(n));
+    assert(perm_ok::<A>(perm, l, phys_bits));
+    let word = perm.words()[i];
+    let now = memory(perm.addr().0 + 8 * i);
+    assert(A::may_become(l, word, now));
+    A::lemma_step(phys_bits, l, word, now);
+    A::lemma_wf(phys_bits, l, word);
+    assert(m.entry_at(va, l) == A::entry(l, word));
+    assert(Rights::all().and(Rights::all()) == Rights::all());
+    match A::entry(l, word) {
+        Entry::Table { table, .. } => {
+            m.lemma_down(va, l);
+            let below = (l - 1) as nat;
+            assert(m.nodes.contains_key(home(geo, va, below)));
+            assert(m.nodes[home(geo, va, below)].table == perms[home(geo, va, below)].addr());
+            lemma_walk_from::<A>(perms, phys_bits, root, memory, raw, below);
+        },
+        Entry::Page { prop, .. } => {
+            m.lemma_stop(va, l);
+            assert(Rights::all().and(rights(prop)) == rights(prop));
+        },
+        Entry::Empty => {
+            m.lemma_stop(va, l);
+        },
     }
+}
 
-    /// The walk of an address is what the address space says of it.
-    pub(crate) proof fn lemma_walk(self, memory: Memory, va: u64)
-        requires
-            self.linked(),
-            holds::<A>(memory, self.perms@),
-        ensures
-            walk::<A>(memory, self.phys_bits(), self.root, va) == translation::<A>(self.space(), va),
-    {
-        let geo = A::geo();
-        geo.lemma_span(geo.levels as nat);
-        let at = va as int % geo.limit();
-        vstd::arithmetic::div_mod::lemma_mod_bound(va as int, geo.limit());
-        let m = self.model();
-        m.lemma_home_root(at);
-        assert(m.nodes.contains_key(m.root()));
-        if A::canonical(va) {
-            self.lemma_walk_from(memory, va as int, geo.levels as nat);
-        }
-        m.lemma_lookup::<A>(at);
-        if m.is_mapped(at) {
-            let l = m.level_of(at);
-            assert(m.page_at(at, l));
-            geo.lemma_bounds(at, l);
-            assert(m.nodes.contains_key(home(geo, at, l)));
-            assert(m.nodes[home(geo, at, l)].entries[geo.index_of(at, l)] is Page);
-            A::lemma_page_size(l);
-        }
+/// The walk of an address is what the address space says of it.
+pub(crate) proof fn lemma_walk<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: u64)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+    ensures
+        walk::<A>(memory, phys_bits, root, va) == translation::<A>(space::<A>(perms), va),
+{
+    let geo = A::geo();
+    geo.lemma_span(geo.levels as nat);
+    let at = va as int % geo.limit();
+    vstd::arithmetic::div_mod::lemma_mod_bound(va as int, geo.limit());
+    let m = model::<A>(perms);
+    m.lemma_home_root(at);
+    assert(m.nodes.contains_key(m.root()));
+    if A::canonical(va) {
+        lemma_walk_from::<A>(perms, phys_bits, root, memory, va as int, geo.levels as nat);
+    }
+    m.lemma_lookup::<A>(at);
+    if m.is_mapped(at) {
+        let l = m.level_of(at);
+        assert(m.page_at(at, l));
+        geo.lemma_bounds(at, l);
+        assert(m.nodes.contains_key(home(geo, at, l)));
+        assert(m.nodes[home(geo, at, l)].entries[geo.index_of(at, l)] is Page);
+        A::lemma_page_size(l);
     }
 }
 
@@ -137,6 +131,139 @@ pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
         }
     } else {
         Walk::NonCanonical
+    }
+}
+
+/// From the table of `level` at physical address `table`, the walk of `va` comes to a table at `target`.
+pub open spec fn reaches<A: Mmu>(memory: Memory, phys_bits: u64, level: nat, table: int, va: int, target: int) -> bool
+    decreases level,
+{
+    table == target || match A::step(phys_bits, level, memory(table + 8 * ((va / A::geo().span(level)) % A::geo().entries(level)))) {
+        Step::Table { table: next, .. } => level > 1 && reaches::<A>(memory, phys_bits, (level - 1) as nat, next, va, target),
+        _ => false,
+    }
+}
+
+/// One step of a walk.
+proof fn lemma_step_at<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: int, l: nat)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+        0 <= va < A::geo().limit(),
+        1 <= l <= A::geo().levels,
+        perms.contains_key(home(A::geo(), va, l)),
+    ensures
+        match A::step(
+            phys_bits,
+            l,
+            memory(perms[home(A::geo(), va, l)].addr().0 + 8 * ((va / A::geo().span(l)) % A::geo().entries(l))),
+        ) {
+            Step::Table { table, .. } => {
+                &&& l > 1
+                &&& model::<A>(perms).entry_at(va, l) is Table
+                &&& perms.contains_key(home(A::geo(), va, (l - 1) as nat))
+                &&& perms[home(A::geo(), va, (l - 1) as nat)].addr().0 == table
+            },
+            _ => !(model::<A>(perms).entry_at(va, l) is Table),
+        },
+{
+    let geo = A::geo();
+    let m = model::<A>(perms);
+    let n = home(geo, va, l);
+    let i = geo.index_of(va, l);
+    geo.lemma_hardware_index(va, l);
+    geo.lemma_bounds(va, l);
+    assert(m.nodes.contains_key(n));
+    assert(perm_ok::<A>(perms[n], l, phys_bits));
+    let word = perms[n].words()[i];
+    A::lemma_step(phys_bits, l, word, memory(perms[n].addr().0 + 8 * i));
+    A::lemma_wf(phys_bits, l, word);
+    assert(m.entry_at(va, l) == A::entry(l, word));
+    if A::entry(l, word) is Table {
+        m.lemma_down(va, l);
+        assert(m.nodes.contains_key(home(geo, va, (l - 1) as nat)));
+        assert(m.nodes[home(geo, va, (l - 1) as nat)].table == perms[home(geo, va, (l - 1) as nat)].addr());
+    }
+}
+
+/// A table is reached by the walk of the first address that it covers.
+proof fn lemma_reached<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, n: NodeId, l: nat)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+        perms.contains_key(n),
+        n.level <= l <= A::geo().levels,
+        perms.contains_key(home(A::geo(), n.base, l)),
+    ensures
+        reaches::<A>(memory, phys_bits, l, perms[home(A::geo(), n.base, l)].addr().0 as int, n.base, perms[n].addr().0 as int),
+    decreases l,
+{
+    let m = model::<A>(perms);
+    assert(m.nodes.contains_key(n));
+    A::geo().lemma_span(n.level);
+    A::geo().lemma_span(A::geo().levels as nat);
+    assert(home(A::geo(), n.base, n.level) == n);
+    if l > n.level {
+        m.lemma_chain(n.base, n.level, l);
+        lemma_step_at::<A>(perms, phys_bits, root, memory, n.base, l);
+        lemma_reached::<A>(perms, phys_bits, root, memory, n, (l - 1) as nat);
+    }
+}
+
+/// What a walk comes to is one of the tables.
+proof fn lemma_reaches<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: int, l: nat, target: int)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+        0 <= va < A::geo().limit(),
+        1 <= l <= A::geo().levels,
+        perms.contains_key(home(A::geo(), va, l)),
+        reaches::<A>(memory, phys_bits, l, perms[home(A::geo(), va, l)].addr().0 as int, va, target),
+    ensures
+        exists|n: NodeId| #[trigger] perms.contains_key(n) && perms[n].addr().0 == target,
+    decreases l,
+{
+    lemma_step_at::<A>(perms, phys_bits, root, memory, va, l);
+    if perms[home(A::geo(), va, l)].addr().0 != target {
+        lemma_reaches::<A>(perms, phys_bits, root, memory, va, (l - 1) as nat, target);
+    }
+}
+
+/// The tables are those that walks reach.
+pub(crate) proof fn lemma_reachable<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, frame: PhysAddr)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+        holds::<A>(memory, perms),
+    ensures
+        tables(perms).contains(frame) <==> exists|va: int|
+            0 <= va < A::geo().limit() && #[trigger] reaches::<A>(
+                memory,
+                phys_bits,
+                A::geo().levels as nat,
+                root.0 as int,
+                va,
+                frame.0 as int,
+            ),
+{
+    broadcast use lemma_tables;
+
+    let m = model::<A>(perms);
+    let top = A::geo().levels as nat;
+    if tables(perms).contains(frame) {
+        let n = choose|n: NodeId| #[trigger] perms.contains_key(n) && perms[n].addr() == frame;
+        assert(m.nodes.contains_key(n));
+        A::geo().lemma_span(n.level);
+        m.lemma_home_root(n.base);
+        assert(m.nodes.contains_key(m.root()));
+        lemma_reached::<A>(perms, phys_bits, root, memory, n, top);
+    }
+    if exists|va: int|
+        0 <= va < A::geo().limit() && #[trigger] reaches::<A>(memory, phys_bits, top, root.0 as int, va, frame.0 as int) {
+        let va = choose|va: int|
+            0 <= va < A::geo().limit() && #[trigger] reaches::<A>(memory, phys_bits, top, root.0 as int, va, frame.0 as int);
+        m.lemma_home_root(va);
+        assert(m.nodes.contains_key(m.root()));
+        lemma_reaches::<A>(perms, phys_bits, root, memory, va, top, frame.0 as int);
     }
 }
 

@@ -5,11 +5,11 @@
 //! [`PageTable`]'s abstraction `table@` is an [`AddressSpace`]: a map from pages to frames with properties.
 
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::arch::entry::AccessBits;
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{walk, Memory, Walk};
-use crate::refine::translation;
+use crate::hw::mmu::{walk, Memory};
+use crate::refine::{reaches, translation};
 use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use vstd::prelude::*;
@@ -30,6 +30,48 @@ pub proof fn theorem_walk<M: TableMemory, A: PagingMode, B: AccessBits>(
         walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(table@, va),
 {
     table.lemma_walk(memory, va);
+}
+
+/// **No third answer.** The same holds after each single store of each operation, with the address space that
+/// `history()` has for that moment; and [`map`](PageTable::map), [`unmap`](PageTable::unmap) and
+/// [`protect`](PageTable::protect) ensure [`steps_from`](PageTable::steps_from): it is the one before the operation, but
+/// for accessed and dirty bits that hardware had set, or the one after.
+pub proof fn theorem_stores<M: TableMemory, A: PagingMode, B: AccessBits>(
+    tracked table: &PageTable<M, A, B>,
+    k: int,
+    memory: Memory,
+    va: u64,
+)
+    requires
+        0 <= k < table.history().len(),
+        table.was_in(k, memory),
+    ensures
+        walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(table.history()[k], va),
+{
+    table.lemma_walk_after(k, memory, va);
+}
+
+/// **Nothing lost.** The frames that a page table holds are exactly the tables that some walk reaches: none is lost,
+/// also when memory runs out, and none that was given back, or waits in a [`Flush`](crate::Flush), can be reached.
+pub proof fn theorem_frames<M: TableMemory, A: PagingMode, B: AccessBits>(
+    tracked table: &PageTable<M, A, B>,
+    memory: Memory,
+    frame: PhysAddr,
+)
+    requires
+        table.is_in(memory),
+    ensures
+        table.frames().contains(frame) <==> exists|va: int|
+            0 <= va < A::geo().limit() && #[trigger] reaches::<A>(
+                memory,
+                table.phys_bits(),
+                A::geo().levels as nat,
+                table.root_table().0 as int,
+                va,
+                frame.0 as int,
+            ),
+{
+    table.lemma_frames(memory, frame);
 }
 
 } // verus!

@@ -4,6 +4,7 @@ use super::model::{Model, Node, NodeId};
 use crate::addr::PhysAddr;
 use crate::arch::entry::{is_table_address, EntryFormat};
 use crate::hw::memory::TablePerm;
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
@@ -35,6 +36,19 @@ pub(crate) open spec fn perms_ok<A: EntryFormat>(perms: Perms, phys_bits: u64) -
     &&& forall|n: NodeId| #[trigger] perms.contains_key(n) ==> perm_ok::<A>(perms[n], n.level, phys_bits)
     &&& forall|n: NodeId, m: NodeId| #[trigger]
         perms.contains_key(n) && #[trigger] perms.contains_key(m) && perms[n].addr() == perms[m].addr() ==> n == m
+}
+
+/// What the tables mean.
+pub(crate) open spec fn space<A: EntryFormat>(perms: Perms) -> AddressSpace {
+    model::<A>(perms).space::<A>()
+}
+
+/// The tables make a tree that hardware walks from `root` as the model says.
+pub(crate) open spec fn walkable<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr) -> bool {
+    &&& model::<A>(perms).inv()
+    &&& model::<A>(perms).pages_ok::<A>()
+    &&& perms_ok::<A>(perms, phys_bits)
+    &&& perms[model::<A>(perms).root()].addr() == root
 }
 
 /// The frames of tables.

@@ -1,6 +1,7 @@
 //! What a page table is to a reader.
 
 use super::model::Model;
+use super::perms::{space, Perms};
 use super::tree::Tree;
 use super::PageTable;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
@@ -8,7 +9,7 @@ use crate::arch::entry::AccessBits;
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{walk, Memory};
-use crate::refine::{holds, translation};
+use crate::refine::{holds, lemma_reachable, lemma_walk, reaches, translation};
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -40,9 +41,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         holds::<A>(memory, self.tree.perms@)
     }
 
+    /// Memory held the tables as they were after store `k`: each word as written last, or with bits that hardware had set.
+    pub open(crate) spec fn was_in(self, k: int, memory: Memory) -> bool {
+        holds::<A>(memory, self.tree.trace@[k])
+    }
+
     /// What the page table meant after each single store since it was made.
     pub open(crate) spec fn history(self) -> Seq<AddressSpace> {
-        self.tree.trace@
+        self.tree.trace@.map_values(|perms: Perms| space::<A>(perms))
     }
 
     /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
@@ -65,6 +71,38 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         &&& self.frames() == old.frames()
     }
 
+    /// The walk between two stores.
+    pub(crate) proof fn lemma_walk_after(tracked &self, k: int, memory: Memory, va: u64)
+        requires
+            0 <= k < self.history().len(),
+            self.was_in(k, memory),
+        ensures
+            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self.history()[k], va),
+    {
+        use_type_invariant(self);
+        lemma_walk::<A>(self.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
+    }
+
+    /// The frames held are those that walks reach.
+    pub(crate) proof fn lemma_frames(tracked &self, memory: Memory, frame: PhysAddr)
+        requires
+            self.is_in(memory),
+        ensures
+            self.frames().contains(frame) <==> exists|va: int|
+                0 <= va < A::geo().limit() && #[trigger] reaches::<A>(
+                    memory,
+                    self.phys_bits(),
+                    A::geo().levels as nat,
+                    self.root_table().0 as int,
+                    va,
+                    frame.0 as int,
+                ),
+    {
+        use_type_invariant(self);
+        lemma_reachable::<A>(self.tree.perms@, self.phys_bits(), self.root_table(), memory, frame);
+    }
+
+    /// The walk now.
     pub(crate) proof fn lemma_walk(tracked &self, memory: Memory, va: u64)
         requires
             self.is_in(memory),
@@ -72,7 +110,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self@, va),
     {
         use_type_invariant(self);
-        self.tree.lemma_walk(memory, va);
+        lemma_walk::<A>(self.tree.perms@, self.phys_bits(), self.root_table(), memory, va);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tree of tables in memory, and the four stores that change it.
 //!
 //! Nothing else in the crate writes to a table that hardware can reach. Each of the stores leaves a tree whose walk is
-//! the one before or the one after, and notes in the ghost field `trace` what the address space is from then on.
+//! the one before or the one after, and notes in the ghost field `trace` what the tables are from then on.
 
 use super::chain::Chain;
 use super::model::NodeId;
@@ -28,8 +28,8 @@ pub(crate) struct Tree<M: TableMemory, A: PagingMode, B: AccessBits> {
     pub(crate) frames: Frames<M>,
     pub(crate) root: PhysAddr,
     pub(crate) perms: Tracked<Map<NodeId, TablePerm>>,
-    /// What the address space was after each store.
-    pub(crate) trace: Ghost<Seq<AddressSpace>>,
+    /// What the tables were after each store.
+    pub(crate) trace: Ghost<Seq<Map<NodeId, TablePerm>>>,
     pub(crate) mode: PhantomData<(A, B)>,
 }
 
@@ -133,7 +133,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost written = perm;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
-            self.trace@ = self.trace@.push(self.space());
+            self.trace@ = self.trace@.push(self.perms@);
             self.lemma_set(*old(self), va, slot, word, written);
         }
     }
@@ -169,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost written = perm;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
-            self.trace@ = self.trace@.push(self.space());
+            self.trace@ = self.trace@.push(self.perms@);
             let new = match r {
                 Ok(_) => word,
                 Err(now) => now,
@@ -204,7 +204,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
             self.perms.borrow_mut().tracked_union_prefer_right(below);
-            self.trace@ = self.trace@.push(self.space());
+            self.trace@ = self.trace@.push(self.perms@);
             self.lemma_link(*old(self), va, slot, word, written, chain);
         }
     }
@@ -233,7 +233,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.perms.borrow_mut().tracked_insert(id, perm);
             assert(self.perms@.dom() =~= old(self).perms@.dom());
             below = self.perms.borrow_mut().tracked_remove_keys(path);
-            self.trace@ = self.trace@.push(self.space());
+            self.trace@ = self.trace@.push(self.perms@);
         }
         let chain = Chain { offset: va, hi: slot.level - 1, lo, head, perms: Tracked(below), mode: PhantomData };
         proof {

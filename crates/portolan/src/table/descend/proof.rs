@@ -161,7 +161,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.space() == mid.space(),
             self.phys_bits() == mid.phys_bits(),
             self.root == mid.root,
-            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(mid.space()),
+            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(self.perms@),
     {
         let l = stop.level as nat;
         if l < A::geo().levels {

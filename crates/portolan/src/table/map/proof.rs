@@ -198,11 +198,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             mid.phys_bits() == old.phys_bits(),
             mid.root == old.root,
-            mid.trace@ == old.trace@.push(mid.space()),
+            mid.trace@ == old.trace@.push(mid.perms@),
             self.space() == mid.space(),
             self.phys_bits() == mid.phys_bits(),
             self.root == mid.root,
-            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(mid.space()),
+            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(self.perms@),
         ensures
             self.steps_from(old),
     {

@@ -1,5 +1,6 @@
 //! What replacing a page's entry means.
 
+use super::super::perms::space;
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::entry::{unset, AccessBits, Entry};
@@ -28,7 +29,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& old.entry_at(va, slot.level as nat).may_become(e)
         &&& old.space().may_become(self.space())
         &&& old.trace@.is_prefix_of(self.trace@)
-        &&& forall|k: int| old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(#[trigger] self.trace@[k])
+        &&& forall|k: int| old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(
+            space::<A>(#[trigger] self.trace@[k]),
+        )
     }
 
     /// A count that shrinks each time that hardware gets in between.

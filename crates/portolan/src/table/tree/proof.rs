@@ -69,7 +69,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.phys_bits() == old.phys_bits(),
             self.root == old.root,
             self.frames.held() == old.frames.held(),
-            self.trace@ == old.trace@.push(self.space()),
+            self.trace@ == old.trace@.push(self.perms@),
         ensures
             self.set_from(old, va, slot.level as nat, A::entry(slot.level as nat, word)),
     {
@@ -251,7 +251,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.phys_bits() == old.phys_bits(),
             self.root == old.root,
             self.frames.held() == old.frames.held(),
-            self.trace@ == old.trace@.push(self.space()),
+            self.trace@ == old.trace@.push(self.perms@),
         ensures
             self.linked_from(old, va, slot.level as nat, chain),
     {
@@ -271,138 +271,155 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }).pages);
     }
 
-    pub(super) proof fn lemma_unlink(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+    /// The tables after a chain was taken out, and the chain's: which are where.
+    proof fn lemma_split(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
         requires
             old.linked(),
             old.is_slot(va, slot),
             old.may_unlink(va, slot.level as nat, chain.head, chain.lo as nat),
+            old.is_written(va, slot, 0, perm),
             chain.offset == va,
             chain.hi == slot.level - 1,
-            old.is_written(va, slot, 0, perm),
-            ({
-                let n = home(A::geo(), va, slot.level as nat);
-                let path = old.path(va, chain.lo as nat, chain.hi as nat);
-                &&& self.perms@ == old.perms@.remove(n).insert(n, perm).remove_keys(path)
-                &&& chain.perms@ == old.perms@.remove(n).insert(n, perm).restrict(path)
-            }),
-            self.phys_bits() == old.phys_bits(),
-            self.root == old.root,
-            self.frames.held() == old.frames.held(),
-            self.trace@ == old.trace@.push(self.space()),
+            self.is_split(old, va, slot.level as nat, perm, chain),
         ensures
-            self.unlinked_from(old, va, slot.level as nat, chain),
+            A::geo().wf(),
+            forall|m: NodeId| #[trigger]
+                chain.perms@.contains_key(m) <==> old.model().on_path(va, chain.lo as nat, chain.hi as nat, m),
+            forall|m: NodeId| #[trigger]
+                old.perms@.contains_key(m) <==> self.perms@.contains_key(m) || chain.perms@.contains_key(m),
+            forall|m: NodeId| #[trigger] self.perms@.contains_key(m) ==> !chain.perms@.contains_key(m),
+            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> chain.perms@[m] == old.perms@[m],
+            forall|m: NodeId| #[trigger]
+                self.perms@.contains_key(m) && m != home(A::geo(), va, slot.level as nat) ==> self.perms@[m] == old.perms@[m],
+            self.perms@.contains_key(home(A::geo(), va, slot.level as nat)),
+            self.perms@[home(A::geo(), va, slot.level as nat)] == perm,
     {
-        let l = slot.level as nat;
-        let hi = chain.hi as nat;
         let lo = chain.lo as nat;
-        let n = home(A::geo(), va, l);
-        let i = slot.index as int;
-        let was = old.model();
-        let now = self.model();
+        let hi = chain.hi as nat;
+        let n = home(A::geo(), va, slot.level as nat);
         let path = old.path(va, lo, hi);
         old.lemma_slot(va, slot);
-        A::lemma_zero(old.phys_bits(), l);
-        assert(!path.contains(n));
-        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m) == was.on_path(va, lo, hi, m) by {
+        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m) == old.model().on_path(va, lo, hi, m) by {
             assert(old.perms@.dom().contains(m));
         }
-        assert forall|m: NodeId| chain.perms@.contains_key(m) <==> #[trigger] was.on_path(va, lo, hi, m) by {
-            if was.on_path(va, lo, hi, m) {
+        assert forall|m: NodeId| chain.perms@.contains_key(m) <==> #[trigger] old.model().on_path(va, lo, hi, m) by {
+            if old.model().on_path(va, lo, hi, m) {
                 assert(m == home(A::geo(), va, m.level));
                 assert(old.perms@.contains_key(m));
             }
         }
-        assert(node::<A>(perm).entries =~= node::<A>(old.perms@[n]).entries.update(i, Entry::Empty));
-        assert forall|m: NodeId| self.perms@.contains_key(m) && m != n implies now.nodes[m] == was.nodes[m] && old.perms@.contains_key(m)
-            && self.perms@[m] == old.perms@[m] by {}
+    }
+
+    /// What was there before a chain was unlinked.
+    proof fn lemma_unlink_attached(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_unlink(va, slot.level as nat, chain.head, chain.lo as nat),
+            old.is_written(va, slot, 0, perm),
+            chain.offset == va,
+            chain.hi == slot.level - 1,
+            self.is_split(old, va, slot.level as nat, perm, chain),
+            self.phys_bits() == old.phys_bits(),
+        ensures
+            self.model().attached(old.model(), va, chain.hi as nat, chain.lo as nat),
+            old.entry_at(va, chain.lo as nat) is Empty,
+    {
+        let l = slot.level as nat;
+        let lo = chain.lo as nat;
+        let hi = chain.hi as nat;
+        let n = home(A::geo(), va, l);
+        let i = slot.index as int;
+        let was = old.model();
+        let now = self.model();
+        self.lemma_split(old, va, slot, perm, chain);
+        old.lemma_slot(va, slot);
+        A::lemma_zero(old.phys_bits(), l);
+        assert(was.nodes.contains_key(n));
+        assert(now.nodes[n].entries =~= was.nodes[n].entries.update(i, Entry::Empty));
         // each table of the chain leads to the next, and holds nothing else
-        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] chain.at(k)) && chain.perms@[chain.at(k)]
-            == old.perms@[home(A::geo(), va, k)] && chain.entry(k) == was.entry_at(va, k)
-            && old.perms@.contains_key(home(A::geo(), va, k)) by {
-            assert(chain.at(k) == home(A::geo(), va, k));
-            assert(was.on_path(va, lo, hi, chain.at(k)));
+        assert forall|k: nat| lo <= k <= hi + 1 implies was.nodes.contains_key(#[trigger] home(A::geo(), va, k)) by {
+            assert(k <= hi ==> old.perms@.contains_key(home(A::geo(), va, k)));
         }
         assert forall|k: nat| lo < k <= hi + 1 implies (#[trigger] was.entry_at(va, k)) is Table && was.entry_at(va, k)->table
             == was.nodes[home(A::geo(), va, (k - 1) as nat)].table by {
-            assert(was.nodes.contains_key(home(A::geo(), va, k))) by {
-                if k <= hi {
-                    let _ = chain.at(k);
-                }
-            }
-            let _ = chain.at((k - 1) as nat);
+            assert(was.nodes.contains_key(home(A::geo(), va, (k - 1) as nat)));
+            assert(was.nodes.contains_key(home(A::geo(), va, k)));
             was.lemma_chain(va, (k - 1) as nat, k);
             was.lemma_down(va, k);
         }
-        assert forall|k: nat| lo <= k <= hi implies (#[trigger] was.nodes[home(A::geo(), va, k)]).entries == blank(A::geo(), k).update(
+        assert forall|k: nat| lo <= k <= hi implies was.nodes[home(A::geo(), va, k)].entries == blank(A::geo(), k).update(
             A::geo().index_of(va, k),
-            was.entry_at(va, k),
+            #[trigger] was.entry_at(va, k),
         ) by {
-            let _ = chain.at(k);
             A::geo().lemma_bounds(va, k);
             let entries = was.nodes[home(A::geo(), va, k)].entries;
             assert(was.nodes.contains_key(home(A::geo(), va, k)));
             if k > lo {
-                let _ = was.entry_at(va, k);
+                assert(was.entry_at(va, k) is Table);
                 lemma_used_one(entries, A::geo().index_of(va, k));
             } else {
                 lemma_used_zero(entries);
             }
             assert(entries =~= blank(A::geo(), k).update(A::geo().index_of(va, k), was.entry_at(va, k)));
         }
-        assert(was.entry_at(va, lo) is Empty) by {
-            let _ = chain.at(lo);
-            A::geo().lemma_bounds(va, lo);
-            lemma_used_zero(was.nodes[home(A::geo(), va, lo)].entries);
-        }
+        A::geo().lemma_bounds(va, lo);
+        assert(was.nodes.contains_key(home(A::geo(), va, lo)));
+        lemma_used_zero(was.nodes[home(A::geo(), va, lo)].entries);
         assert(now.entry_at(va, l) is Empty);
+        assert(was.entry_at(va, l) == was.nodes[n].entries[i]);
         assert(was.nodes[n].entries =~= now.nodes[n].entries.update(i, was.entry_at(va, l)));
-        assert(now.attached(was, va, hi, lo));
-        now.lemma_detach::<A>(was, va, hi, lo);
-        // what is left is in order, and so is the chain
-        assert(perms_ok::<A>(self.perms@, self.phys_bits())) by {
-            assert forall|m: NodeId, k: NodeId| #[trigger]
-                self.perms@.contains_key(m) && #[trigger] self.perms@.contains_key(k) && self.perms@[m].addr()
-                    == self.perms@[k].addr() implies m == k by {
-                assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
-            }
-            assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(
-                self.perms@[m],
-                m.level,
-                self.phys_bits(),
-            ) by {
-                assert(old.perms@.contains_key(m));
-            }
-        }
-        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
-            #[trigger] now.nodes[m].entries[j],
-        ) by {
-            let _ = Self::preset(was.nodes[m].entries[j]);
-        }
-        assert(perms_ok::<A>(chain.perms@, self.phys_bits())) by {
-            assert forall|m: NodeId| chain.perms@.contains_key(m) implies old.perms@.contains_key(m) && chain.perms@[m] == old.perms@[m] by {}
+    }
+
+    /// The chain that was taken out is one.
+    proof fn lemma_unlink_chain(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_unlink(va, slot.level as nat, chain.head, chain.lo as nat),
+            old.is_written(va, slot, 0, perm),
+            chain.offset == va,
+            chain.hi == slot.level - 1,
+            self.is_split(old, va, slot.level as nat, perm, chain),
+            self.model().attached(old.model(), va, chain.hi as nat, chain.lo as nat),
+        ensures
+            chain.inv(old.phys_bits()),
+            tables(old.perms@) == tables(self.perms@).union(chain.tables()),
+            tables(self.perms@).disjoint(chain.tables()),
+    {
+        let lo = chain.lo as nat;
+        let hi = chain.hi as nat;
+        let was = old.model();
+        self.lemma_split(old, va, slot, perm, chain);
+        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] chain.at(k)) && chain.at(k) == home(
+            A::geo(),
+            va,
+            k,
+        ) && chain.perms@[chain.at(k)] == old.perms@[chain.at(k)] && chain.entry(k) == was.entry_at(va, k) && was.nodes[chain.at(k)]
+            == node::<A>(chain.perms@[chain.at(k)]) by {
+            assert(was.on_path(va, lo, hi, chain.at(k)));
         }
         assert forall|k: nat| lo <= k <= hi implies node::<A>(#[trigger] chain.perms@[chain.at(k)]).entries == blank(
             A::geo(),
             k,
         ).update(A::geo().index_of(va, k), chain.entry(k)) by {
-            let _ = was.nodes[home(A::geo(), va, k)];
+            assert(chain.entry(k) == was.entry_at(va, k));
         }
         assert forall|k: nat| lo < k <= hi implies #[trigger] chain.entry(k) == (Entry::Table {
             table: chain.perms@[chain.at((k - 1) as nat)].addr(),
             used: 1,
         }) by {
-            let _ = chain.at(k);
-            let _ = chain.at((k - 1) as nat);
-            let _ = was.entry_at(va, k);
+            assert(chain.at(k) == home(A::geo(), va, k) && chain.at((k - 1) as nat) == home(A::geo(), va, (k - 1) as nat));
             assert(old.entry_at(va, k)->used == 1);
+            assert(was.entry_at(va, k) is Table);
         }
-        assert(chain.inv(self.phys_bits())) by {
-            let _ = chain.at(lo);
-            let _ = chain.at(hi);
+        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) <==> model::<A>(chain.perms@).on_path(va, lo, hi, m) by {
+            assert(was.on_path(va, lo, hi, m) == model::<A>(chain.perms@).on_path(va, lo, hi, m));
         }
-        assert forall|m: NodeId| #[trigger] old.perms@.contains_key(m) <==> self.perms@.contains_key(m) || chain.perms@.contains_key(m) by {
-            let _ = was.on_path(va, lo, hi, m);
-        }
+        assert(chain.at(lo) == home(A::geo(), va, lo) && chain.at(hi) == home(A::geo(), va, hi));
+        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) implies old.perms@.contains_key(m) by {}
+        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies self.perms@[m].addr() == old.perms@[m].addr()
+            && old.perms@.contains_key(m) by {}
         lemma_tables_union(old.perms@, self.perms@, chain.perms@);
         assert(tables(self.perms@).disjoint(chain.tables())) by {
             broadcast use lemma_tables;
@@ -412,15 +429,44 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     let m = choose|m: NodeId| #[trigger] self.perms@.contains_key(m) && self.perms@[m].addr() == a;
                     let k = choose|k: NodeId| #[trigger] chain.perms@.contains_key(k) && chain.perms@[k].addr() == a;
                     assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
-                    assert(was.on_path(va, lo, hi, k));
                 }
             }
         }
-        assert(self.perms@[now.root()].addr() == self.root) by {
-            was.lemma_home_root(va);
-            assert(old.perms@.contains_key(was.root()));
-            assert(!path.contains(was.root()));
+    }
+
+    pub(super) proof fn lemma_unlink(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.may_unlink(va, slot.level as nat, chain.head, chain.lo as nat),
+            old.is_written(va, slot, 0, perm),
+            chain.offset == va,
+            chain.hi == slot.level - 1,
+            self.is_split(old, va, slot.level as nat, perm, chain),
+            self.phys_bits() == old.phys_bits(),
+            self.root == old.root,
+            self.frames.held() == old.frames.held(),
+            self.trace@ == old.trace@.push(self.perms@),
+        ensures
+            self.unlinked_from(old, va, slot.level as nat, chain),
+    {
+        let was = old.model();
+        let now = self.model();
+        self.lemma_unlink_attached(old, va, slot, perm, chain);
+        self.lemma_unlink_chain(old, va, slot, perm, chain);
+        self.lemma_split(old, va, slot, perm, chain);
+        now.lemma_detach::<A>(was, va, chain.hi as nat, chain.lo as nat);
+        old.lemma_slot(va, slot);
+        A::lemma_zero(old.phys_bits(), slot.level as nat);
+        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies old.perms@.contains_key(m) && self.perms@[m].addr()
+            == old.perms@[m].addr() && perm_ok::<A>(self.perms@[m], m.level, self.phys_bits()) by {}
+        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+            #[trigger] now.nodes[m].entries[j],
+        ) by {
+            assert(Self::preset(was.nodes[m].entries[j]));
+            assert(was.nodes.contains_key(m));
         }
+        assert(now.nodes.contains_key(now.root()));
     }
 
     pub(super) proof fn lemma_new(self)
@@ -437,6 +483,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 &&& self.root == perm.addr()
                 &&& self.frames.held() == Set::<PhysAddr>::empty().insert(perm.addr())
             }),
+            self.trace@.len() == 0,
         ensures
             self.inv(),
             self.space() == AddressSpace::empty(),

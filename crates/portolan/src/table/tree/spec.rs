@@ -2,7 +2,7 @@
 
 use super::super::chain::Chain;
 use super::super::model::{home, used, Model, NodeId};
-use super::super::perms::{model, perms_ok, tables};
+use super::super::perms::{model, space, tables, walkable};
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::entry::{AccessBits, Entry};
@@ -46,12 +46,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         e is Page && !B::tracks() ==> e->prop.accessed && e->prop.dirty
     }
 
-    /// The tables make a tree that hardware walks as the model says.
+    /// The tables make a tree that hardware walks as the model says, and after each store they did.
     pub(crate) open spec fn linked(self) -> bool {
-        &&& self.model().inv()
-        &&& self.model().pages_ok::<A>()
-        &&& perms_ok::<A>(self.perms@, self.phys_bits())
-        &&& self.perms@[self.model().root()].addr() == self.root
+        &&& walkable::<A>(self.perms@, self.phys_bits(), self.root)
+        &&& forall|k: int|
+            0 <= k < self.trace@.len() ==> walkable::<A>(#[trigger] self.trace@[k], self.phys_bits(), self.root)
         &&& forall|n: NodeId, i: int|
             self.perms@.contains_key(n) && 0 <= i < A::geo().entries(n.level) ==> Self::preset(
                 #[trigger] self.model().nodes[n].entries[i],
@@ -118,13 +117,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.phys_bits() == old.phys_bits()
         &&& self.root == old.root
         &&& self.frames.held() == old.frames.held()
-        &&& self.trace@ == old.trace@.push(self.space())
+        &&& self.trace@ == old.trace@.push(self.perms@)
     }
 
     /// This is `old` with `e` as the entry for `va` at level `l`, by one store.
     pub(crate) open spec fn set_from(self, old: Self, va: int, l: nat, e: Entry) -> bool {
         &&& self.replaced_from(old, va, l, e)
-        &&& self.trace@ == old.trace@.push(self.space())
+        &&& self.trace@ == old.trace@.push(self.perms@)
     }
 
     /// This is `old` with `e` as the entry for `va` at level `l`.
@@ -208,8 +207,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.root == old.root
         &&& old.trace@.is_prefix_of(self.trace@)
         &&& forall|k: int|
-            old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(#[trigger] self.trace@[k]) || self.trace@[k]
-                == self.space()
+            old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(space::<A>(#[trigger] self.trace@[k]))
+                || space::<A>(self.trace@[k]) == self.space()
+    }
+
+    /// The tables are those of `old`, with `perm` for the one of level `l` for `va`, without those for `va` below it, which
+    /// are the chain's.
+    pub(crate) open spec fn is_split(self, old: Self, va: int, l: nat, perm: TablePerm, chain: Chain<A>) -> bool {
+        let n = home(A::geo(), va, l);
+        let path = old.path(va, chain.lo as nat, chain.hi as nat);
+        &&& self.perms@ == old.perms@.remove(n).insert(n, perm).remove_keys(path)
+        &&& chain.perms@ == old.perms@.remove(n).insert(n, perm).restrict(path)
     }
 }
 

@@ -144,14 +144,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_unmapped(self, old: Self, cleared: Self, mid: Self)
         requires
             cleared.steps_from(old),
-            mid.trace@ == cleared.trace@ || mid.trace@ == cleared.trace@.push(mid.space()),
+            mid.trace@ == cleared.trace@ || mid.trace@ == cleared.trace@.push(mid.perms@),
             mid.space() == cleared.space(),
             mid.phys_bits() == old.phys_bits(),
             mid.root == old.root,
             self.space() == mid.space(),
             self.phys_bits() == mid.phys_bits(),
             self.root == mid.root,
-            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(mid.space()),
+            self.trace@ == mid.trace@ || self.trace@ == mid.trace@.push(self.perms@),
         ensures
             self.steps_from(old),
     {
