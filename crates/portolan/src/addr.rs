@@ -1,7 +1,5 @@
 //! Addresses, page sizes and ranges.
 
-#[cfg(verus_only)]
-use crate::arch::geometry::Geometry;
 use crate::arch::PagingMode;
 use crate::error::Error;
 use core::marker::PhantomData;
@@ -36,6 +34,17 @@ impl PhysAddr {
         no_unwind
     {
         self.0
+    }
+
+    /// The next lower multiple of `size`, or the address itself.
+    #[inline]
+    #[must_use]
+    pub const fn align_down(self, size: PageSize) -> (r: Self)
+        ensures
+            r.0 == self.0 - self.0 as int % size.bytes() as int,
+        no_unwind
+    {
+        PhysAddr(self.0 - self.0 % size.bytes())
     }
 
     /// Whether the address is a multiple of `size`.
@@ -188,6 +197,21 @@ impl<A: PagingMode> VirtAddr<A> {
         self.raw % size.bytes() == 0
     }
 
+    /// The next lower multiple of `size`, or the address itself.
+    #[inline]
+    #[must_use]
+    pub fn align_down(self, size: PageSize) -> (r: Self)
+        ensures
+            r.raw() == self.raw() - self.raw() as int % size.bytes() as int,
+    {
+        let raw = self.raw - self.raw % size.bytes();
+        proof {
+            use_type_invariant(self);
+            A::lemma_align_down(self.raw, size);
+        }
+        VirtAddr { raw, mode: PhantomData }
+    }
+
     /// The address `bytes` further on.
     ///
     /// # Errors
@@ -200,7 +224,6 @@ impl<A: PagingMode> VirtAddr<A> {
                 Err(e) => e == (Error::PastEnd { addr: self.raw(), size: bytes }) && (self.raw() + bytes > u64::MAX
                     || !A::canonical((self.raw() + bytes) as u64)),
             },
-        no_unwind
     {
         match self.raw.checked_add(bytes) {
             Some(raw) if A::is_canonical(raw) => Ok(VirtAddr { raw, mode: PhantomData }),
@@ -221,6 +244,98 @@ impl<A: PagingMode> Clone for VirtAddr<A> {
 
 impl<A: PagingMode> Copy for VirtAddr<A> {
 
+}
+
+/// Addresses that follow each other: `size` bytes from `start`, all canonical, in one half.
+pub struct VirtRange<A: PagingMode> {
+    start: VirtAddr<A>,
+    size: u64,
+}
+
+impl<A: PagingMode> VirtRange<A> {
+    /// The first address.
+    pub closed spec fn first(self) -> VirtAddr<A> {
+        self.start
+    }
+
+    /// How many bytes.
+    pub closed spec fn bytes(self) -> u64 {
+        self.size
+    }
+
+    /// `size` bytes from `start`.
+    ///
+    /// # Errors
+    /// [`Error::PastEnd`] if they pass the last address, or reach into the gap between the halves or over it.
+    pub fn new(start: VirtAddr<A>, size: u64) -> (r: Result<Self, Error>)
+        ensures
+            match r {
+                Ok(range) => {
+                    &&& range.first() == start && range.bytes() == size
+                    &&& size > 0 ==> start.raw() + size - 1 <= u64::MAX && A::canonical((start.raw() + size - 1) as u64)
+                },
+                Err(e) => e == (Error::PastEnd { addr: start.raw(), size }) && size > 0,
+            },
+    {
+        let first = start.as_u64();
+        if size == 0 {
+            return Ok(VirtRange { start, size });
+        }
+        match first.checked_add(size - 1) {
+            Some(last) if A::is_canonical(last) && first >> 63 == last >> 63 => Ok(VirtRange { start, size }),
+            _ => Err(Error::PastEnd { addr: first, size }),
+        }
+    }
+
+    /// The first address.
+    #[inline]
+    #[must_use]
+    pub fn start(&self) -> (r: VirtAddr<A>)
+        ensures
+            r == self.first(),
+    {
+        self.start
+    }
+
+    /// How many bytes.
+    #[inline]
+    #[must_use]
+    pub fn size(&self) -> (r: u64)
+        ensures
+            r == self.bytes(),
+    {
+        self.size
+    }
+
+    /// Whether there are none.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> (r: bool)
+        ensures
+            r == (self.bytes() == 0),
+    {
+        self.size == 0
+    }
+
+    /// Whether `va` is one of the addresses.
+    #[inline]
+    #[must_use]
+    pub fn contains(&self, va: VirtAddr<A>) -> (r: bool)
+        ensures
+            r == (self.first().raw() <= va.raw() < self.first().raw() + self.bytes()),
+    {
+        va.raw >= self.start.raw && va.raw - self.start.raw < self.size
+    }
+
+    /// Whether both ends are multiples of `size`.
+    #[inline]
+    #[must_use]
+    pub fn is_aligned(&self, size: PageSize) -> (r: bool)
+        ensures
+            r == (self.first().raw() as int % size.bytes() as int == 0 && self.bytes() as int % size.bytes() as int == 0),
+    {
+        self.start.is_aligned(size) && self.size % size.bytes() == 0
+    }
 }
 
 } // verus!
@@ -254,6 +369,12 @@ impl<A: PagingMode> core::hash::Hash for VirtAddr<A> {
 impl<A: PagingMode> core::fmt::Debug for VirtAddr<A> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "VirtAddr({:#x})", self.raw)
+    }
+}
+
+impl<A: PagingMode> core::fmt::Debug for VirtRange<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "VirtRange({:#x} + {:#x})", self.start.raw, self.size)
     }
 }
 

@@ -14,7 +14,7 @@ mod refine;
 pub mod spec;
 mod table;
 
-pub use addr::{PageSize, PhysAddr, VirtAddr};
+pub use addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;

@@ -5,3 +5,5 @@ pub mod request;
 pub mod space;
 #[cfg(verus_only)]
 pub mod theorem;
+#[cfg(verus_only)]
+mod witness;

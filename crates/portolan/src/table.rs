@@ -32,8 +32,11 @@ use crate::spec::space::AddressSpace;
 use descend::Descent;
 use map::Obstacle;
 #[cfg(verus_only)]
-use proof::lemma_spans_grow;
+use proof::{lemma_level, lemma_one, lemma_spans_grow};
+#[cfg(verus_only)]
+use spec::is_level;
 use tree::Tree;
+use unmap::Owed;
 #[cfg(verus_only)]
 use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
@@ -46,13 +49,14 @@ verus! {
 /// start and hardware never writes to a table; with [`Tracking`](crate::Tracking) hardware sets them as pages are used.
 #[verifier::reject_recursive_types(M)]
 pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
-    pub(crate) tree: Tree<M, A, B>,
+    /// `None` only while the page table is dropped.
+    pub(crate) tree: Option<Tree<M, A, B>>,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        self.tree.inv()
+        self.tree matches Some(tree) ==> tree.inv()
     }
 
     /// A page table in which nothing is mapped.
@@ -67,7 +71,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
     {
         match Tree::new(memory) {
-            Some(tree) => Ok(PageTable { tree }),
+            Some(tree) => Ok(PageTable { tree: Some(tree) }),
             None => Err(Error::NoMemory { addr: 0, size: A::geometry().table_bytes() as u64 }),
         }
     }
@@ -79,7 +83,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             r == self.root_table(),
     {
-        self.tree.root
+        match &self.tree {
+            Some(tree) => tree.root,
+            None => PhysAddr(0),
+        }
     }
 
     /// Maps the page of `size` at `va` to `frame`.
@@ -107,17 +114,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        match self.tree.map(va.offset(), level, frame, prop) {
+        match Tree::map_in(&mut self.tree, va.offset(), level, frame, prop) {
             Ok(()) => {
                 proof {
-                    self.tree.lemma_mapped(old(self).tree, va, level as nat, frame, size, stored::<B>(prop));
+                    self.tree->0.lemma_mapped(old(self).tree->0, va, level as nat, frame, size, stored::<B>(prop));
                 }
                 Ok(())
             },
             Err(Obstacle::NoMemory) => Err(Error::NoMemory { addr: va.as_u64(), size: size.bytes() }),
             Err(Obstacle::Mapped { level: found }) => {
                 proof {
-                    old(self).tree.lemma_in_the_way(va, level as nat, found, size);
+                    old(self).tree->0.lemma_in_the_way(va, level as nat, found, size);
                 }
                 let (addr, size) = self.cover(va, found, Ghost(level));
                 Err(Error::AlreadyMapped { addr, size })
@@ -151,9 +158,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, prop, owed) = self.tree.unmap(va.offset(), d);
+        let (frame, prop, owed) = Tree::unmap_in(&mut self.tree, va.offset(), d);
         proof {
-            self.tree.lemma_unmapped_page(old(self).tree, va, d.stop.level as nat, size);
+            self.tree->0.lemma_unmapped_page(old(self).tree->0, va, d.stop.level as nat, size);
         }
         Ok((Mapping { frame, size, prop }, Flush::new(va, size, owed)))
     }
@@ -188,9 +195,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, was) = self.tree.protect(va.offset(), d, prop);
+        let (frame, was) = Tree::protect_in(&mut self.tree, va.offset(), d, prop);
         proof {
-            self.tree.lemma_protected_page(old(self).tree, va, d.stop.level as nat, size, frame, prop.keeping(was));
+            self.tree->0.lemma_protected_page(old(self).tree->0, va, d.stop.level as nat, size, frame, prop.keeping(was));
         }
         Ok((Mapping { frame, size, prop: was }, Flush::new(va, size, None)))
     }
@@ -209,14 +216,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        let d = self.tree.descend(va.offset(), 1);
-        proof {
-            self.tree.lemma_query(va@, d);
+        if let Some(tree) = &self.tree {
+            let d = tree.descend(va.offset(), 1);
+            proof {
+                tree.lemma_query(va@, d);
+            }
+            if let (Entry::Page { frame, prop }, Some(size)) = (d.entry, A::size_at(d.stop.level)) {
+                return Ok(Mapping { frame, size, prop });
+            }
         }
-        match (d.entry, A::size_at(d.stop.level)) {
-            (Entry::Page { frame, prop }, Some(size)) => Ok(Mapping { frame, size, prop }),
-            _ => Err(Error::NotMapped { addr: va.as_u64(), size: A::geometry().entry_span(1) }),
-        }
+        Err(Error::NotMapped { addr: va.as_u64(), size: A::geometry().entry_span(1) })
     }
 
     /// The level of pages of `size`, if `va` is aligned to it.
@@ -224,7 +233,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     fn check(&self, va: VirtAddr<A>, size: PageSize) -> (r: Result<u8, Error>)
         ensures
             match r {
-                Ok(l) => request::check(va, size) is None && self.tree.is_level(va, l as nat, size),
+                Ok(l) => request::check(va, size) is None && is_level(va, l as nat, size),
                 Err(e) => request::check(va, size) == Some(e),
             },
     {
@@ -232,7 +241,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             None => Err(Error::UnsupportedSize { addr: va.as_u64(), size: size.bytes() }),
             Some(level) => if va.is_aligned(size) {
                 proof {
-                    self.tree.lemma_level(va, level as nat, size);
+                    lemma_level(va, level as nat, size);
                 }
                 Ok(level)
             } else {
@@ -248,8 +257,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             match r {
                 Ok(l) => {
                     &&& request::check_map(self.phys_bits(), va, frame, size, prop) is None
-                    &&& self.tree.is_level(va, l as nat, size)
-                    &&& self.tree.may_map(va@, l as nat, frame, prop)
+                    &&& is_level(va, l as nat, size)
+                    &&& self.tree is Some && self.tree->0.may_map(va@, l as nat, frame, prop)
                 },
                 Err(e) => request::check_map(self.phys_bits(), va, frame, size, prop) == Some(e),
             },
@@ -265,10 +274,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        if !self.tree.has_frame(frame, bytes) {
-            return Err(Error::PhysTooWide { addr: frame.0, size: bytes });
+        match &self.tree {
+            Some(tree) if tree.has_frame(frame, bytes) => Ok(level),
+            _ => {
+                proof {
+                    lemma_one();
+                }
+                Err(Error::PhysTooWide { addr: frame.0, size: bytes })
+            },
         }
-        Ok(level)
     }
 
     /// The page of `size` at `va`.
@@ -278,10 +292,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             match r {
                 Ok(d) => {
                     &&& request::check(va, size) is None
-                    &&& self.tree.is_level(va, d.stop.level as nat, size)
-                    &&& self.tree.is_descent(va@, d.stop.level as nat, d)
+                    &&& is_level(va, d.stop.level as nat, size)
+                    &&& self.tree is Some && self.tree->0.is_descent(va@, d.stop.level as nat, d)
                     &&& d.entry is Page
-                    &&& self.tree.maps(va@, d.stop.level as nat, size)
+                    &&& self.tree->0.maps(va@, d.stop.level as nat, size)
                 },
                 Err(e) => request::is_find_error(self@, va, size, e),
             },
@@ -290,9 +304,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        let d = self.tree.descend(va.offset(), level);
+        let Some(tree) = &self.tree else {
+            return Err(Error::NotMapped { addr: va.as_u64(), size: size.bytes() });
+        };
+        let d = tree.descend(va.offset(), level);
         proof {
-            self.tree.lemma_find(va, level as nat, size, d);
+            tree.lemma_find(va, level as nat, size, d);
         }
         match d.entry {
             Entry::Page { .. } => if d.stop.level == level {
@@ -324,13 +341,80 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 }
 
+/// The operations of a tree that is there.
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    #[inline(always)]
+    fn map_in(tree: &mut Option<Self>, va: u64, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: Result<(), Obstacle>)
+        requires
+            *old(tree) is Some,
+            old(tree)->0.inv(),
+            old(tree)->0.may_map(va as int, level as nat, frame, prop),
+        ensures
+            *final(tree) is Some,
+            final(tree)->0.inv(),
+            final(tree)->0.is_mapped_from(old(tree)->0, va as int, level as nat, frame, prop, r),
+        no_unwind
+    {
+        match tree {
+            Some(tree) => tree.map(va, level, frame, prop),
+            None => Err(Obstacle::NoMemory),
+        }
+    }
+
+    #[inline(always)]
+    fn unmap_in(tree: &mut Option<Self>, va: u64, d: Descent) -> (r: (PhysAddr, PageProperty, Option<Owed<M, A>>))
+        requires
+            *old(tree) is Some,
+            old(tree)->0.inv(),
+            old(tree)->0.is_descent(va as int, d.stop.level as nat, d),
+            d.entry is Page,
+        ensures
+            *final(tree) is Some,
+            final(tree)->0.inv(),
+            final(tree)->0.is_unmapped_from(old(tree)->0, va as int, d.stop.level as nat, r),
+        no_unwind
+    {
+        match tree {
+            Some(tree) => tree.unmap(va, d),
+            None => (PhysAddr(0), PageProperty::KERNEL_RO, None),
+        }
+    }
+
+    #[inline(always)]
+    fn protect_in(tree: &mut Option<Self>, va: u64, d: Descent, prop: PageProperty) -> (r: (PhysAddr, PageProperty))
+        requires
+            *old(tree) is Some,
+            old(tree)->0.inv(),
+            old(tree)->0.is_descent(va as int, d.stop.level as nat, d),
+            d.entry is Page,
+            A::supports(prop),
+        ensures
+            *final(tree) is Some,
+            final(tree)->0.inv(),
+            final(tree)->0.is_protected_from(old(tree)->0, va as int, d.stop.level as nat, prop, r),
+        no_unwind
+    {
+        match tree {
+            Some(tree) => tree.protect(va, d, prop),
+            None => (PhysAddr(0), PageProperty::KERNEL_RO),
+        }
+    }
+}
+
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for PageTable<M, A, B> {
     /// Gives all tables back. The frames that were mapped are the caller's.
     fn drop(&mut self)
         opens_invariants none
         no_unwind
     {
-        self.tree.release();
+        proof {
+            use_type_invariant(&*self);
+        }
+        let mut tree = None;
+        core::mem::swap(&mut self.tree, &mut tree);
+        if let Some(mut tree) = tree {
+            tree.release();
+        }
     }
 }
 

@@ -186,6 +186,14 @@ pub trait EntryFormat: Mmu + Copy {
             },
     ;
 
+    /// The first address of an address's page is one of the mode's.
+    proof fn lemma_align_down(raw: u64, size: PageSize)
+        requires
+            Self::canonical(raw),
+        ensures
+            Self::canonical((raw - raw as int % size.bytes() as int) as u64),
+    ;
+
     /// Every mode can express that a page was used, and that it was not.
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool)
         ensures
@@ -252,8 +260,13 @@ pub open spec fn unset(word: u64) -> int {
     u64::MAX - word
 }
 
+/// Nobody else implements the traits that have this one.
+pub trait Sealed {
+
+}
+
 /// Who looks after the accessed and dirty bits of pages: [`Preset`] or [`Tracking`].
-pub trait AccessBits: Copy {
+pub trait AccessBits: Copy + Sealed {
     /// Whether hardware sets them and we keep count.
     spec fn tracks() -> bool;
 
@@ -286,6 +299,14 @@ pub struct Preset;
 /// no bit that it sets is ever lost: entries of pages are changed by compare-and-exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Tracking;
+
+impl Sealed for Preset {
+
+}
+
+impl Sealed for Tracking {
+
+}
 
 impl AccessBits for Preset {
     open spec fn tracks() -> bool {

@@ -4,6 +4,7 @@
 
 use super::entry::{Entry, EntryFormat};
 use super::geometry::Geometry;
+use super::entry::Sealed;
 use super::PagingMode;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
@@ -56,7 +57,7 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 const ADDRESS_HUGE: u64 = 0x000f_ffff_ffff_e000;
 
 /// How many levels: [`FourLevels`] or [`FiveLevels`].
-pub trait Levels: Copy {
+pub trait Levels: Copy + Sealed {
     /// The number of levels.
     spec fn levels() -> u8;
 
@@ -83,6 +84,14 @@ pub struct FourLevels;
 /// Five levels, 57-bit addresses (`CR4.LA57`).
 #[derive(Clone, Copy, Debug)]
 pub struct FiveLevels;
+
+impl Sealed for FourLevels {
+
+}
+
+impl Sealed for FiveLevels {
+
+}
 
 impl Levels for FourLevels {
     open spec fn levels() -> u8 {
@@ -332,6 +341,11 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
         proof::lemma_wf::<L>(phys_bits, level, word);
+    }
+
+    proof fn lemma_align_down(raw: u64, size: PageSize) {
+        L::lemma_levels();
+        proof::lemma_align_down(raw, size);
     }
 
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {

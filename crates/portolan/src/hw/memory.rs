@@ -13,10 +13,12 @@ verus! {
 /// # Safety
 /// Portolan's proofs rest on this:
 /// - a frame from [`alloc_zeroed`](TableMemory::alloc_zeroed) is `bytes` long and a multiple of `bytes`, reads as zeros,
-///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits), and is used by nobody else until it is freed;
+///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits) and below 2^52, and is used by nobody else until
+///   it is freed;
 /// - a word reads as what was written last, but for the accessed and dirty bits that the processor's walk sets in it;
 /// - words are read, written and compared and exchanged as one access of 64 bits each, which the walk sees as one, in
-///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory).
+///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory);
+/// - none of the functions unwinds.
 pub unsafe trait TableMemory: Clone {
     /// A frame of `bytes` bytes, aligned to `bytes` (a power of two) and filled with zeros, or `None`.
     fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr>;

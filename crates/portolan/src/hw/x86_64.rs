@@ -1,8 +1,10 @@
 //! What an x86_64 processor makes of one entry: Intel SDM vol. 3, ch. 5 (ch. 4 before 2024), tables 5-14 to 5-20.
 //!
-//! Assumed of the processor's state: `CR0.PG`, `CR0.WP`, `CR4.PAE` and `IA32_EFER.NXE` are set; `CR4.LA57` is set for
-//! five levels and clear for four; `CR4.PKE`, `CR4.PKS` and `CR4.CET` are clear; `IA32_PAT` holds
-//! [`PAT`](crate::arch::x86_64::PAT), or what it holds at reset if only the first four policies are used.
+//! Assumed of the processor's state: `CR0.PG`, `CR0.WP`, `CR4.PAE`, `CR4.PGE` and `IA32_EFER.NXE` are set; `CR4.LA57` is
+//! set for five levels and clear for four; `CR4.PKE`, `CR4.PKS`, `CR4.CET`, `CR4.LAM_SUP` and the `LAM` bits of `CR3` are
+//! clear; `IA32_PAT` holds [`PAT`](crate::arch::x86_64::PAT), or what it holds at reset if only the first four policies
+//! are used; 1 GiB pages exist (CPUID 80000001H:EDX\[26\]), or none is mapped. `CR4.SMEP` and `CR4.SMAP` may be set: they
+//! keep supervisor mode from more than the entries do.
 
 use super::mmu::{Rights, Step};
 use crate::prop::CachePolicy;

@@ -4,8 +4,6 @@ use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
-#[cfg(verus_only)]
-use crate::arch::entry::stored;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
@@ -39,11 +37,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).may_map(va as int, level as nat, frame, prop),
         ensures
             final(self).inv(),
-            match r {
-                Ok(()) => final(self).put_from(*old(self), va as int, level as nat, Entry::Page { frame, prop: stored::<B>(prop) })
-                    && !old(self).space().overlaps(va as int, A::geo().span(level as nat)),
-                Err(why) => final(self).unchanged_from(*old(self)) && old(self).is_obstacle(va as int, level as nat, why),
-            },
+            final(self).is_mapped_from(*old(self), va as int, level as nat, frame, prop, r),
         no_unwind
     {
         let d = self.descend(va, level);
@@ -125,7 +119,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn stored(prop: PageProperty) -> (r: PageProperty)
         ensures
-            r == stored::<B>(prop),
+            r == crate::arch::entry::stored::<B>(prop),
             A::supports(r) == A::supports(prop),
         no_unwind
     {

@@ -2,6 +2,7 @@
 
 use super::descend::Descent;
 use super::model::{home, Model};
+use super::spec::is_level;
 use super::tree::Tree;
 use super::map::Obstacle;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
@@ -37,23 +38,31 @@ pub(super) proof fn lemma_spans_grow(geo: Geometry, l: nat, k: nat)
     }
 }
 
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// A page of `size` is an entry of its level.
-    pub(super) proof fn lemma_level(self, va: VirtAddr<A>, l: nat, size: PageSize)
-        requires
-            1 <= l <= A::geo().levels,
-            A::page_size(l) == Some(size),
-            va.raw() as int % size.bytes() as int == 0,
-        ensures
-            self.is_level(va, l, size),
-            request::has_size::<A>(size),
-    {
-        A::lemma_page_size(l);
-        A::geo().lemma_span(A::geo().levels as nat);
-        A::geo().lemma_hardware_index(va.raw() as int, l);
-        vstd::arithmetic::div_mod::lemma_mod_bound(va.raw() as int, A::geo().limit());
-    }
+/// A page of `size` is an entry of its level.
+pub(super) proof fn lemma_level<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
+    requires
+        1 <= l <= A::geo().levels,
+        A::page_size(l) == Some(size),
+        va.raw() as int % size.bytes() as int == 0,
+    ensures
+        is_level(va, l, size),
+        request::has_size::<A>(size),
+{
+    A::lemma_page_size(l);
+    A::geo().lemma_span(A::geo().levels as nat);
+    A::geo().lemma_hardware_index(va.raw() as int, l);
+    vstd::arithmetic::div_mod::lemma_mod_bound(va.raw() as int, A::geo().limit());
+}
 
+/// Without address bits there is one byte.
+pub(super) proof fn lemma_one()
+    ensures
+        vstd::arithmetic::power2::pow2(0) == 1,
+{
+    vstd::arithmetic::power2::lemma2_to64();
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What a descent to the lowest level says of an address.
     pub(super) proof fn lemma_query(self, va: int, d: Descent)
         requires
@@ -82,7 +91,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_find(self, va: VirtAddr<A>, l: nat, size: PageSize, d: Descent)
         requires
             self.inv(),
-            self.is_level(va, l, size),
+            is_level(va, l, size),
             self.is_descent(va@, l, d),
         ensures
             match d.entry {
@@ -134,7 +143,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page is mapped.
     pub(super) proof fn lemma_mapped(self, old: Self, va: VirtAddr<A>, l: nat, frame: PhysAddr, size: PageSize, prop: PageProperty)
         requires
-            self.is_level(va, l, size),
+            is_level(va, l, size),
             self.put_from(old, va@, l, Entry::Page { frame, prop }),
         ensures
             self.space() == old.space().map(va@, frame, size, prop),
@@ -144,7 +153,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What is in the way of a page.
     pub(super) proof fn lemma_in_the_way(self, va: VirtAddr<A>, l: nat, found: u8, size: PageSize)
         requires
-            self.is_level(va, l, size),
+            is_level(va, l, size),
             self.is_obstacle(va@, l, Obstacle::Mapped { level: found }),
         ensures
             self.space().overlaps(va@, size.bytes() as int),
@@ -161,7 +170,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page is unmapped.
     pub(super) proof fn lemma_unmapped_page(self, old: Self, va: VirtAddr<A>, l: nat, size: PageSize)
         requires
-            self.is_level(va, l, size),
+            is_level(va, l, size),
             self.put_from(old, va@, l, Entry::Empty),
         ensures
             self.space() == old.space().unmap(va@),
@@ -179,7 +188,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            self.is_level(va, l, size),
+            is_level(va, l, size),
             old.maps(va@, l, size),
             old.entry_at(va@, l)->frame == frame,
             self.put_from(old, va@, l, Entry::Page { frame, prop }),

@@ -100,9 +100,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::supports(prop),
         ensures
             final(self).inv(),
-            final(self).put_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, Some(prop))),
-            final(self).frames.held() == old(self).frames.held(),
-            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+            final(self).is_protected_from(*old(self), va as int, d.stop.level as nat, prop, r),
         no_unwind
     {
         let r = self.replace(va, &d, Some(prop));

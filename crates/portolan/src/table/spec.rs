@@ -18,37 +18,52 @@ verus! {
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// What the page table means.
     pub open(crate) spec fn view(self) -> AddressSpace {
-        self.tree.space()
+        match self.tree {
+            Some(tree) => tree.space(),
+            None => AddressSpace::empty(),
+        }
     }
 
     /// How many bits the machine's physical addresses have, at most 52.
     pub open(crate) spec fn phys_bits(self) -> u64 {
-        self.tree.phys_bits()
+        match self.tree {
+            Some(tree) => tree.phys_bits(),
+            None => 0,
+        }
     }
 
     /// Where the root table is.
     pub open(crate) spec fn root_table(self) -> PhysAddr {
-        self.tree.root
+        match self.tree {
+            Some(tree) => tree.root,
+            None => PhysAddr(0),
+        }
     }
 
     /// The frames of tables that it holds.
     pub open(crate) spec fn frames(self) -> Set<PhysAddr> {
-        self.tree.frames.held()
+        match self.tree {
+            Some(tree) => tree.frames.held(),
+            None => Set::empty(),
+        }
     }
 
     /// Memory holds the tables: each word as it was written last, or with bits that hardware has set since.
     pub open(crate) spec fn is_in(self, memory: Memory) -> bool {
-        holds::<A>(memory, self.tree.perms@)
+        self.tree matches Some(tree) && holds::<A>(memory, tree.perms@)
     }
 
     /// Memory held the tables as they were after store `k`: each word as written last, or with bits that hardware had set.
     pub open(crate) spec fn was_in(self, k: int, memory: Memory) -> bool {
-        holds::<A>(memory, self.tree.trace@[k])
+        self.tree matches Some(tree) && holds::<A>(memory, tree.trace@[k])
     }
 
     /// What the page table meant after each single store since it was made.
     pub open(crate) spec fn history(self) -> Seq<AddressSpace> {
-        self.tree.trace@.map_values(|perms: Perms| space::<A>(perms))
+        match self.tree {
+            Some(tree) => tree.trace@.map_values(|perms: Perms| space::<A>(perms)),
+            None => Seq::empty(),
+        }
     }
 
     /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
@@ -80,7 +95,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self.history()[k], va),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(self.tree->0.trace@[k], self.phys_bits(), self.root_table(), memory, va);
     }
 
     /// The frames held are those that walks reach.
@@ -99,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 ),
     {
         use_type_invariant(self);
-        lemma_reachable::<A>(self.tree.perms@, self.phys_bits(), self.root_table(), memory, frame);
+        lemma_reachable::<A>(self.tree->0.perms@, self.phys_bits(), self.root_table(), memory, frame);
     }
 
     /// The walk now.
@@ -110,7 +125,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self@, va),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.tree.perms@, self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(self.tree->0.perms@, self.phys_bits(), self.root_table(), memory, va);
     }
 }
 
@@ -121,15 +136,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.entry_at(va, l) is Page
         &&& self.space().pages[va] == Model::mapping::<A>(self.entry_at(va, l), l)
     }
+}
 
-    /// `l` is the level of pages of `size`, and `va` is where one can be.
-    pub(crate) open spec fn is_level(self, va: VirtAddr<A>, l: nat, size: PageSize) -> bool {
-        &&& 1 <= l <= A::geo().levels
-        &&& A::page_size(l) == Some(size)
-        &&& A::geo().span(l) == size.bytes()
-        &&& 0 <= va@ < A::geo().limit()
-        &&& va@ % A::geo().span(l) == 0
-    }
+/// `l` is the level of pages of `size`, and `va` is where one can be.
+pub(crate) open spec fn is_level<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize) -> bool {
+    &&& 1 <= l <= A::geo().levels
+    &&& A::page_size(l) == Some(size)
+    &&& A::geo().span(l) == size.bytes()
+    &&& 0 <= va@ < A::geo().limit()
+    &&& va@ % A::geo().span(l) == 0
 }
 
 } // verus!

@@ -4,8 +4,6 @@ use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-#[cfg(verus_only)]
-use crate::arch::entry::Entry;
 use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::arch::PagingMode;
 use crate::hw::memory::{Frames, TableMemory};
@@ -48,9 +46,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.entry is Page,
         ensures
             final(self).inv(),
-            final(self).put_from(*old(self), va as int, d.stop.level as nat, Entry::Empty),
-            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
-            final(self).is_handed_over(*old(self), r.2),
+            final(self).is_unmapped_from(*old(self), va as int, d.stop.level as nat, r),
         no_unwind
     {
         let (frame, prop) = self.replace(va, &d, None);

@@ -4,7 +4,7 @@ use super::super::entry::{is_frame_address, is_table_address, rights, unset, Ent
 use super::super::geometry::proof::{lemma_mask, lemma_shl};
 use super::spec;
 use super::{Levels, X86};
-use crate::addr::PhysAddr;
+use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::{Mmu, Rights, Step};
 use crate::hw::x86_64 as hw;
 use crate::prop::{CachePolicy, PageProperty};
@@ -441,6 +441,20 @@ proof fn lemma_read(phys_bits: u64, level: nat, word: u64)
                 word & 0x3fff_e000 == 0,
         ;
     }
+}
+
+/// Aligning down to a page leaves the upper bits as they are.
+pub(super) proof fn lemma_align_down(raw: u64, size: PageSize)
+    ensures
+        (raw - raw as int % size.bytes() as int) as u64 >> 47u64 == raw >> 47u64,
+        (raw - raw as int % size.bytes() as int) as u64 >> 56u64 == raw >> 56u64,
+{
+    let bytes = size.bytes();
+    assert(sub(raw, raw % bytes) >> 47u64 == raw >> 47u64 && sub(raw, raw % bytes) >> 56u64 == raw >> 56u64) by (bit_vector)
+        requires
+            bytes == 0x1000 || bytes == 0x4000 || bytes == 0x1_0000 || bytes == 0x20_0000 || bytes == 0x200_0000
+                || bytes == 0x2000_0000 || bytes == 0x4000_0000,
+    ;
 }
 
 } // verus!

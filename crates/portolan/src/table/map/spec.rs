@@ -3,7 +3,7 @@
 use super::super::tree::Tree;
 use super::Obstacle;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_frame_address, AccessBits, Entry};
+use crate::arch::entry::{is_frame_address, stored, AccessBits, Entry};
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
@@ -26,6 +26,25 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn put_from(self, old: Self, va: int, l: nat, e: Entry) -> bool {
         &&& self.space() == old.space_with(va, l, e)
         &&& self.steps_from(old)
+    }
+
+    /// This is `old` after a request to map.
+    pub(crate) open spec fn is_mapped_from(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        frame: PhysAddr,
+        prop: PageProperty,
+        r: Result<(), Obstacle>,
+    ) -> bool {
+        match r {
+            Ok(()) => self.put_from(old, va, l, Entry::Page { frame, prop: stored::<B>(prop) }) && !old.space().overlaps(
+                va,
+                A::geo().span(l),
+            ),
+            Err(why) => self.unchanged_from(old) && old.is_obstacle(va, l, why),
+        }
     }
 
     /// This means what `old` does, and nothing was stored.

@@ -20,6 +20,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
+    /// This is `old` with other properties for the page at level `l` for `va`, which were `r`'s.
+    pub(crate) open spec fn is_protected_from(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        prop: PageProperty,
+        r: (PhysAddr, PageProperty),
+    ) -> bool {
+        &&& self.put_from(old, va, l, Self::replacement(r, Some(prop)))
+        &&& self.frames.held() == old.frames.held()
+        &&& old.entry_at(va, l).may_become(Entry::Page { frame: r.0, prop: r.1 })
+    }
+
     /// This is `old`, but for bits of the entry at `slot` that hardware was seen to have set.
     pub(crate) open spec fn is_seen(self, old: Self, va: int, slot: Slot) -> bool {
         let e = self.entry_at(va, slot.level as nat);

@@ -4,6 +4,8 @@ use super::super::descend::Descent;
 use super::super::model::home;
 use super::super::tree::Tree;
 use super::Owed;
+use crate::addr::PhysAddr;
+use crate::prop::PageProperty;
 use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
@@ -38,6 +40,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             &&& self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat)
             &&& self.model().counted_but(home(A::geo(), va, d.stop.level as nat))
         }
+    }
+
+    /// This is `old` without the page at level `l` for `va`, which was `r`'s, and whose tables are `r`'s.
+    pub(crate) open spec fn is_unmapped_from(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        r: (PhysAddr, PageProperty, Option<Owed<M, A>>),
+    ) -> bool {
+        &&& self.put_from(old, va, l, Entry::Empty)
+        &&& old.entry_at(va, l).may_become(Entry::Page { frame: r.0, prop: r.1 })
+        &&& self.is_handed_over(old, r.2)
     }
 
     /// Each frame that `old` held is held by this or by `owed`, by one of them only.
