@@ -221,8 +221,8 @@ impl<A: PagingMode> VirtAddr<A> {
         ensures
             match r {
                 Ok(va) => va.raw() == self.raw() + bytes,
-                Err(e) => e == (Error::PastEnd { addr: self.raw(), size: bytes }) && (self.raw() + bytes > u64::MAX
-                    || !A::canonical((self.raw() + bytes) as u64)),
+                Err(e) => e == (Error::PastEnd { addr: self.raw(), size: bytes }) && (self.raw()
+                    + bytes > u64::MAX || !A::canonical((self.raw() + bytes) as u64)),
             },
     {
         match self.raw.checked_add(bytes) {
@@ -272,7 +272,9 @@ impl<A: PagingMode> VirtRange<A> {
             match r {
                 Ok(range) => {
                     &&& range.first() == start && range.bytes() == size
-                    &&& size > 0 ==> start.raw() + size - 1 <= u64::MAX && A::canonical((start.raw() + size - 1) as u64)
+                    &&& size > 0 ==> start.raw() + size - 1 <= u64::MAX && A::canonical(
+                        (start.raw() + size - 1) as u64,
+                    )
                 },
                 Err(e) => e == (Error::PastEnd { addr: start.raw(), size }) && size > 0,
             },
@@ -282,7 +284,9 @@ impl<A: PagingMode> VirtRange<A> {
             return Ok(VirtRange { start, size });
         }
         match first.checked_add(size - 1) {
-            Some(last) if A::is_canonical(last) && first >> 63 == last >> 63 => Ok(VirtRange { start, size }),
+            Some(last) if A::is_canonical(last) && first >> 63 == last >> 63 => Ok(
+                VirtRange { start, size },
+            ),
             _ => Err(Error::PastEnd { addr: first, size }),
         }
     }
@@ -332,7 +336,8 @@ impl<A: PagingMode> VirtRange<A> {
     #[must_use]
     pub fn is_aligned(&self, size: PageSize) -> (r: bool)
         ensures
-            r == (self.first().raw() as int % size.bytes() as int == 0 && self.bytes() as int % size.bytes() as int == 0),
+            r == (self.first().raw() as int % size.bytes() as int == 0 && self.bytes() as int
+                % size.bytes() as int == 0),
     {
         self.start.is_aligned(size) && self.size % size.bytes() == 0
     }

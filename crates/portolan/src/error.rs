@@ -93,7 +93,9 @@ impl core::fmt::Display for Error {
             Self::NotCanonical { addr, size } => ("not canonical", addr, size),
             Self::PastEnd { addr, size } => ("past the end of the address space", addr, size),
             Self::UnsupportedSize { addr, size } => ("no page of this size", addr, size),
-            Self::UnsupportedProperty { addr, size } => ("properties that no entry can express", addr, size),
+            Self::UnsupportedProperty { addr, size } => {
+                ("properties that no entry can express", addr, size)
+            }
             Self::AlreadyMapped { addr, size } => ("already mapped", addr, size),
             Self::CoveredByHugePage { addr, size } => ("covered by a huge page", addr, size),
             Self::NotMapped { addr, size } => ("not mapped", addr, size),

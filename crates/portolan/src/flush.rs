@@ -33,7 +33,10 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         ensures
             r.page() == (addr, size),
             r.owed() == owed,
-            r.frames() == match owed { Some(owed) => owed.frames.held(), None => Set::empty() },
+            r.frames() == match owed {
+                Some(owed) => owed.frames.held(),
+                None => Set::empty(),
+            },
     {
         Flush { addr, size, owed }
     }

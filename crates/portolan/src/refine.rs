@@ -1,12 +1,12 @@
 //! The hardware's walk of the tables in memory is what the model says.
 
 use crate::addr::PhysAddr;
-use crate::arch::entry::{rights, Entry, EntryFormat};
-use crate::hw::mmu::{walk, walk_from, Memory, Mmu, Rights, Step, Walk};
+use crate::arch::entry::{Entry, EntryFormat, rights};
+use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, walk, walk_from};
 use crate::prop::Mapping;
 use crate::spec::space::AddressSpace;
-use crate::table::model::{home, Model, NodeId};
-use crate::table::perms::{lemma_tables, model, perm_ok, space, tables, walkable, Perms};
+use crate::table::model::{Model, NodeId, home};
+use crate::table::perms::{Perms, lemma_tables, model, perm_ok, space, tables, walkable};
 use vstd::prelude::*;
 
 verus! {
@@ -23,7 +23,12 @@ pub(crate) open spec fn holds<A: Mmu>(memory: Memory, perms: Perms) -> bool {
 
 /// What the walk of a mapped address answers.
 pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
-    Walk::Page { phys: m.frame.0 + offset, rights: rights(m.prop), global: m.prop.global, cache: m.prop.cache }
+    Walk::Page {
+        phys: m.frame.0 + offset,
+        rights: rights(m.prop),
+        global: m.prop.global,
+        cache: m.prop.cache,
+    }
 }
 
 /// What the walk of `va` is to answer.
@@ -37,7 +42,14 @@ pub(crate) open spec fn answer<A: EntryFormat>(m: Model, va: int) -> Walk {
 }
 
 /// From the table of level `l` on, the walk is what the model says.
-proof fn lemma_walk_from<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, raw: int, l: nat)
+proof fn lemma_walk_from<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    raw: int,
+    l: nat,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
@@ -93,7 +105,13 @@ proof fn lemma_walk_from<A: EntryFormat>(perms: Perms, phys_bits: u64, root: Phy
 }
 
 /// The walk of an address is what the address space says of it.
-pub(crate) proof fn lemma_walk<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: u64)
+pub(crate) proof fn lemma_walk<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    va: u64,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
@@ -135,17 +153,42 @@ pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
 }
 
 /// From the table of `level` at physical address `table`, the walk of `va` comes to a table at `target`.
-pub open spec fn reaches<A: Mmu>(memory: Memory, phys_bits: u64, level: nat, table: int, va: int, target: int) -> bool
+pub open spec fn reaches<A: Mmu>(
+    memory: Memory,
+    phys_bits: u64,
+    level: nat,
+    table: int,
+    va: int,
+    target: int,
+) -> bool
     decreases level,
 {
-    table == target || match A::step(phys_bits, level, memory(table + 8 * ((va / A::geo().span(level)) % A::geo().entries(level)))) {
-        Step::Table { table: next, .. } => level > 1 && reaches::<A>(memory, phys_bits, (level - 1) as nat, next, va, target),
+    table == target || match A::step(
+        phys_bits,
+        level,
+        memory(table + 8 * ((va / A::geo().span(level)) % A::geo().entries(level))),
+    ) {
+        Step::Table { table: next, .. } => level > 1 && reaches::<A>(
+            memory,
+            phys_bits,
+            (level - 1) as nat,
+            next,
+            va,
+            target,
+        ),
         _ => false,
     }
 }
 
 /// One step of a walk.
-proof fn lemma_step_at<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: int, l: nat)
+proof fn lemma_step_at<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    va: int,
+    l: nat,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
@@ -156,7 +199,10 @@ proof fn lemma_step_at<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysA
         match A::step(
             phys_bits,
             l,
-            memory(perms[home(A::geo(), va, l)].addr().0 + 8 * ((va / A::geo().span(l)) % A::geo().entries(l))),
+            memory(
+                perms[home(A::geo(), va, l)].addr().0 + 8 * ((va / A::geo().span(l))
+                    % A::geo().entries(l)),
+            ),
         ) {
             Step::Table { table, .. } => {
                 &&& l > 1
@@ -182,12 +228,23 @@ proof fn lemma_step_at<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysA
     if A::entry(l, word) is Table {
         m.lemma_down(va, l);
         assert(m.nodes.contains_key(home(geo, va, (l - 1) as nat)));
-        assert(m.nodes[home(geo, va, (l - 1) as nat)].table == perms[home(geo, va, (l - 1) as nat)].addr());
+        assert(m.nodes[home(geo, va, (l - 1) as nat)].table == perms[home(
+            geo,
+            va,
+            (l - 1) as nat,
+        )].addr());
     }
 }
 
 /// A table is reached by the walk of the first address that it covers.
-proof fn lemma_reached<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, n: NodeId, l: nat)
+proof fn lemma_reached<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    n: NodeId,
+    l: nat,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
@@ -195,7 +252,14 @@ proof fn lemma_reached<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysA
         n.level <= l <= A::geo().levels,
         perms.contains_key(home(A::geo(), n.base, l)),
     ensures
-        reaches::<A>(memory, phys_bits, l, perms[home(A::geo(), n.base, l)].addr().0 as int, n.base, perms[n].addr().0 as int),
+        reaches::<A>(
+            memory,
+            phys_bits,
+            l,
+            perms[home(A::geo(), n.base, l)].addr().0 as int,
+            n.base,
+            perms[n].addr().0 as int,
+        ),
     decreases l,
 {
     let m = model::<A>(perms);
@@ -211,14 +275,29 @@ proof fn lemma_reached<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysA
 }
 
 /// What a walk comes to is one of the tables.
-proof fn lemma_reaches<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, va: int, l: nat, target: int)
+proof fn lemma_reaches<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    va: int,
+    l: nat,
+    target: int,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
         0 <= va < A::geo().limit(),
         1 <= l <= A::geo().levels,
         perms.contains_key(home(A::geo(), va, l)),
-        reaches::<A>(memory, phys_bits, l, perms[home(A::geo(), va, l)].addr().0 as int, va, target),
+        reaches::<A>(
+            memory,
+            phys_bits,
+            l,
+            perms[home(A::geo(), va, l)].addr().0 as int,
+            va,
+            target,
+        ),
     ensures
         exists|n: NodeId| #[trigger] perms.contains_key(n) && perms[n].addr().0 == target,
     decreases l,
@@ -230,7 +309,13 @@ proof fn lemma_reaches<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysA
 }
 
 /// The tables are those that walks reach.
-pub(crate) proof fn lemma_reachable<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr, memory: Memory, frame: PhysAddr)
+pub(crate) proof fn lemma_reachable<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+    memory: Memory,
+    frame: PhysAddr,
+)
     requires
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
@@ -258,9 +343,23 @@ pub(crate) proof fn lemma_reachable<A: EntryFormat>(perms: Perms, phys_bits: u64
         lemma_reached::<A>(perms, phys_bits, root, memory, n, top);
     }
     if exists|va: int|
-        0 <= va < A::geo().limit() && #[trigger] reaches::<A>(memory, phys_bits, top, root.0 as int, va, frame.0 as int) {
+        0 <= va < A::geo().limit() && #[trigger] reaches::<A>(
+            memory,
+            phys_bits,
+            top,
+            root.0 as int,
+            va,
+            frame.0 as int,
+        ) {
         let va = choose|va: int|
-            0 <= va < A::geo().limit() && #[trigger] reaches::<A>(memory, phys_bits, top, root.0 as int, va, frame.0 as int);
+            0 <= va < A::geo().limit() && #[trigger] reaches::<A>(
+                memory,
+                phys_bits,
+                top,
+                root.0 as int,
+                va,
+                frame.0 as int,
+            );
         m.lemma_home_root(va);
         assert(m.nodes.contains_key(m.root()));
         lemma_reaches::<A>(perms, phys_bits, root, memory, va, top, frame.0 as int);

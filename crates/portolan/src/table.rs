@@ -16,6 +16,8 @@ pub(crate) mod tree;
 pub(crate) mod unmap;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
+#[cfg(verus_only)]
+use crate::arch::entry::stored;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset};
@@ -23,8 +25,6 @@ use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
 use crate::prop::{Mapping, PageProperty};
-#[cfg(verus_only)]
-use crate::arch::entry::stored;
 #[cfg(verus_only)]
 use crate::spec::request;
 #[cfg(verus_only)]
@@ -67,7 +67,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             match r {
                 Ok(table) => table@ == AddressSpace::empty(),
-                Err(e) => e == (Error::NoMemory { addr: 0, size: pow2(A::geo().page_bits as nat) as u64 }),
+                Err(e) => e == (Error::NoMemory {
+                    addr: 0,
+                    size: pow2(A::geo().page_bits as nat) as u64,
+                }),
             },
     {
         match Tree::new(memory) {
@@ -95,7 +98,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`] for `va` or `frame`,
     /// [`Error::UnsupportedProperty`], [`Error::PhysTooWide`], [`Error::AlreadyMapped`] if anything is mapped in the
     /// page's range, [`Error::NoMemory`].
-    pub fn map(&mut self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> (r: Result<(), Error>)
+    pub fn map(
+        &mut self,
+        va: VirtAddr<A>,
+        frame: PhysAddr,
+        size: PageSize,
+        prop: PageProperty,
+    ) -> (r: Result<(), Error>)
         ensures
             match r {
                 Ok(()) => {
@@ -105,7 +114,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& final(self).steps_from(*old(self))
                 },
                 Err(e) => {
-                    &&& request::is_map_error(old(self)@, old(self).phys_bits(), va, frame, size, prop, e)
+                    &&& request::is_map_error(
+                        old(self)@,
+                        old(self).phys_bits(),
+                        va,
+                        frame,
+                        size,
+                        prop,
+                        e,
+                    )
                     &&& final(self).same_as(*old(self))
                 },
             },
@@ -117,11 +134,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         match Tree::map_in(&mut self.tree, va.offset(), level, frame, prop) {
             Ok(()) => {
                 proof {
-                    self.tree->0.lemma_mapped(old(self).tree->0, va, level as nat, frame, size, stored::<B>(prop));
+                    self.tree->0.lemma_mapped(
+                        old(self).tree->0,
+                        va,
+                        level as nat,
+                        frame,
+                        size,
+                        stored::<B>(prop),
+                    );
                 }
                 Ok(())
             },
-            Err(Obstacle::NoMemory) => Err(Error::NoMemory { addr: va.as_u64(), size: size.bytes() }),
+            Err(Obstacle::NoMemory) => Err(
+                Error::NoMemory { addr: va.as_u64(), size: size.bytes() },
+            ),
             Err(Obstacle::Mapped { level: found }) => {
                 proof {
                     old(self).tree->0.lemma_in_the_way(va, level as nat, found, size);
@@ -140,7 +166,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`]; then [`Error::CoveredByHugePage`] or
     /// [`Error::NotMapped`].
-    pub fn unmap(&mut self, va: VirtAddr<A>, size: PageSize) -> (r: Result<(Mapping, Flush<M, A>), Error>)
+    pub fn unmap(&mut self, va: VirtAddr<A>, size: PageSize) -> (r: Result<
+        (Mapping, Flush<M, A>),
+        Error,
+    >)
         ensures
             match r {
                 Ok((was, flush)) => {
@@ -151,7 +180,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
                     &&& final(self).frames().disjoint(flush.frames())
                 },
-                Err(e) => request::is_find_error(old(self)@, va, size, e) && final(self).same_as(*old(self)),
+                Err(e) => request::is_find_error(old(self)@, va, size, e) && final(self).same_as(
+                    *old(self),
+                ),
             },
     {
         let d = self.find(va, size)?;
@@ -172,7 +203,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`]; then
     /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`].
-    pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<(Mapping, Flush<M, A>), Error>)
+    pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<
+        (Mapping, Flush<M, A>),
+        Error,
+    >)
         ensures
             match r {
                 Ok((was, flush)) => {
@@ -184,7 +218,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& old(self).frames() == final(self).frames()
                     &&& flush.frames() == Set::<PhysAddr>::empty()
                 },
-                Err(e) => request::is_protect_error(old(self)@, va, size, prop, e) && final(self).same_as(*old(self)),
+                Err(e) => request::is_protect_error(old(self)@, va, size, prop, e)
+                    && final(self).same_as(*old(self)),
             },
     {
         self.check(va, size)?;
@@ -197,7 +232,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
         let (frame, was) = Tree::protect_in(&mut self.tree, va.offset(), d, prop);
         proof {
-            self.tree->0.lemma_protected_page(old(self).tree->0, va, d.stop.level as nat, size, frame, prop.keeping(was));
+            self.tree->0.lemma_protected_page(
+                old(self).tree->0,
+                va,
+                d.stop.level as nat,
+                size,
+                frame,
+                prop.keeping(was),
+            );
         }
         Ok((Mapping { frame, size, prop: was }, Flush::new(va, size, None)))
     }
@@ -210,7 +252,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             match r {
                 Ok(now) => self@.lookup(va@) is Some && self@.lookup(va@)->0.may_become(now),
-                Err(e) => self@.lookup(va@) is None && e == (Error::NotMapped { addr: va.raw(), size: A::geo().span(1) as u64 }),
+                Err(e) => self@.lookup(va@) is None && e == (Error::NotMapped {
+                    addr: va.raw(),
+                    size: A::geo().span(1) as u64,
+                }),
             },
     {
         proof {
@@ -252,7 +297,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
 
     /// The level of pages of `size`, if one can be mapped at `va` to `frame`.
     #[inline(always)]
-    fn check_map(&self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> (r: Result<u8, Error>)
+    fn check_map(&self, va: VirtAddr<A>, frame: PhysAddr, size: PageSize, prop: PageProperty) -> (r:
+        Result<u8, Error>)
         ensures
             match r {
                 Ok(l) => {
@@ -344,7 +390,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
 /// The operations of a tree that is there.
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
-    fn map_in(tree: &mut Option<Self>, va: u64, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: Result<(), Obstacle>)
+    fn map_in(
+        tree: &mut Option<Self>,
+        va: u64,
+        level: u8,
+        frame: PhysAddr,
+        prop: PageProperty,
+    ) -> (r: Result<(), Obstacle>)
         requires
             *old(tree) is Some,
             old(tree)->0.inv(),
@@ -362,7 +414,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     #[inline(always)]
-    fn unmap_in(tree: &mut Option<Self>, va: u64, d: Descent) -> (r: (PhysAddr, PageProperty, Option<Owed<M, A>>))
+    fn unmap_in(tree: &mut Option<Self>, va: u64, d: Descent) -> (r: (
+        PhysAddr,
+        PageProperty,
+        Option<Owed<M, A>>,
+    ))
         requires
             *old(tree) is Some,
             old(tree)->0.inv(),
@@ -381,7 +437,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     #[inline(always)]
-    fn protect_in(tree: &mut Option<Self>, va: u64, d: Descent, prop: PageProperty) -> (r: (PhysAddr, PageProperty))
+    fn protect_in(tree: &mut Option<Self>, va: u64, d: Descent, prop: PageProperty) -> (r: (
+        PhysAddr,
+        PageProperty,
+    ))
         requires
             *old(tree) is Some,
             old(tree)->0.inv(),

@@ -1,6 +1,9 @@
 //! What a user relies on, on a small heap of tables.
 
-use portolan::{Error, Invalidate, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, Tracking, VirtAddr, X86_64};
+use portolan::{
+    Error, Invalidate, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, Tracking,
+    VirtAddr, X86_64,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -19,11 +22,16 @@ unsafe impl TableMemory for &Heap {
             self.left.set(Some(left.checked_sub(1)?));
         }
         self.next.set(self.next.get() + 4096);
-        self.tables.borrow_mut().insert(self.next.get(), Box::new([const { Cell::new(0) }; 512]));
+        self.tables
+            .borrow_mut()
+            .insert(self.next.get(), Box::new([const { Cell::new(0) }; 512]));
         Some(PhysAddr::new(self.next.get()))
     }
     unsafe fn free(&self, table: PhysAddr, _: usize) {
-        self.tables.borrow_mut().remove(&table.as_u64()).expect("freed once");
+        self.tables
+            .borrow_mut()
+            .remove(&table.as_u64())
+            .expect("freed once");
     }
     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
         self.tables.borrow()[&table.as_u64()][index].get()
@@ -31,7 +39,13 @@ unsafe impl TableMemory for &Heap {
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
         self.tables.borrow()[&table.as_u64()][index].set(word);
     }
-    unsafe fn compare_exchange(&self, table: PhysAddr, index: usize, current: u64, new: u64) -> Result<u64, u64> {
+    unsafe fn compare_exchange(
+        &self,
+        table: PhysAddr,
+        index: usize,
+        current: u64,
+        new: u64,
+    ) -> Result<u64, u64> {
         let now = self.tables.borrow()[&table.as_u64()][index].get();
         if now == current {
             self.tables.borrow()[&table.as_u64()][index].set(new);
@@ -55,14 +69,27 @@ unsafe impl Invalidate<X86_64> for NoTlb {
 fn maps_queries_protects_and_unmaps_and_gives_everything_back() {
     let heap = Heap::default();
     let mut table = PageTable::<_, X86_64, Tracking>::new(&heap).unwrap();
-    let sizes = [(PageSize::Size4K, 0x7fff_ffff_f000), (PageSize::Size2M, 0x20_0000), (PageSize::Size1G, 0xffff_ffff_c000_0000)];
+    let sizes = [
+        (PageSize::Size4K, 0x7fff_ffff_f000),
+        (PageSize::Size2M, 0x20_0000),
+        (PageSize::Size1G, 0xffff_ffff_c000_0000),
+    ];
     for (size, at) in sizes {
         let va = VirtAddr::new(at).unwrap();
         let frame = PhysAddr::new(0x4000_0000);
         table.map(va, frame, size, PageProperty::USER_RW).unwrap();
         let m = table.query(VirtAddr::new(at + 0x123).unwrap()).unwrap();
-        assert_eq!((m.frame, m.size, m.prop), (frame, size, PageProperty::USER_RW));
-        assert_eq!(table.map(va, frame, size, PageProperty::USER_RW), Err(Error::AlreadyMapped { addr: at, size: size.bytes() }));
+        assert_eq!(
+            (m.frame, m.size, m.prop),
+            (frame, size, PageProperty::USER_RW)
+        );
+        assert_eq!(
+            table.map(va, frame, size, PageProperty::USER_RW),
+            Err(Error::AlreadyMapped {
+                addr: at,
+                size: size.bytes()
+            })
+        );
         let (old, flush) = table.protect(va, size, PageProperty::USER_RO).unwrap();
         flush.pay(&NoTlb);
         assert_eq!(old.prop, PageProperty::USER_RW);
@@ -85,10 +112,30 @@ fn running_out_of_memory_changes_and_leaks_nothing() {
         heap.left.set(Some(n));
         let va = VirtAddr::<X86_64>::new(0x1000).unwrap();
         match PageTable::<_>::new(&heap) {
-            Err(e) => assert_eq!((n, e), (0, Error::NoMemory { addr: 0, size: 4096 })),
+            Err(e) => assert_eq!(
+                (n, e),
+                (
+                    0,
+                    Error::NoMemory {
+                        addr: 0,
+                        size: 4096
+                    }
+                )
+            ),
             Ok(mut table) => {
-                let r = table.map(va, PhysAddr::new(0x1000), PageSize::Size4K, PageProperty::USER_RO);
-                assert_eq!(r, Err(Error::NoMemory { addr: 0x1000, size: 4096 }));
+                let r = table.map(
+                    va,
+                    PhysAddr::new(0x1000),
+                    PageSize::Size4K,
+                    PageProperty::USER_RO,
+                );
+                assert_eq!(
+                    r,
+                    Err(Error::NoMemory {
+                        addr: 0x1000,
+                        size: 4096
+                    })
+                );
                 assert_eq!(heap.tables.borrow().len(), 1);
                 assert!(table.query(va).is_err());
             }
@@ -103,7 +150,14 @@ fn dropping_frees_every_table() {
     let mut table = PageTable::<_>::new(&heap).unwrap();
     for i in 0..2000u64 {
         let at = VirtAddr::new(i * 0x1_0033_3000 % 0x7fff_0000_0000).unwrap();
-        table.map(at, PhysAddr::new(0x1000), PageSize::Size4K, PageProperty::USER_RO).unwrap();
+        table
+            .map(
+                at,
+                PhysAddr::new(0x1000),
+                PageSize::Size4K,
+                PageProperty::USER_RO,
+            )
+            .unwrap();
     }
     drop(table);
     assert_eq!(heap.tables.borrow().len(), 0);

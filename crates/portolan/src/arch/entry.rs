@@ -4,7 +4,7 @@ use super::geometry::Geometry;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
-use crate::hw::mmu::{settled, Rights, Step};
+use crate::hw::mmu::{Rights, Step, settled};
 use crate::prop::PageProperty;
 use vstd::prelude::*;
 
@@ -35,7 +35,9 @@ impl Entry {
     /// What hardware may make of the entry: only a page's accessed and dirty bits change.
     pub open spec fn may_become(self, now: Entry) -> bool {
         match self {
-            Entry::Page { frame, prop } => now is Page && now->frame == frame && prop.may_become(now->Page_prop),
+            Entry::Page { frame, prop } => now is Page && now->frame == frame && prop.may_become(
+                now->Page_prop,
+            ),
             _ => now == self,
         }
     }
@@ -48,7 +50,11 @@ pub open spec fn rights(prop: PageProperty) -> Rights {
 
 /// Whether a table can be at this address on a machine with `phys_bits` bits of physical address.
 pub open spec fn is_table_address<A: Mmu>(table: PhysAddr, phys_bits: u64) -> bool {
-    is_frame_address(table, phys_bits, vstd::arithmetic::power2::pow2(A::geo().page_bits as nat) as int)
+    is_frame_address(
+        table,
+        phys_bits,
+        vstd::arithmetic::power2::pow2(A::geo().page_bits as nat) as int,
+    )
 }
 
 /// Whether `size` bytes of a frame at this address exist on a machine with `phys_bits` bits of physical address.
@@ -104,7 +110,8 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             match r {
                 Some(l) => 1 <= l <= Self::geo().levels && Self::page_size(l as nat) == Some(size),
-                None => forall|l: nat| 1 <= l <= Self::geo().levels ==> #[trigger] Self::page_size(l) != Some(size),
+                None => forall|l: nat|
+                    1 <= l <= Self::geo().levels ==> #[trigger] Self::page_size(l) != Some(size),
             },
         no_unwind
     ;
@@ -136,7 +143,8 @@ pub trait EntryFormat: Mmu + Copy {
     ;
 
     /// The word for a page in a table of `level`.
-    fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: u64)
+    fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> (r:
+        u64)
         requires
             1 <= level <= Self::geo().levels,
             Self::page_size(level as nat) is Some,
@@ -180,9 +188,13 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             match Self::entry(level, word) {
                 Entry::Empty => true,
-                Entry::Table { table, .. } => level > 1 && is_table_address::<Self>(table, phys_bits),
-                Entry::Page { frame, prop } => Self::page_size(level) is Some && Self::supports(prop)
-                    && is_frame_address(frame, phys_bits, Self::geo().span(level)),
+                Entry::Table { table, .. } => level > 1 && is_table_address::<Self>(
+                    table,
+                    phys_bits,
+                ),
+                Entry::Page { frame, prop } => Self::page_size(level) is Some && Self::supports(
+                    prop,
+                ) && is_frame_address(frame, phys_bits, Self::geo().span(level)),
             },
     ;
 
@@ -212,7 +224,8 @@ pub trait EntryFormat: Mmu + Copy {
         requires
             1 <= level <= Self::geo().levels,
             Self::wf(phys_bits, level, word),
-            Self::entry(level, word) matches Entry::Page { prop, .. } ==> prop.accessed && prop.dirty,
+            Self::entry(level, word) matches Entry::Page { prop, .. } ==> prop.accessed
+                && prop.dirty,
         ensures
             settled::<Self>(level, word),
     ;
@@ -229,7 +242,10 @@ pub trait EntryFormat: Mmu + Copy {
             Self::entry(level, word).may_become(Self::entry(level, now)),
             Self::step(phys_bits, level, now) == match Self::entry(level, word) {
                 Entry::Empty => Step::NotPresent,
-                Entry::Table { table, .. } => Step::Table { table: table.0 as int, rights: Rights::all() },
+                Entry::Table { table, .. } => Step::Table {
+                    table: table.0 as int,
+                    rights: Rights::all(),
+                },
                 Entry::Page { frame, prop } => Step::Page {
                     frame: frame.0 as int,
                     rights: rights(prop),

@@ -1,8 +1,8 @@
 //! The shape of a tree of tables.
 
-use vstd::prelude::*;
 #[cfg(verus_only)]
 use vstd::arithmetic::power2::pow2;
+use vstd::prelude::*;
 
 #[cfg(verus_only)]
 pub(crate) mod proof;
@@ -46,7 +46,13 @@ impl Geometry {
 
     /// How many entries a table of level `l` has.
     pub closed spec fn entries(self, l: nat) -> int {
-        pow2(if l == self.levels { self.root_bits as nat } else { self.index_bits as nat }) as int
+        pow2(
+            if l == self.levels {
+                self.root_bits as nat
+            } else {
+                self.index_bits as nat
+            },
+        ) as int
     }
 
     /// How many bytes a table of level `l` covers.
@@ -100,7 +106,11 @@ impl Geometry {
             r == self.entries(level as nat),
         no_unwind
     {
-        let bits = if level == self.levels { self.root_bits } else { self.index_bits };
+        let bits = if level == self.levels {
+            self.root_bits
+        } else {
+            self.index_bits
+        };
         proof {
             self.lemma_entries_shl(level as nat, bits as u64);
         }
@@ -122,7 +132,11 @@ impl Geometry {
             self.lemma_shift(level as nat);
         }
         let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
-        let bits = if level == self.levels { self.root_bits } else { self.index_bits };
+        let bits = if level == self.levels {
+            self.root_bits
+        } else {
+            self.index_bits
+        };
         proof {
             self.lemma_index(va, level as nat, shift, bits as u64);
         }
@@ -142,7 +156,8 @@ impl Geometry {
         proof {
             self.lemma_shift(self.levels as nat);
         }
-        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64 + self.root_bits as u64;
+        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
+            + self.root_bits as u64;
         proof {
             self.lemma_offset(raw, bits);
         }

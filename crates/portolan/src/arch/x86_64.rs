@@ -2,10 +2,10 @@
 //!
 //! Bits of an entry that hardware ignores hold the number of used entries of the table that it refers to (61:52).
 
+use super::PagingMode;
+use super::entry::Sealed;
 use super::entry::{Entry, EntryFormat};
 use super::geometry::Geometry;
-use super::entry::Sealed;
-use super::PagingMode;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
@@ -315,11 +315,35 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
-        let r = frame.0 | PRESENT | (if prop.write { WRITE } else { 0 })
-            | (if prop.user { USER } else { 0 }) | (if prop.execute { 0 } else { NO_EXECUTE })
-            | (if prop.global { GLOBAL } else { 0 }) | (if prop.accessed { ACCESSED } else { 0 })
-            | (if prop.dirty { DIRTY } else { 0 }) | cache_bits(level, prop.cache)
-            | (if level == 1 { 0 } else { HUGE });
+        let r = frame.0 | PRESENT | (if prop.write {
+            WRITE
+        } else {
+            0
+        }) | (if prop.user {
+            USER
+        } else {
+            0
+        }) | (if prop.execute {
+            0
+        } else {
+            NO_EXECUTE
+        }) | (if prop.global {
+            GLOBAL
+        } else {
+            0
+        }) | (if prop.accessed {
+            ACCESSED
+        } else {
+            0
+        }) | (if prop.dirty {
+            DIRTY
+        } else {
+            0
+        }) | cache_bits(level, prop.cache) | (if level == 1 {
+            0
+        } else {
+            HUGE
+        });
         proof {
             proof::lemma_page::<L>(phys_bits, level, frame, prop, r);
         }

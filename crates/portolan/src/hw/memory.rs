@@ -49,7 +49,13 @@ pub unsafe trait TableMemory: Clone {
     ///
     /// # Safety
     /// As for `read`.
-    unsafe fn compare_exchange(&self, table: PhysAddr, index: usize, current: u64, new: u64) -> Result<u64, u64>;
+    unsafe fn compare_exchange(
+        &self,
+        table: PhysAddr,
+        index: usize,
+        current: u64,
+        new: u64,
+    ) -> Result<u64, u64>;
 
     /// How many bits the machine's physical addresses have (on x86_64 `MAXPHYADDR`, CPUID 80000008H:EAX\[7:0\]).
     fn phys_bits(&self) -> u8;
@@ -136,7 +142,9 @@ impl<M: TableMemory> Frames<M> {
     /// A zeroed frame for a table of `level`.
     #[verifier::external_body]
     #[inline]
-    pub(crate) fn alloc<A: PagingMode>(&mut self, Ghost(level): Ghost<nat>) -> (r: Option<(PhysAddr, Tracked<TablePerm>)>)
+    pub(crate) fn alloc<A: PagingMode>(&mut self, Ghost(level): Ghost<nat>) -> (r: Option<
+        (PhysAddr, Tracked<TablePerm>),
+    >)
         ensures
             final(self).phys_bits() == old(self).phys_bits(),
             match r {
@@ -177,7 +185,12 @@ impl<M: TableMemory> Frames<M> {
     /// Word `index` of a table: as software knows it, or with bits that hardware has set.
     #[verifier::external_body]
     #[inline(always)]
-    pub(crate) fn read<A: PagingMode>(&self, table: PhysAddr, index: usize, Tracked(perm): Tracked<&TablePerm>) -> (word: u64)
+    pub(crate) fn read<A: PagingMode>(
+        &self,
+        table: PhysAddr,
+        index: usize,
+        Tracked(perm): Tracked<&TablePerm>,
+    ) -> (word: u64)
         requires
             perm.addr() == table,
             index < perm.words().len(),

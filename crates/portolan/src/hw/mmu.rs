@@ -3,10 +3,10 @@
 //! What one word means at one level is the architecture's ([`x86_64`](super::x86_64)). Nothing here knows of our code.
 
 #[cfg(verus_only)]
+use crate::PhysAddr;
+#[cfg(verus_only)]
 use crate::arch::Geometry;
 use crate::prop::CachePolicy;
-#[cfg(verus_only)]
-use crate::PhysAddr;
 use vstd::prelude::*;
 
 verus! {
@@ -111,7 +111,14 @@ pub open spec fn settled<A: Mmu>(level: nat, word: u64) -> bool {
 pub type Memory = spec_fn(int) -> u64;
 
 /// The walk from the table of `level` at physical address `table`, what is above it allowing `rights`.
-pub open spec fn walk_from<A: Mmu>(memory: Memory, phys_bits: u64, level: nat, table: int, va: int, rights: Rights) -> Walk
+pub open spec fn walk_from<A: Mmu>(
+    memory: Memory,
+    phys_bits: u64,
+    level: nat,
+    table: int,
+    va: int,
+    rights: Rights,
+) -> Walk
     decreases level,
 {
     let index = (va / A::geo().span(level)) % A::geo().entries(level);
@@ -136,7 +143,14 @@ pub open spec fn walk_from<A: Mmu>(memory: Memory, phys_bits: u64, level: nat, t
 /// The walk of virtual address `va` from the table at `root`.
 pub open spec fn walk<A: Mmu>(memory: Memory, phys_bits: u64, root: PhysAddr, va: u64) -> Walk {
     if A::canonical(va) {
-        walk_from::<A>(memory, phys_bits, A::geo().levels as nat, root.0 as int, va as int, Rights::all())
+        walk_from::<A>(
+            memory,
+            phys_bits,
+            A::geo().levels as nat,
+            root.0 as int,
+            va as int,
+            Rights::all(),
+        )
     } else {
         Walk::NonCanonical
     }

@@ -46,7 +46,19 @@ pub open spec fn pat(index: int) -> CachePolicy {
 
 /// The page attribute table's index: PAT, PCD (bit 4) and PWT (bit 3) as a binary number (5.9.2).
 pub open spec fn pat_index(word: u64, pat_bit: u64) -> int {
-    (if bit(word, pat_bit) { 4int } else { 0 }) + (if bit(word, 4) { 2int } else { 0 }) + (if bit(word, 3) { 1int } else { 0 })
+    (if bit(word, pat_bit) {
+        4int
+    } else {
+        0
+    }) + (if bit(word, 4) {
+        2int
+    } else {
+        0
+    }) + (if bit(word, 3) {
+        1int
+    } else {
+        0
+    })
 }
 
 /// An entry that maps a page whose frame's address is what `mask` leaves of the entry.

@@ -52,7 +52,13 @@ pub open spec fn check_map<A: PagingMode>(
 }
 
 /// `e` names the page that covers `va` and is larger than `size`.
-pub open spec fn names_cover<A: PagingMode>(space: AddressSpace, va: VirtAddr<A>, size: PageSize, at: u64, bytes: u64) -> bool {
+pub open spec fn names_cover<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    at: u64,
+    bytes: u64,
+) -> bool {
     &&& space.lookup(va@) matches Some(m)
     &&& m.size.bytes() == bytes
     &&& bytes > size.bytes()
@@ -74,14 +80,20 @@ pub open spec fn is_map_error<A: PagingMode>(
     if check_map(phys_bits, va, frame, size, prop) is Some {
         check_map(phys_bits, va, frame, size, prop) == Some(e)
     } else if space.overlaps(va@, bytes as int) {
-        e matches Error::AlreadyMapped { addr, size: s } && (addr == here && s == bytes || names_cover(space, va, size, addr, s))
+        e matches Error::AlreadyMapped { addr, size: s } && (addr == here && s == bytes
+            || names_cover(space, va, size, addr, s))
     } else {
         e == (Error::NoMemory { addr: here, size: bytes })
     }
 }
 
 /// `e` is the answer to a request for the page of `size` at `va` if it isn't there.
-pub open spec fn is_find_error<A: PagingMode>(space: AddressSpace, va: VirtAddr<A>, size: PageSize, e: Error) -> bool {
+pub open spec fn is_find_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
     if check(va, size) is Some {
         check(va, size) == Some(e)
     } else {
@@ -113,7 +125,12 @@ pub open spec fn is_protect_error<A: PagingMode>(
 }
 
 /// `was` is the page of `size` at `va`, with all that hardware had set.
-pub open spec fn is_found<A: PagingMode>(space: AddressSpace, va: VirtAddr<A>, size: PageSize, was: Mapping) -> bool {
+pub open spec fn is_found<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    was: Mapping,
+) -> bool {
     &&& check(va, size) is None
     &&& space.has(va@, size)
     &&& space.pages[va@].may_become(was)

@@ -55,11 +55,18 @@ impl AddressSpace {
     /// What hardware may make of the address space behind our back: accessed and dirty may have been set.
     pub open spec fn may_become(self, now: Self) -> bool {
         &&& now.pages.dom() == self.pages.dom()
-        &&& forall|va: int| #[trigger] self.pages.contains_key(va) ==> self.pages[va].may_become(now.pages[va])
+        &&& forall|va: int| #[trigger]
+            self.pages.contains_key(va) ==> self.pages[va].may_become(now.pages[va])
     }
 
     /// One more page.
-    pub open spec fn map(self, va: int, frame: PhysAddr, size: PageSize, prop: PageProperty) -> Self {
+    pub open spec fn map(
+        self,
+        va: int,
+        frame: PhysAddr,
+        size: PageSize,
+        prop: PageProperty,
+    ) -> Self {
         AddressSpace { pages: self.pages.insert(va, Mapping { frame, size, prop }) }
     }
 

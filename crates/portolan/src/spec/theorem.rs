@@ -5,10 +5,10 @@
 //! [`PageTable`]'s abstraction `table@` is an [`AddressSpace`]: a map from pages to frames with properties.
 
 use crate::addr::PhysAddr;
-use crate::arch::entry::AccessBits;
 use crate::arch::PagingMode;
+use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{walk, Memory};
+use crate::hw::mmu::{Memory, walk};
 use crate::refine::{reaches, translation};
 use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
@@ -27,7 +27,10 @@ pub proof fn theorem_walk<M: TableMemory, A: PagingMode, B: AccessBits>(
     requires
         table.is_in(memory),
     ensures
-        walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(table@, va),
+        walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(
+            table@,
+            va,
+        ),
 {
     table.lemma_walk(memory, va);
 }
@@ -46,7 +49,10 @@ pub proof fn theorem_stores<M: TableMemory, A: PagingMode, B: AccessBits>(
         0 <= k < table.history().len(),
         table.was_in(k, memory),
     ensures
-        walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(table.history()[k], va),
+        walk::<A>(memory, table.phys_bits(), table.root_table(), va) == translation::<A>(
+            table.history()[k],
+            va,
+        ),
 {
     table.lemma_walk_after(k, memory, va);
 }

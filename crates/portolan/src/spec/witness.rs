@@ -1,7 +1,7 @@
 //! Witnesses: what the invariants and contracts speak of exists, so that no theorem holds for want of a case.
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::arch::entry::{stored, AccessBits, Entry, EntryFormat};
+use crate::arch::entry::{AccessBits, Entry, EntryFormat, stored};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset, Tracking};
 use crate::hw::memory::TableMemory;
@@ -10,8 +10,8 @@ use crate::prop::{Mapping, PageProperty};
 use crate::refine::translation;
 use crate::spec::space::AddressSpace;
 use crate::spec::theorem::theorem_walk;
-use crate::table::model::{blank, home, Model, Node, NodeId};
 use crate::table::PageTable;
+use crate::table::model::{Model, Node, NodeId, blank, home};
 use vstd::prelude::*;
 
 verus! {
@@ -21,7 +21,10 @@ spec fn bare<A: EntryFormat>() -> Model {
     let root = NodeId { level: A::geo().levels as nat, base: 0 };
     Model {
         geo: A::geo(),
-        nodes: Map::empty().insert(root, Node { table: PhysAddr(0x1000), entries: blank(A::geo(), root.level) }),
+        nodes: Map::empty().insert(
+            root,
+            Node { table: PhysAddr(0x1000), entries: blank(A::geo(), root.level) },
+        ),
     }
 }
 
@@ -38,7 +41,8 @@ proof fn witness_bare<A: EntryFormat>()
     A::geo().lemma_span(m.root().level);
     vstd::arithmetic::div_mod::lemma_small_mod(0, A::geo().cover(m.root().level) as nat);
     assert forall|n: NodeId| #[trigger] m.nodes.contains_key(n) implies n == m.root() by {}
-    assert forall|n: NodeId, i: int| m.nodes.contains_key(n) && 0 <= i < m.geo.entries(n.level) implies #[trigger] m.slot_ok(
+    assert forall|n: NodeId, i: int|
+        m.nodes.contains_key(n) && 0 <= i < m.geo.entries(n.level) implies #[trigger] m.slot_ok(
         n,
         i,
     ) by {
@@ -49,7 +53,7 @@ proof fn witness_bare<A: EntryFormat>()
 /// What a user writes: map a page, look it up, and take it away again; each answer follows from the contracts.
 fn witness_use<M: TableMemory>(memory: M, va: VirtAddr<X86_64>, frame: PhysAddr) {
     let Ok(mut table) = PageTable::<M, X86_64, Preset>::new(memory) else {
-        return ;
+        return;
     };
     let ghost empty = table@;
     let prop = PageProperty::USER_RW;

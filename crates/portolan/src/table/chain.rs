@@ -1,11 +1,11 @@
 //! A chain of tables, one a level, that hardware can't reach: not yet linked, or no longer.
 
+use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::home;
-use super::model::NodeId;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{Entry, EntryFormat};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use core::marker::PhantomData;
 use vstd::prelude::*;
@@ -31,7 +31,13 @@ pub(crate) struct Chain<A: PagingMode> {
 impl<A: PagingMode> Chain<A> {
     /// A chain from level `lo`, with one page there, to just below level `top`; `None`, and none taken, if there are not
     /// enough frames.
-    pub(super) fn make<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, top: u8, word: u64) -> (r: Option<Self>)
+    pub(super) fn make<M: TableMemory>(
+        frames: &mut Frames<M>,
+        offset: u64,
+        lo: u8,
+        top: u8,
+        word: u64,
+    ) -> (r: Option<Self>)
         requires
             old(frames).phys_bits() <= 52,
             offset < A::geo().limit(),
@@ -82,7 +88,9 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// A chain of one table of level `lo`, with one page.
-    fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<Self>)
+    fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<
+        Self,
+    >)
         requires
             old(frames).phys_bits() <= 52,
             offset < A::geo().limit(),
@@ -132,9 +140,14 @@ impl<A: PagingMode> Chain<A> {
             match r {
                 Ok(chain) => {
                     &&& chain.inv(final(frames).phys_bits())
-                    &&& chain.offset == self.offset && chain.lo == self.lo && chain.hi == self.hi + 1
+                    &&& chain.offset == self.offset && chain.lo == self.lo && chain.hi == self.hi
+                        + 1
                     &&& chain.page() == self.page()
-                    &&& forall|held: Set<PhysAddr>| #[trigger] self.is_added(held, old(frames).held()) ==> chain.is_added(held, final(frames).held())
+                    &&& forall|held: Set<PhysAddr>| #[trigger]
+                        self.is_added(held, old(frames).held()) ==> chain.is_added(
+                            held,
+                            final(frames).held(),
+                        )
                 },
                 Err(chain) => chain == self && final(frames).held() == old(frames).held(),
             },
@@ -211,7 +224,14 @@ impl<A: PagingMode> Chain<A> {
             let ghost id = home(A::geo(), self.offset as int, level as nat);
             let index = A::geometry().index(self.offset, level);
             proof {
-                chain.lemma_free(frames.phys_bits(), level as nat, table, perms, held, frames.held());
+                chain.lemma_free(
+                    frames.phys_bits(),
+                    level as nat,
+                    table,
+                    perms,
+                    held,
+                    frames.held(),
+                );
             }
             let tracked perm = perms.tracked_remove(id);
             let word = frames.read::<A>(table, index, Tracked(&perm));
@@ -220,7 +240,7 @@ impl<A: PagingMode> Chain<A> {
             }
             frames.free::<A>(table, Tracked(perm));
             if level == self.lo {
-                break ;
+                break;
             }
             level = level - 1;
             if let Entry::Table { table: next, .. } = A::decode(level + 1, word) {

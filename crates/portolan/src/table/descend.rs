@@ -2,8 +2,8 @@
 
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -94,9 +94,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                         head = table;
                     }
                     proof {
-                        self.lemma_descent_step(va as int, was.0, was.1, was.2, table, used, (stop, cut, head));
+                        self.lemma_descent_step(
+                            va as int,
+                            was.0,
+                            was.1,
+                            was.2,
+                            table,
+                            used,
+                            (stop, cut, head),
+                        );
                     }
-                    continue ;
+                    continue;
                 }
             }
             proof {
@@ -126,7 +134,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.lemma_note(va as int, stop, used);
             }
             let word = A::table(Ghost(phys_bits), level, stop.table, used);
-            self.set(Ghost(va as int), Slot { level, table: stop.above, index: geometry.index(va, level) }, word);
+            self.set(
+                Ghost(va as int),
+                Slot { level, table: stop.above, index: geometry.index(va, level) },
+                word,
+            );
         }
     }
 }

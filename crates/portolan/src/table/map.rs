@@ -4,8 +4,8 @@ use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -31,7 +31,8 @@ pub(crate) enum Obstacle {
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Maps the page of `level` at `va`.
     #[inline]
-    pub(super) fn map(&mut self, va: u64, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: Result<(), Obstacle>)
+    pub(super) fn map(&mut self, va: u64, level: u8, frame: PhysAddr, prop: PageProperty) -> (r:
+        Result<(), Obstacle>)
         requires
             old(self).inv(),
             old(self).may_map(va as int, level as nat, frame, prop),
@@ -55,7 +56,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.set(Ghost(va as int), d.slot(), word);
                 let ghost mid = *self;
                 proof {
-                    self.lemma_after_set(*old(self), va as int, d.stop, A::entry(level as nat, word));
+                    self.lemma_after_set(
+                        *old(self),
+                        va as int,
+                        d.stop,
+                        A::entry(level as nat, word),
+                    );
                 }
                 self.note(va, d.stop, d.stop.used + 1);
                 proof {
@@ -86,7 +92,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).inv(),
             match r {
-                Ok(()) => final(self).put_from(*old(self), va as int, level as nat, A::entry(level as nat, word)),
+                Ok(()) => final(self).put_from(
+                    *old(self),
+                    va as int,
+                    level as nat,
+                    A::entry(level as nat, word),
+                ),
                 Err(why) => final(self).unchanged_from(*old(self)) && why is NoMemory,
             },
         no_unwind

@@ -53,7 +53,11 @@ pub(crate) open spec fn used(entries: Seq<Entry>) -> nat
     if entries.len() == 0 {
         0
     } else {
-        used(entries.drop_last()) + if entries.last() is Empty { 0nat } else { 1 }
+        used(entries.drop_last()) + if entries.last() is Empty {
+            0nat
+        } else {
+            1
+        }
     }
 }
 
@@ -88,10 +92,8 @@ impl Model {
     /// Entry `i` of node `n` fits what is below it.
     pub(crate) open spec fn entry_ok(self, n: NodeId, i: int) -> bool {
         match self.nodes[n].entries[i] {
-            Entry::Table { table, .. } => n.level > 1 && self.nodes.contains_key(self.child(n, i)) && self.nodes[self.child(
-                n,
-                i,
-            )].table == table,
+            Entry::Table { table, .. } => n.level > 1 && self.nodes.contains_key(self.child(n, i))
+                && self.nodes[self.child(n, i)].table == table,
             _ => n.level > 1 ==> !self.nodes.contains_key(self.child(n, i)),
         }
     }
@@ -101,11 +103,15 @@ impl Model {
         &&& self.geo.wf()
         &&& self.nodes.contains_key(self.root())
         &&& forall|n: NodeId| #[trigger]
-            self.nodes.contains_key(n) ==> self.place_ok(n) && self.nodes[n].entries.len() == self.geo.entries(n.level)
+            self.nodes.contains_key(n) ==> self.place_ok(n) && self.nodes[n].entries.len()
+                == self.geo.entries(n.level)
         &&& forall|n: NodeId, i: int|
-            self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level) ==> #[trigger] self.slot_ok(n, i)
+            self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level)
+                ==> #[trigger] self.slot_ok(n, i)
         &&& forall|n: NodeId| #[trigger]
-            self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.nodes.contains_key(self.parent(n))
+            self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.nodes.contains_key(
+                self.parent(n),
+            )
     }
 
     /// [`entry_ok`](Model::entry_ok), as a trigger.
@@ -125,7 +131,8 @@ impl Model {
 
     /// Every node but the root is in use, and the entry that refers to it knows how much.
     pub(crate) open spec fn counted(self) -> bool {
-        forall|n: NodeId| #[trigger] self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.count_ok(n)
+        forall|n: NodeId| #[trigger]
+            self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.count_ok(n)
     }
 
     /// As [`counted`](Model::counted), for every node but one.
@@ -145,7 +152,8 @@ impl Model {
 
     /// Whether the table of level `l` for `va` is there, and maps `va`.
     pub(crate) open spec fn page_at(self, va: int, l: nat) -> bool {
-        1 <= l <= self.geo.levels && self.nodes.contains_key(home(self.geo, va, l)) && self.entry_at(va, l) is Page
+        1 <= l <= self.geo.levels && self.nodes.contains_key(home(self.geo, va, l))
+            && self.entry_at(va, l) is Page
     }
 
     /// The level that maps `va`.
@@ -166,8 +174,11 @@ impl Model {
     pub(crate) open spec fn space<A: EntryFormat>(self) -> AddressSpace {
         AddressSpace {
             pages: IMap::new(
-                |va: int| self.in_range(va) && self.is_mapped(va) && va % self.geo.span(self.level_of(va)) == 0,
-                |va: int| Self::mapping::<A>(self.entry_at(va, self.level_of(va)), self.level_of(va)),
+                |va: int|
+                    self.in_range(va) && self.is_mapped(va) && va % self.geo.span(self.level_of(va))
+                        == 0,
+                |va: int|
+                    Self::mapping::<A>(self.entry_at(va, self.level_of(va)), self.level_of(va)),
             ),
         }
     }
@@ -176,13 +187,19 @@ impl Model {
     pub(crate) open spec fn pages_ok<A: EntryFormat>(self) -> bool {
         &&& self.geo == A::geo()
         &&& forall|n: NodeId, i: int|
-            self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level) && (#[trigger] self.nodes[n].entries[i]) is Page
-                ==> A::page_size(n.level) is Some
+            self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level) && (
+            #[trigger] self.nodes[n].entries[i]) is Page ==> A::page_size(n.level) is Some
     }
 
     /// Entry `i` of node `n` replaced.
     pub(crate) open spec fn put(self, n: NodeId, i: int, e: Entry) -> Model {
-        Model { nodes: self.nodes.insert(n, Node { entries: self.nodes[n].entries.update(i, e), ..self.nodes[n] }), ..self }
+        Model {
+            nodes: self.nodes.insert(
+                n,
+                Node { entries: self.nodes[n].entries.update(i, e), ..self.nodes[n] },
+            ),
+            ..self
+        }
     }
 
     /// Whether `n` is one of the tables for `va` from level `lo` to level `hi`.
@@ -204,17 +221,18 @@ impl Model {
             #![trigger self.nodes.contains_key(n)]
             q.nodes.contains_key(n) <==> (self.nodes.contains_key(n) || self.on_path(va, lo, hi, n))
         &&& forall|n: NodeId| #[trigger] self.nodes.contains_key(n) ==> !self.on_path(va, lo, hi, n)
-        &&& forall|n: NodeId| #[trigger] self.nodes.contains_key(n) && n != top ==> q.nodes[n] == self.nodes[n]
+        &&& forall|n: NodeId| #[trigger]
+            self.nodes.contains_key(n) && n != top ==> q.nodes[n] == self.nodes[n]
         &&& q.nodes[top] == Node {
-            entries: self.nodes[top].entries.update(self.geo.index_of(va, hi + 1), q.entry_at(va, hi + 1)),
+            entries: self.nodes[top].entries.update(
+                self.geo.index_of(va, hi + 1),
+                q.entry_at(va, hi + 1),
+            ),
             ..self.nodes[top]
         }
         &&& forall|l: nat|
-            lo < l <= hi + 1 ==> (#[trigger] q.entry_at(va, l) matches Entry::Table { table, .. } && table == q.nodes[home(
-                self.geo,
-                va,
-                (l - 1) as nat,
-            )].table)
+            lo < l <= hi + 1 ==> (#[trigger] q.entry_at(va, l) matches Entry::Table { table, .. }
+                && table == q.nodes[home(self.geo, va, (l - 1) as nat)].table)
         &&& forall|l: nat|
             lo <= l <= hi ==> q.nodes[home(self.geo, va, l)].entries == blank(self.geo, l).update(
                 self.geo.index_of(va, l),

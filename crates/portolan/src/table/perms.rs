@@ -2,7 +2,7 @@
 
 use super::model::{Model, Node, NodeId};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_table_address, EntryFormat};
+use crate::arch::entry::{EntryFormat, is_table_address};
 use crate::hw::memory::TablePerm;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -14,7 +14,10 @@ pub(crate) type Perms = Map<NodeId, TablePerm>;
 
 /// A table as the model has it.
 pub(crate) open spec fn node<A: EntryFormat>(perm: TablePerm) -> Node {
-    Node { table: perm.addr(), entries: Seq::new(perm.words().len(), |i: int| A::entry(perm.level(), perm.words()[i])) }
+    Node {
+        table: perm.addr(),
+        entries: Seq::new(perm.words().len(), |i: int| A::entry(perm.level(), perm.words()[i])),
+    }
 }
 
 /// The model of tables.
@@ -23,19 +26,26 @@ pub(crate) open spec fn model<A: EntryFormat>(perms: Perms) -> Model {
 }
 
 /// A table's permission is for its level, and its words are ours.
-pub(crate) open spec fn perm_ok<A: EntryFormat>(perm: TablePerm, level: nat, phys_bits: u64) -> bool {
+pub(crate) open spec fn perm_ok<A: EntryFormat>(
+    perm: TablePerm,
+    level: nat,
+    phys_bits: u64,
+) -> bool {
     &&& perm.level() == level
     &&& perm.words().len() == A::geo().entries(level)
     &&& is_table_address::<A>(perm.addr(), phys_bits)
-    &&& forall|i: int| 0 <= i < perm.words().len() ==> A::wf(phys_bits, level, #[trigger] perm.words()[i])
+    &&& forall|i: int|
+        0 <= i < perm.words().len() ==> A::wf(phys_bits, level, #[trigger] perm.words()[i])
 }
 
 /// All are, and no two are for the same frame.
 pub(crate) open spec fn perms_ok<A: EntryFormat>(perms: Perms, phys_bits: u64) -> bool {
     &&& phys_bits <= 52
-    &&& forall|n: NodeId| #[trigger] perms.contains_key(n) ==> perm_ok::<A>(perms[n], n.level, phys_bits)
+    &&& forall|n: NodeId| #[trigger]
+        perms.contains_key(n) ==> perm_ok::<A>(perms[n], n.level, phys_bits)
     &&& forall|n: NodeId, m: NodeId| #[trigger]
-        perms.contains_key(n) && #[trigger] perms.contains_key(m) && perms[n].addr() == perms[m].addr() ==> n == m
+        perms.contains_key(n) && #[trigger] perms.contains_key(m) && perms[n].addr()
+            == perms[m].addr() ==> n == m
 }
 
 /// What the tables mean.
@@ -44,7 +54,11 @@ pub(crate) open spec fn space<A: EntryFormat>(perms: Perms) -> AddressSpace {
 }
 
 /// The tables make a tree that hardware walks from `root` as the model says.
-pub(crate) open spec fn walkable<A: EntryFormat>(perms: Perms, phys_bits: u64, root: PhysAddr) -> bool {
+pub(crate) open spec fn walkable<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+) -> bool {
     &&& model::<A>(perms).inv()
     &&& model::<A>(perms).pages_ok::<A>()
     &&& perms_ok::<A>(perms, phys_bits)
@@ -59,7 +73,8 @@ pub(crate) open spec fn tables(perms: Perms) -> Set<PhysAddr> {
 /// A frame is one of the tables' iff some table is there.
 pub(crate) broadcast proof fn lemma_tables(perms: Perms, a: PhysAddr)
     ensures
-        #[trigger] tables(perms).contains(a) <==> exists|n: NodeId| #[trigger] perms.contains_key(n) && perms[n].addr() == a,
+        #[trigger] tables(perms).contains(a) <==> exists|n: NodeId| #[trigger]
+            perms.contains_key(n) && perms[n].addr() == a,
 {
     let f = |n: NodeId| perms[n].addr();
     perms.dom().lemma_map_contains(f, a);
@@ -93,7 +108,8 @@ pub(crate) proof fn lemma_tables_insert(perms: Perms, n: NodeId, perm: TablePerm
     broadcast use lemma_tables;
 
     let more = perms.insert(n, perm);
-    assert forall|a: PhysAddr| tables(more).contains(a) == tables(perms).insert(perm.addr()).contains(a) by {
+    assert forall|a: PhysAddr|
+        tables(more).contains(a) == tables(perms).insert(perm.addr()).contains(a) by {
         if exists|m: NodeId| #[trigger] perms.contains_key(m) && perms[m].addr() == a {
             let m = choose|m: NodeId| #[trigger] perms.contains_key(m) && perms[m].addr() == a;
             assert(more.contains_key(m) && more[m].addr() == a);
@@ -136,7 +152,8 @@ pub(crate) proof fn lemma_tables_same(p: Perms, q: Perms)
 /// The frames of two groups of tables.
 pub(crate) proof fn lemma_tables_union(all: Perms, p: Perms, q: Perms)
     requires
-        forall|n: NodeId| #[trigger] all.contains_key(n) <==> p.contains_key(n) || q.contains_key(n),
+        forall|n: NodeId| #[trigger]
+            all.contains_key(n) <==> p.contains_key(n) || q.contains_key(n),
         forall|n: NodeId| #[trigger] p.contains_key(n) ==> p[n].addr() == all[n].addr(),
         forall|n: NodeId| #[trigger] q.contains_key(n) ==> q[n].addr() == all[n].addr(),
     ensures
@@ -144,7 +161,8 @@ pub(crate) proof fn lemma_tables_union(all: Perms, p: Perms, q: Perms)
 {
     broadcast use lemma_tables;
 
-    assert forall|a: PhysAddr| tables(all).contains(a) == tables(p).union(tables(q)).contains(a) by {
+    assert forall|a: PhysAddr|
+        tables(all).contains(a) == tables(p).union(tables(q)).contains(a) by {
         if tables(all).contains(a) {
             let n = choose|n: NodeId| #[trigger] all.contains_key(n) && all[n].addr() == a;
             assert(p.contains_key(n) || q.contains_key(n));
@@ -165,7 +183,8 @@ pub(crate) proof fn lemma_tables_union(all: Perms, p: Perms, q: Perms)
 pub(crate) proof fn lemma_tables_remove(perms: Perms, n: NodeId)
     requires
         perms.contains_key(n),
-        forall|m: NodeId| #[trigger] perms.contains_key(m) && perms[m].addr() == perms[n].addr() ==> m == n,
+        forall|m: NodeId| #[trigger]
+            perms.contains_key(m) && perms[m].addr() == perms[n].addr() ==> m == n,
     ensures
         tables(perms.remove(n)) == tables(perms).remove(perms[n].addr()),
         tables(perms).contains(perms[n].addr()),
@@ -177,7 +196,8 @@ pub(crate) proof fn lemma_tables_remove(perms: Perms, n: NodeId)
     assert(less.insert(n, perms[n]) =~= perms);
     assert(!tables(less).contains(perms[n].addr())) by {
         if tables(less).contains(perms[n].addr()) {
-            let m = choose|m: NodeId| #[trigger] less.contains_key(m) && less[m].addr() == perms[n].addr();
+            let m = choose|m: NodeId| #[trigger]
+                less.contains_key(m) && less[m].addr() == perms[n].addr();
             assert(perms.contains_key(m));
         }
     }

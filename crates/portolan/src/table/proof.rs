@@ -1,17 +1,17 @@
 //! From the tree to what a user is told.
 
 use super::descend::Descent;
-use super::model::{home, Model};
+use super::map::Obstacle;
+use super::model::{Model, home};
 use super::spec::is_level;
 use super::tree::Tree;
-use super::map::Obstacle;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::prop::PageProperty;
+use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
-use crate::arch::PagingMode;
 use crate::error::Error;
 use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
 use crate::spec::request;
 use vstd::prelude::*;
 
@@ -74,7 +74,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Entry::Page { frame, prop } => {
                     &&& A::page_size(d.stop.level as nat) is Some
                     &&& self.space().lookup(va) is Some
-                    &&& self.space().lookup(va)->0.may_become(Model::mapping::<A>(d.entry, d.stop.level as nat))
+                    &&& self.space().lookup(va)->0.may_become(
+                        Model::mapping::<A>(d.entry, d.stop.level as nat),
+                    )
                 },
                 _ => self.space().lookup(va) is None,
             },
@@ -99,7 +101,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Entry::Page { .. } => {
                     &&& !self.space().has(va@, size)
                     &&& self.space().lookup(va@) is Some
-                    &&& self.space().lookup(va@)->0.size.bytes() == A::geo().span(d.stop.level as nat)
+                    &&& self.space().lookup(va@)->0.size.bytes() == A::geo().span(
+                        d.stop.level as nat,
+                    )
                 },
                 _ => {
                     &&& !self.space().has(va@, size)
@@ -141,7 +145,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The page is mapped.
-    pub(super) proof fn lemma_mapped(self, old: Self, va: VirtAddr<A>, l: nat, frame: PhysAddr, size: PageSize, prop: PageProperty)
+    pub(super) proof fn lemma_mapped(
+        self,
+        old: Self,
+        va: VirtAddr<A>,
+        l: nat,
+        frame: PhysAddr,
+        size: PageSize,
+        prop: PageProperty,
+    )
         requires
             is_level(va, l, size),
             self.put_from(old, va@, l, Entry::Page { frame, prop }),
@@ -158,7 +170,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.space().overlaps(va@, size.bytes() as int),
             l <= found <= A::geo().levels,
-            found > l ==> (self.space().lookup(va@) matches Some(m) && m.size.bytes() == A::geo().span(found as nat)),
+            found > l ==> (self.space().lookup(va@) matches Some(m) && m.size.bytes()
+                == A::geo().span(found as nat)),
             A::geo().wf(),
             va.raw() as int % A::geo().span(l) == 0,
     {
@@ -168,7 +181,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The page is unmapped.
-    pub(super) proof fn lemma_unmapped_page(self, old: Self, va: VirtAddr<A>, l: nat, size: PageSize)
+    pub(super) proof fn lemma_unmapped_page(
+        self,
+        old: Self,
+        va: VirtAddr<A>,
+        l: nat,
+        size: PageSize,
+    )
         requires
             is_level(va, l, size),
             self.put_from(old, va@, l, Entry::Empty),

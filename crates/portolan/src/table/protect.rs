@@ -3,8 +3,8 @@
 use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -20,16 +20,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Gives the page that `d` found other properties, or with `None` clears its entry, by one store; answers with what
     /// the entry was at that moment. Accessed and dirty bits stay.
     #[inline(always)]
-    pub(super) fn replace(&mut self, va: u64, d: &Descent, prop: Option<PageProperty>) -> (r: (PhysAddr, PageProperty))
+    pub(super) fn replace(&mut self, va: u64, d: &Descent, prop: Option<PageProperty>) -> (r: (
+        PhysAddr,
+        PageProperty,
+    ))
         requires
             old(self).linked(),
             old(self).is_descent(va as int, d.stop.level as nat, *d),
             d.entry is Page,
             prop matches Some(prop) ==> A::supports(prop),
         ensures
-            final(self).replaced_from(*old(self), va as int, d.stop.level as nat, Self::replacement(r, prop)),
+            final(self).replaced_from(
+                *old(self),
+                va as int,
+                d.stop.level as nat,
+                Self::replacement(r, prop),
+            ),
             final(self).steps_from(*old(self)),
-            old(self).entry_at(va as int, d.stop.level as nat).may_become(Entry::Page { frame: r.0, prop: r.1 }),
+            old(self).entry_at(va as int, d.stop.level as nat).may_become(
+                Entry::Page { frame: r.0, prop: r.1 },
+            ),
         no_unwind
     {
         let slot = d.slot();
@@ -56,7 +66,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             let new = match prop {
                 Some(prop) => {
                     proof {
-                        A::lemma_supports(prop, prop.keeping(was.1).accessed, prop.keeping(was.1).dirty);
+                        A::lemma_supports(
+                            prop,
+                            prop.keeping(was.1).accessed,
+                            prop.keeping(was.1).dirty,
+                        );
                     }
                     A::page(Ghost(phys_bits), slot.level, was.0, prop.keeping(was.1))
                 },
@@ -69,14 +83,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             if !B::tracking() {
                 self.set(Ghost(va as int), slot, new);
                 proof {
-                    self.lemma_replaced(*old(self), before, va as int, slot, A::entry(slot.level as nat, new));
+                    self.lemma_replaced(
+                        *old(self),
+                        before,
+                        va as int,
+                        slot,
+                        A::entry(slot.level as nat, new),
+                    );
                 }
                 return was;
             }
             match self.exchange(Ghost(va as int), slot, word, new) {
                 Ok(_) => {
                     proof {
-                        self.lemma_replaced(*old(self), before, va as int, slot, A::entry(slot.level as nat, new));
+                        self.lemma_replaced(
+                            *old(self),
+                            before,
+                            va as int,
+                            slot,
+                            A::entry(slot.level as nat, new),
+                        );
                     }
                     return was;
                 },
@@ -92,7 +118,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// Gives the page that `d` found other properties.
     #[inline]
-    pub(super) fn protect(&mut self, va: u64, d: Descent, prop: PageProperty) -> (r: (PhysAddr, PageProperty))
+    pub(super) fn protect(&mut self, va: u64, d: Descent, prop: PageProperty) -> (r: (
+        PhysAddr,
+        PageProperty,
+    ))
         requires
             old(self).inv(),
             old(self).is_descent(va as int, d.stop.level as nat, d),

@@ -2,8 +2,8 @@
 
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 

@@ -1,14 +1,14 @@
 //! What a page table is to a reader.
 
-use super::model::Model;
-use super::perms::{space, Perms};
-use super::tree::Tree;
 use super::PageTable;
+use super::model::Model;
+use super::perms::{Perms, space};
+use super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::arch::entry::AccessBits;
 use crate::arch::PagingMode;
+use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{walk, Memory};
+use crate::hw::mmu::{Memory, walk};
 use crate::refine::{holds, lemma_reachable, lemma_walk, reaches, translation};
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -73,8 +73,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         &&& self.phys_bits() == old.phys_bits()
         &&& old.history().is_prefix_of(self.history())
         &&& forall|k: int|
-            old.history().len() <= k < self.history().len() ==> old@.may_become(#[trigger] self.history()[k])
-                || self.history()[k] == self@
+            old.history().len() <= k < self.history().len() ==> old@.may_become(
+                #[trigger] self.history()[k],
+            ) || self.history()[k] == self@
     }
 
     /// Nothing was changed, nothing taken, nothing lost.
@@ -92,7 +93,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             0 <= k < self.history().len(),
             self.was_in(k, memory),
         ensures
-            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self.history()[k], va),
+            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(
+                self.history()[k],
+                va,
+            ),
     {
         use_type_invariant(self);
         lemma_walk::<A>(self.tree->0.trace@[k], self.phys_bits(), self.root_table(), memory, va);
@@ -114,7 +118,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 ),
     {
         use_type_invariant(self);
-        lemma_reachable::<A>(self.tree->0.perms@, self.phys_bits(), self.root_table(), memory, frame);
+        lemma_reachable::<A>(
+            self.tree->0.perms@,
+            self.phys_bits(),
+            self.root_table(),
+            memory,
+            frame,
+        );
     }
 
     /// The walk now.
@@ -122,7 +132,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         requires
             self.is_in(memory),
         ensures
-            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(self@, va),
+            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation::<A>(
+                self@,
+                va,
+            ),
     {
         use_type_invariant(self);
         lemma_walk::<A>(self.tree->0.perms@, self.phys_bits(), self.root_table(), memory, va);

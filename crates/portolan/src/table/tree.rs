@@ -6,10 +6,10 @@
 use super::chain::Chain;
 use super::model::NodeId;
 #[cfg(verus_only)]
-use super::model::{home, Model, Node};
+use super::model::{Model, Node, home};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use crate::spec::space::AddressSpace;
 use core::marker::PhantomData;
@@ -121,7 +121,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_settled(va, slot.level as nat),
             A::wf(old(self).phys_bits(), slot.level as nat, word),
         ensures
-            final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, word)),
+            final(self).set_from(
+                *old(self),
+                va,
+                slot.level as nat,
+                A::entry(slot.level as nat, word),
+            ),
         no_unwind
     {
         let ghost id = home(A::geo(), va, slot.level as nat);
@@ -140,7 +145,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// As `set`, for an entry that hardware may change at the same time: only if it still is `current`.
     #[inline(always)]
-    pub(super) fn exchange(&mut self, Ghost(va): Ghost<int>, slot: Slot, current: u64, word: u64) -> (r: Result<u64, u64>)
+    pub(super) fn exchange(
+        &mut self,
+        Ghost(va): Ghost<int>,
+        slot: Slot,
+        current: u64,
+        word: u64,
+    ) -> (r: Result<u64, u64>)
         requires
             old(self).linked(),
             old(self).is_slot(va, slot),
@@ -153,10 +164,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     slot.level as nat,
                     current,
                     A::entry(slot.level as nat, current),
-                ) && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, word)),
-                Err(now) => now != current && old(self).reads(va, slot.level as nat, now, A::entry(slot.level as nat, now))
-                    && final(self).set_from(*old(self), va, slot.level as nat, A::entry(slot.level as nat, now))
-                    && final(self).word_at(va, slot.level as nat) == now,
+                ) && final(self).set_from(
+                    *old(self),
+                    va,
+                    slot.level as nat,
+                    A::entry(slot.level as nat, word),
+                ),
+                Err(now) => now != current && old(self).reads(
+                    va,
+                    slot.level as nat,
+                    now,
+                    A::entry(slot.level as nat, now),
+                ) && final(self).set_from(
+                    *old(self),
+                    va,
+                    slot.level as nat,
+                    A::entry(slot.level as nat, now),
+                ) && final(self).word_at(va, slot.level as nat) == now,
             },
         no_unwind
     {
@@ -165,7 +189,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.lemma_slot(va, slot);
         }
         let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
-        let r = self.frames.compare_exchange::<A>(slot.table, slot.index, current, word, Tracked(&mut perm));
+        let r = self.frames.compare_exchange::<A>(
+            slot.table,
+            slot.index,
+            current,
+            word,
+            Tracked(&mut perm),
+        );
         let ghost written = perm;
         proof {
             self.perms.borrow_mut().tracked_insert(id, perm);
@@ -174,7 +204,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Ok(_) => word,
                 Err(now) => now,
             };
-            old(self).lemma_read(va, slot, match r { Ok(was) => was, Err(now) => now });
+            old(self).lemma_read(
+                va,
+                slot,
+                match r {
+                    Ok(was) => was,
+                    Err(now) => now,
+                },
+            );
             self.lemma_set(*old(self), va, slot, new, written);
         }
         r
@@ -235,7 +272,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             below = self.perms.borrow_mut().tracked_remove_keys(path);
             self.trace@ = self.trace@.push(self.perms@);
         }
-        let chain = Chain { offset: va, hi: slot.level - 1, lo, head, perms: Tracked(below), mode: PhantomData };
+        let chain = Chain {
+            offset: va,
+            hi: slot.level - 1,
+            lo,
+            head,
+            perms: Tracked(below),
+            mode: PhantomData,
+        };
         proof {
             self.lemma_unlink(*old(self), va as int, slot, written, chain);
         }

@@ -4,8 +4,8 @@ use super::chain::Chain;
 use super::descend::Descent;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::hw::memory::{Frames, TableMemory};
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -39,7 +39,11 @@ impl<M: TableMemory, A: PagingMode> Owed<M, A> {
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Unmaps the page that `d` found, and takes tables that become empty out of the tree by one store.
     #[inline]
-    pub(super) fn unmap(&mut self, va: u64, d: Descent) -> (r: (PhysAddr, PageProperty, Option<Owed<M, A>>))
+    pub(super) fn unmap(&mut self, va: u64, d: Descent) -> (r: (
+        PhysAddr,
+        PageProperty,
+        Option<Owed<M, A>>,
+    ))
         requires
             old(self).inv(),
             old(self).is_descent(va as int, d.stop.level as nat, d),
@@ -79,7 +83,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let ghost cleared = *self;
-        let slot = Slot { level: d.cut.level, table: d.cut.table, index: A::geometry().index(va, d.cut.level) };
+        let slot = Slot {
+            level: d.cut.level,
+            table: d.cut.table,
+            index: A::geometry().index(va, d.cut.level),
+        };
         let chain = self.unlink(va, slot, d.head, d.stop.level);
         proof {
             self.lemma_after_unlink(mapped, cleared, va as int, d, chain);

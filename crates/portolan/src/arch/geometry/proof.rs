@@ -3,13 +3,17 @@
 
 use super::Geometry;
 use vstd::arithmetic::div_mod::{
-    lemma_div_pos_is_pos, lemma_fundamental_div_mod, lemma_fundamental_div_mod_converse, lemma_mod_bound,
-    lemma_mod_breakdown, lemma_mod_mod, lemma_mod_multiples_basic, lemma_small_mod,
+    lemma_div_pos_is_pos, lemma_fundamental_div_mod, lemma_fundamental_div_mod_converse,
+    lemma_mod_bound, lemma_mod_breakdown, lemma_mod_mod, lemma_mod_multiples_basic,
+    lemma_small_mod,
 };
 use vstd::arithmetic::mul::lemma_mul_is_commutative;
-use vstd::arithmetic::power2::{lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, pow2};
+use vstd::arithmetic::power2::{
+    lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, pow2,
+};
 use vstd::bits::{
-    lemma_u64_low_bits_mask_is_mod, lemma_u64_pow2_no_overflow, lemma_u64_shl_is_mul, lemma_u64_shr_is_div,
+    lemma_u64_low_bits_mask_is_mod, lemma_u64_pow2_no_overflow, lemma_u64_shl_is_mul,
+    lemma_u64_shr_is_div,
 };
 use vstd::prelude::*;
 
@@ -32,7 +36,13 @@ impl Geometry {
             1 <= l <= self.levels,
         ensures
             self.span(l) == pow2((self.page_bits + (l - 1) * self.index_bits) as nat),
-            self.entries(l) == pow2(if l == self.levels { self.root_bits as nat } else { self.index_bits as nat }),
+            self.entries(l) == pow2(
+                if l == self.levels {
+                    self.root_bits as nat
+                } else {
+                    self.index_bits as nat
+                },
+            ),
             self.limit() == pow2(
                 (self.page_bits + (self.levels - 1) * self.index_bits + self.root_bits) as nat,
             ),
@@ -86,7 +96,10 @@ impl Geometry {
     {
         self.lemma_shift(l);
         self.lemma_powers(l);
-        let (from, end) = (self.shift(l) + self.bits(l), self.shift(self.levels as nat) + self.root_bits as nat);
+        let (from, end) = (
+            self.shift(l) + self.bits(l),
+            self.shift(self.levels as nat) + self.root_bits as nat,
+        );
         lemma_pow2_adds(self.shift(l), self.bits(l));
         lemma_pow2_adds(from, (end - from) as nat);
         lemma_pow2_pos(self.shift(l));
@@ -120,7 +133,11 @@ impl Geometry {
         requires
             self.wf(),
             1 <= l <= self.levels,
-            bits == if l == self.levels { self.root_bits } else { self.index_bits },
+            bits == if l == self.levels {
+                self.root_bits
+            } else {
+                self.index_bits
+            },
         ensures
             bits < 64,
             1u64 << bits == self.entries(l),
@@ -136,7 +153,11 @@ impl Geometry {
             self.wf(),
             1 <= l <= self.levels,
             shift == self.shift(l),
-            bits == if l == self.levels { self.root_bits } else { self.index_bits },
+            bits == if l == self.levels {
+                self.root_bits
+            } else {
+                self.index_bits
+            },
         ensures
             shift < 64,
             1u64 << bits >= 1,
@@ -270,8 +291,8 @@ impl Geometry {
             0 <= b,
             0 <= i < self.entries(l),
         ensures
-            (self.base(va, l) == b && self.index_of(va, l) == i) <==> b + i * self.span(l) <= va < b + (i + 1)
-                * self.span(l),
+            (self.base(va, l) == b && self.index_of(va, l) == i) <==> b + i * self.span(l) <= va < b
+                + (i + 1) * self.span(l),
     {
         self.lemma_span(l);
         let (s, n) = (self.span(l), self.entries(l));
@@ -343,7 +364,12 @@ impl Geometry {
             (va % self.limit()) % self.span(l) == va % self.span(l),
     {
         self.lemma_span(l);
-        let (s, n, c, m) = (self.span(l), self.entries(l), self.cover(l), self.limit() / self.cover(l));
+        let (s, n, c, m) = (
+            self.span(l),
+            self.entries(l),
+            self.cover(l),
+            self.limit() / self.cover(l),
+        );
         lemma_split(va, s, n);
         lemma_fundamental_div_mod(self.limit(), c);
         lemma_factor_positive(c, m);

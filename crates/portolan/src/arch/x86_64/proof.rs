@@ -1,6 +1,6 @@
 //! That x86_64 entries are what [`spec`](super::spec) says, to us and to the processor.
 
-use super::super::entry::{is_frame_address, is_table_address, rights, unset, Entry, EntryFormat};
+use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address, rights, unset};
 use super::super::geometry::proof::{lemma_mask, lemma_shl};
 use super::spec;
 use super::{Levels, X86};
@@ -22,7 +22,11 @@ pub(super) proof fn lemma_spans<L: Levels>()
         X86::<L>::geo().span(2) == 0x20_0000,
         X86::<L>::geo().span(3) == 0x4000_0000,
         forall|l: nat| 1 <= l <= L::levels() ==> #[trigger] X86::<L>::geo().entries(l) == 512,
-        X86::<L>::geo().limit() == if L::levels() == 4 { 0x1_0000_0000_0000int } else { 0x200_0000_0000_0000 },
+        X86::<L>::geo().limit() == if L::levels() == 4 {
+            0x1_0000_0000_0000int
+        } else {
+            0x200_0000_0000_0000
+        },
         pow2(12) == 0x1000,
 {
     L::lemma_levels();
@@ -42,25 +46,37 @@ pub(super) proof fn lemma_canonicalize<L: Levels>(offset: u64, width: u64, r: u6
     requires
         width == 12 + 9 * L::levels(),
         offset < X86::<L>::geo().limit(),
-        r == if offset >> sub(width, 1) == 0 { offset } else { offset | u64::MAX << width },
+        r == if offset >> sub(width, 1) == 0 {
+            offset
+        } else {
+            offset | u64::MAX << width
+        },
     ensures
         X86::<L>::canonical(r),
         r as int % X86::<L>::geo().limit() == offset,
 {
     lemma_spans::<L>();
     if L::levels() == 4 {
-        assert((r >> 47u64 == 0 || r >> 47u64 == u64::MAX >> 47u64) && r % 0x1_0000_0000_0000 == offset)
-            by (bit_vector)
+        assert((r >> 47u64 == 0 || r >> 47u64 == u64::MAX >> 47u64) && r % 0x1_0000_0000_0000
+            == offset) by (bit_vector)
             requires
                 offset < 0x1_0000_0000_0000,
-                r == if offset >> 47u64 == 0 { offset } else { offset | u64::MAX << 48u64 },
+                r == if offset >> 47u64 == 0 {
+                    offset
+                } else {
+                    offset | u64::MAX << 48u64
+                },
         ;
     } else {
-        assert((r >> 56u64 == 0 || r >> 56u64 == u64::MAX >> 56u64) && r % 0x200_0000_0000_0000 == offset)
-            by (bit_vector)
+        assert((r >> 56u64 == 0 || r >> 56u64 == u64::MAX >> 56u64) && r % 0x200_0000_0000_0000
+            == offset) by (bit_vector)
             requires
                 offset < 0x200_0000_0000_0000,
-                r == if offset >> 56u64 == 0 { offset } else { offset | u64::MAX << 57u64 },
+                r == if offset >> 56u64 == 0 {
+                    offset
+                } else {
+                    offset | u64::MAX << 57u64
+                },
         ;
     }
 }
@@ -167,7 +183,13 @@ proof fn lemma_table_bits(word: u64)
 }
 
 /// Writing a page and reading it back.
-pub(super) proof fn lemma_page<L: Levels>(phys_bits: u64, level: u8, frame: PhysAddr, prop: PageProperty, r: u64)
+pub(super) proof fn lemma_page<L: Levels>(
+    phys_bits: u64,
+    level: u8,
+    frame: PhysAddr,
+    prop: PageProperty,
+    r: u64,
+)
     requires
         1 <= level <= 3,
         phys_bits <= 52,
@@ -182,20 +204,49 @@ pub(super) proof fn lemma_page<L: Levels>(phys_bits: u64, level: u8, frame: Phys
     let l = level as nat;
     let size = X86::<L>::geo().span(l) as u64;
     lemma_fits(phys_bits, frame.0, size);
-    assert(1u64 << 12u64 == 0x1000 && 1u64 << 21u64 == 0x20_0000 && 1u64 << 30u64 == 0x4000_0000) by (bit_vector);
+    assert(1u64 << 12u64 == 0x1000 && 1u64 << 21u64 == 0x20_0000 && 1u64 << 30u64 == 0x4000_0000)
+        by (bit_vector);
     let f = frame.0;
     let (w, u, x) = (
-        if prop.write { 0x2u64 } else { 0 },
-        if prop.user { 0x4u64 } else { 0 },
-        if prop.execute { 0u64 } else { 0x8000_0000_0000_0000 },
+        if prop.write {
+            0x2u64
+        } else {
+            0
+        },
+        if prop.user {
+            0x4u64
+        } else {
+            0
+        },
+        if prop.execute {
+            0u64
+        } else {
+            0x8000_0000_0000_0000
+        },
     );
     let (g, a, d) = (
-        if prop.global { 0x100u64 } else { 0 },
-        if prop.accessed { 0x20u64 } else { 0 },
-        if prop.dirty { 0x40u64 } else { 0 },
+        if prop.global {
+            0x100u64
+        } else {
+            0
+        },
+        if prop.accessed {
+            0x20u64
+        } else {
+            0
+        },
+        if prop.dirty {
+            0x40u64
+        } else {
+            0
+        },
     );
     let c = spec::cache_bits(l, prop.cache);
-    let h = if level == 1 { 0u64 } else { 0x80 };
+    let h = if level == 1 {
+        0u64
+    } else {
+        0x80
+    };
     lemma_page_bits(level, phys_bits, size, f, w, u, x, g, a, d, c, spec::pat_bit(l), h, r);
     lemma_cache(l, r, prop.cache);
 }
@@ -220,7 +271,13 @@ proof fn lemma_page_bits(
     by (bit_vector)
     requires
         level == 1 || level == 2 || level == 3,
-        size == if level == 1 { 0x1000u64 } else if level == 2 { 0x20_0000 } else { 0x4000_0000 },
+        size == if level == 1 {
+            0x1000u64
+        } else if level == 2 {
+            0x20_0000
+        } else {
+            0x4000_0000
+        },
         f % size == 0,
         f & !0x000f_ffff_ffff_ffff == 0,
         f & !sub(1u64 << phys_bits, 1) == 0,
@@ -233,12 +290,24 @@ proof fn lemma_page_bits(
         a == 0 || a == 0x20,
         d == 0 || d == 0x40,
         c == 0 || c == 0x8 || c == 0x10 || c == 0x18 || c == p || c == p | 0x8,
-        p == if level == 1 { 0x80u64 } else { 0x1000 },
-        h == if level == 1 { 0u64 } else { 0x80 },
+        p == if level == 1 {
+            0x80u64
+        } else {
+            0x1000
+        },
+        h == if level == 1 {
+            0u64
+        } else {
+            0x80
+        },
         r == f | 0x1 | w | u | x | g | a | d | c | h,
     ensures
         r & 0x1 != 0,
-        r & (if level == 1 { 0x000f_ffff_ffff_f000u64 } else { 0x000f_ffff_ffff_e000 }) == f,
+        r & (if level == 1 {
+            0x000f_ffff_ffff_f000u64
+        } else {
+            0x000f_ffff_ffff_e000
+        }) == f,
         r & 0x2 == w,
         r & 0x4 == u,
         r & 0x8000_0000_0000_0000 == x,
@@ -267,8 +336,9 @@ proof fn lemma_cache(level: nat, word: u64, cache: CachePolicy)
 {
     let c = spec::cache_bits(level, cache);
     let p = spec::pat_bit(level);
-    assert((c & 0x8 != 0 <==> c == 0x8 || c == 0x18 || c == p | 0x8) && (c & 0x10 != 0 <==> c == 0x10 || c == 0x18)
-        && (c & p != 0 <==> c == p || c == p | 0x8) && p | 0x8 == p + 8) by (bit_vector)
+    assert((c & 0x8 != 0 <==> c == 0x8 || c == 0x18 || c == p | 0x8) && (c & 0x10 != 0 <==> c
+        == 0x10 || c == 0x18) && (c & p != 0 <==> c == p || c == p | 0x8) && p | 0x8 == p + 8)
+        by (bit_vector)
         requires
             p == 0x80 || p == 0x1000,
             c == 0 || c == 0x8 || c == 0x10 || c == 0x18 || c == p || c == p | 0x8,
@@ -276,7 +346,13 @@ proof fn lemma_cache(level: nat, word: u64, cache: CachePolicy)
 }
 
 /// Writing a table's entry and reading it back.
-pub(super) proof fn lemma_table<L: Levels>(phys_bits: u64, level: u8, table: PhysAddr, used: u16, r: u64)
+pub(super) proof fn lemma_table<L: Levels>(
+    phys_bits: u64,
+    level: u8,
+    table: PhysAddr,
+    used: u16,
+    r: u64,
+)
     requires
         1 < level <= L::levels(),
         phys_bits <= 52,
@@ -291,8 +367,11 @@ pub(super) proof fn lemma_table<L: Levels>(phys_bits: u64, level: u8, table: Phy
     lemma_fits(phys_bits, table.0, 0x1000);
     assert(1u64 << 12u64 == 0x1000) by (bit_vector);
     let (t, n) = (table.0, used as u64);
-    assert(r & 0x1 != 0 && r & 0x80 == 0 && r & 0x000f_ffff_ffff_f000 == t && (r >> 52) & 0x3ff == n && r
-        & 0x8000_0000_0000_00a7 == 0x27 && r & 0x000f_ffff_ffff_ffff & !sub(1u64 << phys_bits, 1) == 0) by (bit_vector)
+    assert(r & 0x1 != 0 && r & 0x80 == 0 && r & 0x000f_ffff_ffff_f000 == t && (r >> 52) & 0x3ff == n
+        && r & 0x8000_0000_0000_00a7 == 0x27 && r & 0x000f_ffff_ffff_ffff & !sub(
+        1u64 << phys_bits,
+        1,
+    ) == 0) by (bit_vector)
         requires
             t % 0x1000 == 0,
             t & !0x000f_ffff_ffff_ffff == 0,
@@ -324,17 +403,32 @@ pub(super) proof fn lemma_wf<L: Levels>(phys_bits: u64, level: nat, word: u64)
     lemma_shl(phys_bits);
     if word & 0x1 != 0 {
         let page = spec::is_page(level, word);
-        let bits = if page { spec::size_bits(level) } else { 12 };
-        let mask = if page && level > 1 { 0x000f_ffff_ffff_e000u64 } else { 0x000f_ffff_ffff_f000 };
-        let low = if page { spec::low_bits(level) } else { 0 };
+        let bits = if page {
+            spec::size_bits(level)
+        } else {
+            12
+        };
+        let mask = if page && level > 1 {
+            0x000f_ffff_ffff_e000u64
+        } else {
+            0x000f_ffff_ffff_f000
+        };
+        let low = if page {
+            spec::low_bits(level)
+        } else {
+            0
+        };
         assert(word & 0 == 0) by (bit_vector);
         let addr = word & mask;
         lemma_mask(addr, bits);
-        assert(addr & sub(1u64 << bits, 1) == 0 && 1u64 << bits <= 1u64 << phys_bits
-            && addr <= sub(1u64 << phys_bits, 1u64 << bits)) by (bit_vector)
+        assert(addr & sub(1u64 << bits, 1) == 0 && 1u64 << bits <= 1u64 << phys_bits && addr <= sub(
+            1u64 << phys_bits,
+            1u64 << bits,
+        )) by (bit_vector)
             requires
-                bits == 12 && low == 0 && mask == 0x000f_ffff_ffff_f000 || bits == 21 && low == 0x001f_e000 && mask
-                    == 0x000f_ffff_ffff_e000 || bits == 30 && low == 0x3fff_e000 && mask == 0x000f_ffff_ffff_e000,
+                bits == 12 && low == 0 && mask == 0x000f_ffff_ffff_f000 || bits == 21 && low
+                    == 0x001f_e000 && mask == 0x000f_ffff_ffff_e000 || bits == 30 && low
+                    == 0x3fff_e000 && mask == 0x000f_ffff_ffff_e000,
                 bits <= phys_bits <= 52,
                 word & low == 0,
                 word & 0x000f_ffff_ffff_ffff & !sub(1u64 << phys_bits, 1) == 0,
@@ -355,7 +449,8 @@ pub(super) proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
     lemma_bits();
     if word & 0x1 != 0 {
         if spec::is_page(level, word) {
-            assert(word | 0x20 == word && word | 0x40 == word && word | 0x60 == word) by (bit_vector)
+            assert(word | 0x20 == word && word | 0x40 == word && word | 0x60 == word)
+                by (bit_vector)
                 requires
                     word & 0x20 != 0,
                     word & 0x40 != 0,
@@ -407,9 +502,10 @@ pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
     if word & 0x1 != 0 {
         if spec::is_page(level, word) {
             assert(word | 0 == word) by (bit_vector);
-            assert(0u64 & !0x60 == 0 && 0x20u64 & !0x60 == 0 && 0x40u64 & !0x60 == 0 && 0x60u64 & !0x60 == 0)
-                by (bit_vector);
-            let set = choose|set: u64| (set == 0 || set == 0x20 || set == 0x40 || set == 0x60) && now == word | set;
+            assert(0u64 & !0x60 == 0 && 0x20u64 & !0x60 == 0 && 0x40u64 & !0x60 == 0 && 0x60u64
+                & !0x60 == 0) by (bit_vector);
+            let set = choose|set: u64|
+                (set == 0 || set == 0x20 || set == 0x40 || set == 0x60) && now == word | set;
             lemma_kept(phys_bits, word, now, set);
         } else {
             lemma_table_bits(word);
@@ -450,10 +546,11 @@ pub(super) proof fn lemma_align_down(raw: u64, size: PageSize)
         (raw - raw as int % size.bytes() as int) as u64 >> 56u64 == raw >> 56u64,
 {
     let bytes = size.bytes();
-    assert(sub(raw, raw % bytes) >> 47u64 == raw >> 47u64 && sub(raw, raw % bytes) >> 56u64 == raw >> 56u64) by (bit_vector)
+    assert(sub(raw, raw % bytes) >> 47u64 == raw >> 47u64 && sub(raw, raw % bytes) >> 56u64 == raw
+        >> 56u64) by (bit_vector)
         requires
-            bytes == 0x1000 || bytes == 0x4000 || bytes == 0x1_0000 || bytes == 0x20_0000 || bytes == 0x200_0000
-                || bytes == 0x2000_0000 || bytes == 0x4000_0000,
+            bytes == 0x1000 || bytes == 0x4000 || bytes == 0x1_0000 || bytes == 0x20_0000 || bytes
+                == 0x200_0000 || bytes == 0x2000_0000 || bytes == 0x4000_0000,
     ;
 }
 

@@ -60,7 +60,13 @@ pub open spec fn entry(level: nat, word: u64) -> Entry {
         Entry::Empty
     } else if is_page(level, word) {
         Entry::Page {
-            frame: PhysAddr(word & if level == 1 { 0x000f_ffff_ffff_f000u64 } else { 0x000f_ffff_ffff_e000 }),
+            frame: PhysAddr(
+                word & if level == 1 {
+                    0x000f_ffff_ffff_f000u64
+                } else {
+                    0x000f_ffff_ffff_e000
+                },
+            ),
             prop: PageProperty {
                 read: true,
                 write: word & 0x2 != 0,
@@ -73,16 +79,44 @@ pub open spec fn entry(level: nat, word: u64) -> Entry {
             },
         }
     } else {
-        Entry::Table { table: PhysAddr(word & 0x000f_ffff_ffff_f000), used: ((word >> 52) & 0x3ff) as u16 }
+        Entry::Table {
+            table: PhysAddr(word & 0x000f_ffff_ffff_f000),
+            used: ((word >> 52) & 0x3ff) as u16,
+        }
     }
 }
 
 /// The word for a page.
 pub open spec fn page(level: nat, frame: PhysAddr, prop: PageProperty) -> u64 {
-    frame.0 | 0x1 | (if prop.write { 0x2u64 } else { 0 }) | (if prop.user { 0x4u64 } else { 0 })
-        | (if prop.execute { 0u64 } else { 0x8000_0000_0000_0000 }) | (if prop.global { 0x100u64 } else { 0 })
-        | (if prop.accessed { 0x20u64 } else { 0 }) | (if prop.dirty { 0x40u64 } else { 0 })
-        | cache_bits(level, prop.cache) | (if level == 1 { 0u64 } else { 0x80 })
+    frame.0 | 0x1 | (if prop.write {
+        0x2u64
+    } else {
+        0
+    }) | (if prop.user {
+        0x4u64
+    } else {
+        0
+    }) | (if prop.execute {
+        0u64
+    } else {
+        0x8000_0000_0000_0000
+    }) | (if prop.global {
+        0x100u64
+    } else {
+        0
+    }) | (if prop.accessed {
+        0x20u64
+    } else {
+        0
+    }) | (if prop.dirty {
+        0x40u64
+    } else {
+        0
+    }) | cache_bits(level, prop.cache) | (if level == 1 {
+        0u64
+    } else {
+        0x80
+    })
 }
 
 /// A page of `level` is 2 to the power of this many bytes.

@@ -1,25 +1,40 @@
 //! Chains are what they are said to be.
 
-use super::super::model::{blank, home, NodeId};
-use super::super::perms::{lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove, model, node, perm_ok, perms_ok, tables, Perms};
+use super::super::model::{NodeId, blank, home};
+use super::super::perms::{
+    Perms, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove, model, node,
+    perm_ok, perms_ok, tables,
+};
 use super::Chain;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_table_address, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{Entry, EntryFormat, is_table_address};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use vstd::prelude::*;
 
 verus! {
 
 /// A new table with one word written.
-pub(crate) open spec fn is_new<A: PagingMode>(perm: TablePerm, level: nat, index: int, word: u64, phys_bits: u64) -> bool {
+pub(crate) open spec fn is_new<A: PagingMode>(
+    perm: TablePerm,
+    level: nat,
+    index: int,
+    word: u64,
+    phys_bits: u64,
+) -> bool {
     &&& perm.level() == level
     &&& perm.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64).update(index, word)
     &&& is_table_address::<A>(perm.addr(), phys_bits)
 }
 
 /// A new table is in order, and empty but for one entry.
-pub(crate) proof fn lemma_new<A: PagingMode>(perm: TablePerm, level: nat, index: int, word: u64, phys_bits: u64)
+pub(crate) proof fn lemma_new<A: PagingMode>(
+    perm: TablePerm,
+    level: nat,
+    index: int,
+    word: u64,
+    phys_bits: u64,
+)
     requires
         A::geo().wf(),
         1 <= level <= A::geo().levels,
@@ -66,7 +81,13 @@ impl<A: PagingMode> Chain<A> {
         let lo = self.lo as nat;
         let n = self.at(lo);
         A::geo().lemma_bounds(self.offset as int, lo);
-        lemma_new::<A>(self.perms@[n], lo, A::geo().index_of(self.offset as int, lo), word, phys_bits);
+        lemma_new::<A>(
+            self.perms@[n],
+            lo,
+            A::geo().index_of(self.offset as int, lo),
+            word,
+            phys_bits,
+        );
         lemma_tables_insert(Map::empty(), n, self.perms@[n]);
         lemma_tables_empty();
         assert(held.insert(self.head) =~= held.union(self.tables()));
@@ -82,7 +103,10 @@ impl<A: PagingMode> Chain<A> {
             self.lo == was.lo,
             self.hi == was.hi + 1,
             self.head == self.perms@[self.at(self.hi as nat)].addr(),
-            self.perms@ == was.perms@.insert(self.at(self.hi as nat), self.perms@[self.at(self.hi as nat)]),
+            self.perms@ == was.perms@.insert(
+                self.at(self.hi as nat),
+                self.perms@[self.at(self.hi as nat)],
+            ),
             is_new::<A>(
                 self.perms@[self.at(self.hi as nat)],
                 self.hi as nat,
@@ -96,7 +120,8 @@ impl<A: PagingMode> Chain<A> {
         ensures
             self.inv(phys_bits),
             self.page() == was.page(),
-            forall|base: Set<PhysAddr>| #[trigger] was.is_added(base, held) ==> self.is_added(base, held.insert(self.head)),
+            forall|base: Set<PhysAddr>| #[trigger]
+                was.is_added(base, held) ==> self.is_added(base, held.insert(self.head)),
             self.is_held(held.insert(self.head)),
     {
         broadcast use lemma_tables;
@@ -104,22 +129,30 @@ impl<A: PagingMode> Chain<A> {
         let hi = self.hi as nat;
         let n = self.at(hi);
         A::geo().lemma_bounds(self.offset as int, hi);
-        lemma_new::<A>(self.perms@[n], hi, A::geo().index_of(self.offset as int, hi), word, phys_bits);
+        lemma_new::<A>(
+            self.perms@[n],
+            hi,
+            A::geo().index_of(self.offset as int, hi),
+            word,
+            phys_bits,
+        );
         assert(!was.perms@.contains_key(n));
         lemma_tables_insert(was.perms@, n, self.perms@[n]);
-        assert forall|m: NodeId| was.perms@.contains_key(m) implies self.perms@[m] == was.perms@[m] && held.contains(
-            was.perms@[m].addr(),
-        ) by {
+        assert forall|m: NodeId| was.perms@.contains_key(m) implies self.perms@[m] == was.perms@[m]
+            && held.contains(was.perms@[m].addr()) by {
             assert(tables(was.perms@).contains(was.perms@[m].addr()));
         }
         assert(perms_ok::<A>(self.perms@, phys_bits));
-        assert forall|l: nat| self.lo <= l < hi implies self.perms@[#[trigger] self.at(l)] == was.perms@[was.at(l)] by {
+        assert forall|l: nat| self.lo <= l < hi implies self.perms@[#[trigger] self.at(l)]
+            == was.perms@[was.at(l)] by {
             assert(was.perms@.contains_key(was.at(l)));
         }
-        assert forall|l: nat| self.lo <= l <= hi implies node::<A>(#[trigger] self.perms@[self.at(l)]).entries == blank(
-            A::geo(),
-            l,
-        ).update(A::geo().index_of(self.offset as int, l), self.entry(l)) by {
+        assert forall|l: nat| self.lo <= l <= hi implies node::<A>(
+            #[trigger] self.perms@[self.at(l)],
+        ).entries == blank(A::geo(), l).update(
+            A::geo().index_of(self.offset as int, l),
+            self.entry(l),
+        ) by {
             if l < hi {
                 assert(was.perms@.contains_key(was.at(l)));
                 assert(self.entry(l) == was.entry(l));
@@ -135,10 +168,8 @@ impl<A: PagingMode> Chain<A> {
             }
         }
         assert(self.page() == was.page());
-        assert forall|base: Set<PhysAddr>| #[trigger] was.is_added(base, held) implies self.is_added(
-            base,
-            held.insert(self.head),
-        ) by {
+        assert forall|base: Set<PhysAddr>| #[trigger]
+            was.is_added(base, held) implies self.is_added(base, held.insert(self.head)) by {
             assert(held.insert(self.head) =~= base.union(self.tables()));
         }
     }
@@ -223,11 +254,16 @@ impl<A: PagingMode> Chain<A> {
         assert(left.contains_key(n));
         A::geo().lemma_bounds(self.offset as int, level);
         let rest = left.remove(n);
-        assert forall|m: NodeId| left.contains_key(m) implies self.perms@.contains_key(m) && left[m] == self.perms@[m] by {}
+        assert forall|m: NodeId| left.contains_key(m) implies self.perms@.contains_key(m) && left[m]
+            == self.perms@[m] by {}
         lemma_tables_remove(left, n);
         assert(tables(self.perms@).contains(table));
-        assert(held.remove(table) =~= before.difference(tables(self.perms@).difference(tables(rest))));
-        let fewer = self.perms@.restrict(self.perms@.dom().filter(|m: NodeId| m.level <= level - 1));
+        assert(held.remove(table) =~= before.difference(
+            tables(self.perms@).difference(tables(rest)),
+        ));
+        let fewer = self.perms@.restrict(
+            self.perms@.dom().filter(|m: NodeId| m.level <= level - 1),
+        );
         assert forall|m: NodeId| rest.contains_key(m) == fewer.contains_key(m) by {
             if self.perms@.contains_key(m) && m.level == level {
                 assert(m == n);
@@ -254,9 +290,8 @@ impl<A: PagingMode> Chain<A> {
                 word,
             ),
         ensures
-            level > self.lo ==> A::entry(level, word) is Table && A::entry(level, word)->table == self.perms@[self.at(
-                (level - 1) as nat,
-            )].addr(),
+            level > self.lo ==> A::entry(level, word) is Table && A::entry(level, word)->table
+                == self.perms@[self.at((level - 1) as nat)].addr(),
     {
         let n = self.at(level);
         assert(self.perms@.contains_key(n));
@@ -269,7 +304,12 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// Taken and given back: nothing happened.
-    pub(super) proof fn lemma_undone(self, before: Set<PhysAddr>, after: Set<PhysAddr>, with: Set<PhysAddr>)
+    pub(super) proof fn lemma_undone(
+        self,
+        before: Set<PhysAddr>,
+        after: Set<PhysAddr>,
+        with: Set<PhysAddr>,
+    )
         requires
             self.is_added(before, with),
             self.is_added(after, with),

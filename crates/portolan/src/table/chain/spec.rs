@@ -1,11 +1,11 @@
 //! What a chain of tables is.
 
-use super::super::model::{blank, home, NodeId};
-use super::super::perms::{model, node, perms_ok, tables, Perms};
+use super::super::model::{NodeId, blank, home};
+use super::super::perms::{Perms, model, node, perms_ok, tables};
 use super::Chain;
 use crate::addr::PhysAddr;
-use crate::arch::entry::Entry;
 use crate::arch::PagingMode;
+use crate::arch::entry::Entry;
 use vstd::prelude::*;
 
 verus! {
@@ -40,7 +40,8 @@ impl<A: PagingMode> Chain<A> {
                 n,
             )
         &&& forall|l: nat|
-            self.lo <= l <= self.hi ==> node::<A>(#[trigger] self.perms@[self.at(l)]).entries == blank(A::geo(), l).update(
+            self.lo <= l <= self.hi ==> node::<A>(#[trigger] self.perms@[self.at(l)]).entries
+                == blank(A::geo(), l).update(
                 A::geo().index_of(self.offset as int, l),
                 self.entry(l),
             )

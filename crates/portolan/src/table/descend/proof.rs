@@ -1,12 +1,12 @@
 //! A descent ends where it should.
 
 use super::super::model::counting::lemma_used_update;
-use super::super::model::{home, used, Model};
+use super::super::model::{Model, home, used};
 use super::super::tree::{Slot, Tree};
 use super::{Descent, Stop};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_table_address, AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_table_address};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -54,8 +54,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             stop.level > 1,
             self.entry_at(va, stop.level as nat) == (Entry::Table { table, used: n }),
             next.0 == (Stop { level: (stop.level - 1) as u8, table, above: stop.table, used: n }),
-            next.1 == if n != 1 { next.0 } else { cut },
-            next.2 == if n == 1 && cut.level == stop.level { table } else { head },
+            next.1 == if n != 1 {
+                next.0
+            } else {
+                cut
+            },
+            next.2 == if n == 1 && cut.level == stop.level {
+                table
+            } else {
+                head
+            },
         ensures
             self.is_way(va, next.0, next.1, next.2),
     {
@@ -87,15 +95,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_settled(va, stop.level as nat + 1),
             self.entry_at(va, stop.level as nat + 1)->table == stop.table,
             forall|slot: Slot|
-                slot.level == stop.level + 1 && slot.table == stop.above && slot.index == A::geo().index_of(va, slot.level as nat)
-                    ==> #[trigger] self.is_slot(va, slot),
+                slot.level == stop.level + 1 && slot.table == stop.above && slot.index
+                    == A::geo().index_of(va, slot.level as nat) ==> #[trigger] self.is_slot(
+                    va,
+                    slot,
+                ),
     {
         let l = stop.level as nat;
         let m = self.model();
         assert(m.nodes.contains_key(home(A::geo(), va, l + 1)));
         m.lemma_down(va, l + 1);
         A::geo().lemma_bounds(va, l + 1);
-        let slot = Slot { level: (l + 1) as u8, table: stop.above, index: A::geo().index_of(va, l + 1) as usize };
+        let slot = Slot {
+            level: (l + 1) as u8,
+            table: stop.above,
+            index: A::geo().index_of(va, l + 1) as usize,
+        };
         A::geo().lemma_span(l + 1);
         self.lemma_slot(va, slot);
     }
@@ -112,13 +127,25 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(va, stop),
             self.model().counted_but(home(A::geo(), va, stop.level as nat)),
             self.accounted(),
-            self.noted(va, stop.level as nat) == used(old.model().nodes[home(A::geo(), va, stop.level as nat)].entries) - (
-            if old.entry_at(va, stop.level as nat) is Empty { 0int } else { 1 }) + (if e is Empty { 0int } else { 1 }),
+            self.noted(va, stop.level as nat) == used(
+                old.model().nodes[home(A::geo(), va, stop.level as nat)].entries,
+            ) - (if old.entry_at(va, stop.level as nat) is Empty {
+                0int
+            } else {
+                1
+            }) + (if e is Empty {
+                0int
+            } else {
+                1
+            }),
             self.noted(va, stop.level as nat) <= A::geo().entries(stop.level as nat),
-            stop.level < A::geo().levels ==> stop.used == used(old.model().nodes[home(A::geo(), va, stop.level as nat)].entries),
+            stop.level < A::geo().levels ==> stop.used == used(
+                old.model().nodes[home(A::geo(), va, stop.level as nat)].entries,
+            ),
             self.entry_at(va, stop.level as nat) == e,
             1 <= stop.used <= 8192,
-            e is Page && old.entry_at(va, stop.level as nat) is Empty ==> stop.used + 1 <= A::geo().entries(stop.level as nat),
+            e is Page && old.entry_at(va, stop.level as nat) is Empty ==> stop.used + 1
+                <= A::geo().entries(stop.level as nat),
     {
         A::geo().lemma_span(stop.level as nat);
         let l = stop.level as nat;

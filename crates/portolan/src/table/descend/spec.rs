@@ -4,8 +4,8 @@ use super::super::model::{home, used};
 use super::super::tree::{Slot, Tree};
 use super::{Descent, Stop};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -51,13 +51,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& cut.level < A::geo().levels ==> cut.used != 1
         &&& forall|m: nat| l <= m < cut.level ==> #[trigger] self.is_lone(va, m)
         &&& forall|m: nat|
-            l < m <= cut.level ==> (#[trigger] self.entry_at(va, m)) is Table && (m < cut.level ==> self.entry_at(va, m)->used
-                == 1)
-        &&& l < cut.level ==> self.entry_at(va, cut.level as nat)->used == 1 && head == self.perms@[home(
-            A::geo(),
-            va,
-            (cut.level - 1) as nat,
-        )].addr()
+            l < m <= cut.level ==> (#[trigger] self.entry_at(va, m)) is Table && (m < cut.level
+                ==> self.entry_at(va, m)->used == 1)
+        &&& l < cut.level ==> self.entry_at(va, cut.level as nat)->used == 1 && head
+            == self.perms@[home(A::geo(), va, (cut.level - 1) as nat)].addr()
     }
 
     /// `d` is where the descent to level `target` for `va` ends.
@@ -72,7 +69,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// This is `old` with `n` noted as how many entries of the table of level `l` for `va` are in use.
     pub(crate) open spec fn noted_from(self, old: Self, va: int, l: nat, n: u16) -> bool {
         if l < A::geo().levels {
-            self.set_from(old, va, l + 1, Entry::Table { table: old.entry_at(va, l + 1)->table, used: n })
+            self.set_from(
+                old,
+                va,
+                l + 1,
+                Entry::Table { table: old.entry_at(va, l + 1)->table, used: n },
+            )
         } else {
             self == old
         }

@@ -2,13 +2,13 @@
 
 use super::super::chain::Chain;
 use super::super::descend::Descent;
-use super::super::model::{home, used, Model};
+use super::super::model::{Model, home, used};
 use super::super::tree::Tree;
 use super::Obstacle;
 use crate::addr::PhysAddr;
+use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
-use crate::arch::PagingMode;
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -84,7 +84,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             !self.space().pages.contains_key(va),
     {
         let m = self.model();
-        assert forall|at: int| va <= at < va + A::geo().span(l) implies !(#[trigger] self.space().lookup(at) is Some) by {
+        assert forall|at: int| va <= at < va + A::geo().span(l) implies !(
+        #[trigger] self.space().lookup(at) is Some) by {
             lemma_in_page(A::geo(), va, at, l, k);
             assert(m.nodes.contains_key(home(A::geo(), at, k)));
             m.lemma_stop(at, k);
@@ -107,8 +108,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.stop.level > l ==> d.entry is Page,
             d.entry is Page ==> self.space().lookup(va) == Some(
                 Model::mapping::<A>(self.entry_at(va, d.stop.level as nat), d.stop.level as nat),
-            ) && self.space().base(va) == va - va % A::geo().span(d.stop.level as nat) && A::page_size(d.stop.level as nat) is Some
-                && self.entry_at(va, d.stop.level as nat) is Page,
+            ) && self.space().base(va) == va - va % A::geo().span(d.stop.level as nat)
+                && A::page_size(d.stop.level as nat) is Some && self.entry_at(
+                va,
+                d.stop.level as nat,
+            ) is Page,
     {
         let m = self.model();
         let k = d.stop.level as nat;
@@ -120,8 +124,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         if d.entry is Table {
             m.lemma_below(va, k);
             let at = choose|at: int|
-                va - va % A::geo().span(l) <= at < va - va % A::geo().span(l) + A::geo().span(l) && m.in_range(at)
-                    && #[trigger] m.is_mapped(at);
+                va - va % A::geo().span(l) <= at < va - va % A::geo().span(l) + A::geo().span(l)
+                    && m.in_range(at) && #[trigger] m.is_mapped(at);
             m.lemma_lookup::<A>(at);
             assert(self.space().lookup(at) is Some);
         } else {
@@ -152,7 +156,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// After the chain was linked only the count above it is missing.
-    pub(super) proof fn lemma_after_link(self, old: Self, before: Self, va: int, d: Descent, chain: Chain<A>)
+    pub(super) proof fn lemma_after_link(
+        self,
+        old: Self,
+        before: Self,
+        va: int,
+        d: Descent,
+        chain: Chain<A>,
+    )
         requires
             old.inv(),
             old.is_descent(va, chain.lo as nat, d),
@@ -169,7 +180,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.model().counted_but(home(A::geo(), va, d.stop.level as nat)),
             self.accounted(),
             self.noted(va, d.stop.level as nat) <= A::geo().entries(d.stop.level as nat),
-            d.stop.level < A::geo().levels ==> d.stop.used + 1 == self.noted(va, d.stop.level as nat),
+            d.stop.level < A::geo().levels ==> d.stop.used + 1 == self.noted(
+                va,
+                d.stop.level as nat,
+            ),
             1 <= d.stop.used <= 8192,
             d.stop.used + 1 <= A::geo().entries(d.stop.level as nat),
     {
@@ -178,7 +192,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let n = home(A::geo(), va, l);
         let was = old.model();
         let now = self.model();
-        assert forall|k: nat| chain.lo < k <= l implies (#[trigger] now.entry_at(va, k))->used == 1 by {
+        assert forall|k: nat| chain.lo < k <= l implies (#[trigger] now.entry_at(va, k))->used
+            == 1 by {
             assert(self.entry_at(va, k)->used == 1);
         }
         was.lemma_attach_counted(now, va, chain.hi as nat, chain.lo as nat);

@@ -3,8 +3,8 @@
 use super::super::tree::Tree;
 use super::Obstacle;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_frame_address, stored, AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, is_frame_address, stored};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -13,7 +13,13 @@ verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The request is one that an entry of level `l` can express.
-    pub(crate) open spec fn may_map(self, va: int, l: nat, frame: PhysAddr, prop: PageProperty) -> bool {
+    pub(crate) open spec fn may_map(
+        self,
+        va: int,
+        l: nat,
+        frame: PhysAddr,
+        prop: PageProperty,
+    ) -> bool {
         &&& self.model().in_range(va)
         &&& va % A::geo().span(l) == 0
         &&& 1 <= l <= A::geo().levels
@@ -39,10 +45,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         r: Result<(), Obstacle>,
     ) -> bool {
         match r {
-            Ok(()) => self.put_from(old, va, l, Entry::Page { frame, prop: stored::<B>(prop) }) && !old.space().overlaps(
-                va,
-                A::geo().span(l),
-            ),
+            Ok(()) => self.put_from(old, va, l, Entry::Page { frame, prop: stored::<B>(prop) })
+                && !old.space().overlaps(va, A::geo().span(l)),
             Err(why) => self.unchanged_from(old) && old.is_obstacle(va, l, why),
         }
     }
@@ -62,8 +66,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             Obstacle::Mapped { level } => {
                 &&& l <= level <= A::geo().levels
                 &&& self.space().overlaps(va, A::geo().span(l))
-                &&& level > l ==> A::page_size(level as nat) is Some && self.space().lookup(va) is Some
-                    && self.space().lookup(va)->0.size == A::page_size(level as nat)->0
+                &&& level > l ==> A::page_size(level as nat) is Some && self.space().lookup(
+                    va,
+                ) is Some && self.space().lookup(va)->0.size == A::page_size(level as nat)->0
             },
             Obstacle::NoMemory => !self.space().overlaps(va, A::geo().span(l)),
         }

@@ -1,7 +1,7 @@
 //! What becomes of a tree and of its meaning when a chain of tables is put below an empty entry, or taken away.
 
 use super::proof::same_slot;
-use super::{home, Model, NodeId};
+use super::{Model, NodeId, home};
 use crate::arch::entry::{Entry, EntryFormat};
 use vstd::prelude::*;
 

@@ -1,6 +1,6 @@
 //! How many entries are in use: every table but the root is, so a page is below each.
 
-use super::{blank, home, used, Model, NodeId};
+use super::{Model, NodeId, blank, home, used};
 use crate::arch::entry::Entry;
 use crate::arch::geometry::Geometry;
 use vstd::prelude::*;

@@ -2,7 +2,7 @@
 //!
 //! In order: the tables for one address, what the address space says of an address, the change of one entry.
 
-use super::{home, Model, NodeId};
+use super::{Model, NodeId, home};
 use crate::arch::entry::{Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
 use vstd::arithmetic::mul::{lemma_mul_is_distributive_add_other_way, lemma_mul_nonnegative};

@@ -2,11 +2,11 @@
 
 use super::super::descend::Descent;
 use super::super::model::counting::lemma_used_update;
-use super::super::model::{home, Model, NodeId};
+use super::super::model::{Model, NodeId, home};
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_frame_address, unset, AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, unset};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -82,7 +82,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             A::entry(slot.level as nat, word) is Page,
             A::page_size(slot.level as nat) is Some,
-            is_frame_address(A::entry(slot.level as nat, word)->frame, self.phys_bits(), A::geo().span(slot.level as nat)),
+            is_frame_address(
+                A::entry(slot.level as nat, word)->frame,
+                self.phys_bits(),
+                A::geo().span(slot.level as nat),
+            ),
             self.phys_bits() <= 52,
             old.entry_at(va, slot.level as nat).may_become(A::entry(slot.level as nat, word)),
     {
@@ -90,13 +94,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The new word may be stored.
-    pub(super) proof fn lemma_may_replace(self, old: Self, va: int, slot: Slot, word: u64, prop: Option<PageProperty>, new: u64)
+    pub(super) proof fn lemma_may_replace(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        prop: Option<PageProperty>,
+        new: u64,
+    )
         requires
             self.is_seen(old, va, slot),
             self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             A::entry(slot.level as nat, word) is Page,
             match prop {
-                Some(prop) => A::wf(self.phys_bits(), slot.level as nat, new) && A::entry(slot.level as nat, new) == (Entry::Page {
+                Some(prop) => A::wf(self.phys_bits(), slot.level as nat, new) && A::entry(
+                    slot.level as nat,
+                    new,
+                ) == (Entry::Page {
                     frame: A::entry(slot.level as nat, word)->frame,
                     prop: prop.keeping(A::entry(slot.level as nat, word)->prop),
                 }),
@@ -126,11 +141,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             old.linked(),
             old.is_slot(va, slot),
-            exists|e: Entry| self.model() == #[trigger] old.model().put(
-                home(A::geo(), va, slot.level as nat),
-                A::geo().index_of(va, slot.level as nat),
-                e,
-            ),
+            exists|e: Entry|
+                self.model() == #[trigger] old.model().put(
+                    home(A::geo(), va, slot.level as nat),
+                    A::geo().index_of(va, slot.level as nat),
+                    e,
+                ),
             self.perms@.dom() == old.perms@.dom(),
         ensures
             self.is_slot(va, slot),
@@ -166,7 +182,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let base = va - va % A::geo().span(l);
         let pages = old.space().pages;
         assert(before.space().pages == pages.insert(base, Model::mapping::<A>(mid, l)));
-        assert(e is Page ==> pages.insert(base, Model::mapping::<A>(mid, l)).insert(base, Model::mapping::<A>(e, l)) =~= pages.insert(base, Model::mapping::<A>(e, l)));
+        assert(e is Page ==> pages.insert(base, Model::mapping::<A>(mid, l)).insert(
+            base,
+            Model::mapping::<A>(e, l),
+        ) =~= pages.insert(base, Model::mapping::<A>(e, l)));
         assert(pages.insert(base, Model::mapping::<A>(mid, l)).remove(base) =~= pages.remove(base));
     }
 
@@ -186,7 +205,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Hardware was faster: now its bits are known, and there are fewer left.
-    pub(super) proof fn lemma_seen(self, old: Self, before: Self, va: int, slot: Slot, word: u64, now: u64)
+    pub(super) proof fn lemma_seen(
+        self,
+        old: Self,
+        before: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        now: u64,
+    )
         requires
             old.is_slot(va, slot),
             old.linked(),
@@ -205,7 +232,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_put_twice(old, before, va, slot, e);
         old.lemma_page_here(va, slot);
         assert(old.space().pages.dom() =~= self.space().pages.dom());
-        assert forall|at: int| #[trigger] old.space().pages.contains_key(at) implies old.space().pages[at].may_become(
+        assert forall|at: int| #[trigger]
+            old.space().pages.contains_key(at) implies old.space().pages[at].may_become(
             self.space().pages[at],
         ) by {}
         self.lemma_slot(va, slot);

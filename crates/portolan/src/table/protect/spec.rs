@@ -3,8 +3,8 @@
 use super::super::perms::space;
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{unset, AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, unset};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -13,7 +13,10 @@ verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What takes the place of the page `was`.
-    pub(crate) open spec fn replacement(was: (PhysAddr, PageProperty), prop: Option<PageProperty>) -> Entry {
+    pub(crate) open spec fn replacement(
+        was: (PhysAddr, PageProperty),
+        prop: Option<PageProperty>,
+    ) -> Entry {
         match prop {
             Some(prop) => Entry::Page { frame: was.0, prop: prop.keeping(was.1) },
             None => Entry::Empty,
@@ -43,14 +46,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& old.entry_at(va, slot.level as nat).may_become(e)
         &&& old.space().may_become(self.space())
         &&& old.trace@.is_prefix_of(self.trace@)
-        &&& forall|k: int| old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(
-            space::<A>(#[trigger] self.trace@[k]),
-        )
+        &&& forall|k: int|
+            old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(
+                space::<A>(#[trigger] self.trace@[k]),
+            )
     }
 
     /// A count that shrinks each time that hardware gets in between.
     pub(crate) open spec fn tries(self, va: int, l: nat, word: u64) -> int {
-        2 * unset(self.word_at(va, l)) + if word == self.word_at(va, l) { 0int } else { 1 }
+        2 * unset(self.word_at(va, l)) + if word == self.word_at(va, l) {
+            0int
+        } else {
+            1
+        }
     }
 }
 

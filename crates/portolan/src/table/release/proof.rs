@@ -1,1 +1,2 @@
-use vstd::prelude::*; verus! {} 
+use vstd::prelude::*;
+verus! {}

@@ -1,14 +1,17 @@
 //! The stores' proofs: from words to the model, and there by the model's lemmas.
 
-use super::super::chain::proof::{is_new, lemma_new};
 use super::super::chain::Chain;
+use super::super::chain::proof::{is_new, lemma_new};
 use super::super::model::counting::{lemma_used_one, lemma_used_zero};
-use super::super::model::{blank, home, used, Model, NodeId};
-use super::super::perms::{lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union, model, node, perm_ok, perms_ok, tables};
+use super::super::model::{Model, NodeId, blank, home, used};
+use super::super::perms::{
+    lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union,
+    model, node, perm_ok, perms_ok, tables,
+};
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{is_table_address, AccessBits, Entry, EntryFormat};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_table_address};
 use crate::hw::memory::{TableMemory, TablePerm};
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -24,11 +27,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             A::geo().wf(),
             self.perms@.dom().contains(home(A::geo(), va, slot.level as nat)),
-            perm_ok::<A>(self.perms@[home(A::geo(), va, slot.level as nat)], slot.level as nat, self.phys_bits()),
+            perm_ok::<A>(
+                self.perms@[home(A::geo(), va, slot.level as nat)],
+                slot.level as nat,
+                self.phys_bits(),
+            ),
             0 <= slot.index < self.perms@[home(A::geo(), va, slot.level as nat)].words().len(),
-            self.entry_at(va, slot.level as nat) == A::entry(slot.level as nat, self.word_at(va, slot.level as nat)),
+            self.entry_at(va, slot.level as nat) == A::entry(
+                slot.level as nat,
+                self.word_at(va, slot.level as nat),
+            ),
             A::wf(self.phys_bits(), slot.level as nat, self.word_at(va, slot.level as nat)),
-            !(self.entry_at(va, slot.level as nat) is Page) ==> self.is_settled(va, slot.level as nat),
+            !(self.entry_at(va, slot.level as nat) is Page) ==> self.is_settled(
+                va,
+                slot.level as nat,
+            ),
             !B::tracks() ==> self.is_settled(va, slot.level as nat),
     {
         let n = home(A::geo(), va, slot.level as nat);
@@ -52,7 +65,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
     {
         self.lemma_slot(va, slot);
-        A::lemma_step(self.phys_bits(), slot.level as nat, self.word_at(va, slot.level as nat), word);
+        A::lemma_step(
+            self.phys_bits(),
+            slot.level as nat,
+            self.word_at(va, slot.level as nat),
+            word,
+        );
     }
 
     pub(super) proof fn lemma_set(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm)
@@ -85,9 +103,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(self.perms@.dom() =~= old.perms@.dom());
         // the words are the model's entries
         let put = was.put(n, i, e);
-        assert forall|m: NodeId| self.perms@.contains_key(m) implies self.model().nodes[m] == put.nodes[m] by {
+        assert forall|m: NodeId| self.perms@.contains_key(m) implies self.model().nodes[m]
+            == put.nodes[m] by {
             if m == n {
-                assert(node::<A>(self.perms@[n]).entries =~= node::<A>(old.perms@[n]).entries.update(i, e));
+                assert(node::<A>(self.perms@[n]).entries =~= node::<A>(
+                    old.perms@[n],
+                ).entries.update(i, e));
             }
         }
         assert(self.model().nodes =~= put.nodes);
@@ -101,7 +122,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 was.lemma_put::<A>(n, i, e);
             },
         }
-        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+        assert forall|m: NodeId, j: int|
+            self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
             #[trigger] self.model().nodes[m].entries[j],
         ) by {
             assert(old.perms@.contains_key(m));
@@ -117,8 +139,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 assert(old.perms@.contains_key(m));
             }
             assert forall|m: NodeId, k: NodeId| #[trigger]
-                self.perms@.contains_key(m) && #[trigger] self.perms@.contains_key(k) && self.perms@[m].addr()
-                    == self.perms@[k].addr() implies m == k by {
+                self.perms@.contains_key(m) && #[trigger] self.perms@.contains_key(k)
+                    && self.perms@[m].addr() == self.perms@[k].addr() implies m == k by {
                 assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
             }
         }
@@ -127,7 +149,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What was there before a chain was linked, and where the chain is now.
-    proof fn lemma_link_attached(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+    proof fn lemma_link_attached(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -137,9 +167,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_joined(old, va, slot.level as nat, perm, chain),
         ensures
             old.model().attached(self.model(), va, chain.hi as nat, chain.lo as nat),
-            forall|k: nat| chain.lo < k <= slot.level ==> (#[trigger] self.entry_at(va, k))->used == 1,
+            forall|k: nat|
+                chain.lo < k <= slot.level ==> (#[trigger] self.entry_at(va, k))->used == 1,
             self.entry_at(va, chain.lo as nat) == chain.page(),
-            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
+            forall|m: NodeId| #[trigger]
+                chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
             A::geo().wf(),
     {
         let hi = chain.hi as nat;
@@ -150,21 +182,28 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         old.lemma_slot(va, slot);
         was.lemma_fresh(va, hi);
         let mid = model::<A>(chain.perms@);
-        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) <==> was.on_path(va, lo, hi, m) by {
+        assert forall|m: NodeId| #[trigger]
+            chain.perms@.contains_key(m) <==> was.on_path(va, lo, hi, m) by {
             assert(mid.on_path(va, lo, hi, m) == was.on_path(va, lo, hi, m));
         }
-        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] home(A::geo(), va, k)) && now.nodes[home(
-            A::geo(),
-            va,
-            k,
-        )] == node::<A>(chain.perms@[chain.at(k)]) && now.entry_at(va, k) == chain.entry(k) && now.nodes[home(A::geo(), va, k)].entries
+        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(
+            #[trigger] home(A::geo(), va, k),
+        ) && now.nodes[home(A::geo(), va, k)] == node::<A>(chain.perms@[chain.at(k)])
+            && now.entry_at(va, k) == chain.entry(k) && now.nodes[home(A::geo(), va, k)].entries
             == blank(A::geo(), k).update(A::geo().index_of(va, k), chain.entry(k)) by {
             assert(was.on_path(va, lo, hi, home(A::geo(), va, k)));
             let _ = chain.perms@[chain.at(k)];
         }
-        assert(now.nodes[n].entries =~= was.nodes[n].entries.update(slot.index as int, A::entry(slot.level as nat, word)));
-        assert forall|k: nat| lo < k <= hi + 1 implies #[trigger] now.entry_at(va, k) is Table && now.entry_at(va, k)->used == 1
-            && now.entry_at(va, k)->table == now.nodes[home(A::geo(), va, (k - 1) as nat)].table by {
+        assert(now.nodes[n].entries =~= was.nodes[n].entries.update(
+            slot.index as int,
+            A::entry(slot.level as nat, word),
+        ));
+        assert forall|k: nat| lo < k <= hi + 1 implies #[trigger] now.entry_at(va, k) is Table
+            && now.entry_at(va, k)->used == 1 && now.entry_at(va, k)->table == now.nodes[home(
+            A::geo(),
+            va,
+            (k - 1) as nat,
+        )].table by {
             let _ = home(A::geo(), va, (k - 1) as nat);
             if k <= hi {
                 let _ = home(A::geo(), va, k);
@@ -175,7 +214,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The tables of a tree and a chain together.
-    proof fn lemma_link_perms(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+    proof fn lemma_link_perms(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -184,7 +231,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old.is_written(va, slot, word, perm),
             self.is_joined(old, va, slot.level as nat, perm, chain),
             self.phys_bits() == old.phys_bits(),
-            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
+            forall|m: NodeId| #[trigger]
+                chain.perms@.contains_key(m) ==> !old.perms@.contains_key(m),
         ensures
             perms_ok::<A>(self.perms@, self.phys_bits()),
             tables(self.perms@) == tables(old.perms@).union(chain.tables()),
@@ -192,9 +240,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         broadcast use lemma_tables;
 
         old.lemma_slot(va, slot);
-        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(self.perms@[m], m.level, self.phys_bits())
-            && (chain.perms@.contains_key(m) && chain.tables().contains(self.perms@[m].addr()) || old.perms@.contains_key(m)
-            && tables(old.perms@).contains(self.perms@[m].addr())) by {
+        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies perm_ok::<A>(
+            self.perms@[m],
+            m.level,
+            self.phys_bits(),
+        ) && (chain.perms@.contains_key(m) && chain.tables().contains(self.perms@[m].addr())
+            || old.perms@.contains_key(m) && tables(old.perms@).contains(
+            self.perms@[m].addr(),
+        )) by {
             assert(chain.perms@.contains_key(m) || old.perms@.contains_key(m));
         }
         lemma_tables_union(self.perms@, old.perms@, chain.perms@);
@@ -215,7 +268,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let was = old.model();
         let now = self.model();
         let top = home(A::geo(), va, hi + 1);
-        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+        assert forall|m: NodeId, j: int|
+            self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
             #[trigger] now.nodes[m].entries[j],
         ) by {
             assert(now.nodes.contains_key(m));
@@ -226,7 +280,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     A::geo().lemma_bounds(va, hi + 1);
                     assert(was.nodes[m].entries.len() == A::geo().entries(m.level));
                     assert(now.entry_at(va, hi + 1) is Table);
-                    assert(now.nodes[m].entries[j] == was.nodes[m].entries[j] || now.nodes[m].entries[j] == now.entry_at(va, hi + 1));
+                    assert(now.nodes[m].entries[j] == was.nodes[m].entries[j]
+                        || now.nodes[m].entries[j] == now.entry_at(va, hi + 1));
                 }
             } else {
                 let l = m.level;
@@ -239,7 +294,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    pub(super) proof fn lemma_link(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm, chain: Chain<A>)
+    pub(super) proof fn lemma_link(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -284,13 +347,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             A::geo().wf(),
             forall|m: NodeId| #[trigger]
-                chain.perms@.contains_key(m) <==> old.model().on_path(va, chain.lo as nat, chain.hi as nat, m),
+                chain.perms@.contains_key(m) <==> old.model().on_path(
+                    va,
+                    chain.lo as nat,
+                    chain.hi as nat,
+                    m,
+                ),
             forall|m: NodeId| #[trigger]
-                old.perms@.contains_key(m) <==> self.perms@.contains_key(m) || chain.perms@.contains_key(m),
-            forall|m: NodeId| #[trigger] self.perms@.contains_key(m) ==> !chain.perms@.contains_key(m),
-            forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) ==> chain.perms@[m] == old.perms@[m],
+                old.perms@.contains_key(m) <==> self.perms@.contains_key(m)
+                    || chain.perms@.contains_key(m),
             forall|m: NodeId| #[trigger]
-                self.perms@.contains_key(m) && m != home(A::geo(), va, slot.level as nat) ==> self.perms@[m] == old.perms@[m],
+                self.perms@.contains_key(m) ==> !chain.perms@.contains_key(m),
+            forall|m: NodeId| #[trigger]
+                chain.perms@.contains_key(m) ==> chain.perms@[m] == old.perms@[m],
+            forall|m: NodeId| #[trigger]
+                self.perms@.contains_key(m) && m != home(A::geo(), va, slot.level as nat)
+                    ==> self.perms@[m] == old.perms@[m],
             self.perms@.contains_key(home(A::geo(), va, slot.level as nat)),
             self.perms@[home(A::geo(), va, slot.level as nat)] == perm,
     {
@@ -299,10 +371,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let n = home(A::geo(), va, slot.level as nat);
         let path = old.path(va, lo, hi);
         old.lemma_slot(va, slot);
-        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m) == old.model().on_path(va, lo, hi, m) by {
+        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m)
+            == old.model().on_path(va, lo, hi, m) by {
             assert(old.perms@.dom().contains(m));
         }
-        assert forall|m: NodeId| chain.perms@.contains_key(m) <==> #[trigger] old.model().on_path(va, lo, hi, m) by {
+        assert forall|m: NodeId|
+            chain.perms@.contains_key(m) <==> #[trigger] old.model().on_path(va, lo, hi, m) by {
             if old.model().on_path(va, lo, hi, m) {
                 assert(m == home(A::geo(), va, m.level));
                 assert(old.perms@.contains_key(m));
@@ -311,7 +385,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What was there before a chain was unlinked.
-    proof fn lemma_unlink_attached(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+    proof fn lemma_unlink_attached(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -338,17 +419,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(was.nodes.contains_key(n));
         assert(now.nodes[n].entries =~= was.nodes[n].entries.update(i, Entry::Empty));
         // each table of the chain leads to the next, and holds nothing else
-        assert forall|k: nat| lo <= k <= hi + 1 implies was.nodes.contains_key(#[trigger] home(A::geo(), va, k)) by {
+        assert forall|k: nat| lo <= k <= hi + 1 implies was.nodes.contains_key(
+            #[trigger] home(A::geo(), va, k),
+        ) by {
             assert(k <= hi ==> old.perms@.contains_key(home(A::geo(), va, k)));
         }
-        assert forall|k: nat| lo < k <= hi + 1 implies (#[trigger] was.entry_at(va, k)) is Table && was.entry_at(va, k)->table
-            == was.nodes[home(A::geo(), va, (k - 1) as nat)].table by {
+        assert forall|k: nat| lo < k <= hi + 1 implies (#[trigger] was.entry_at(va, k)) is Table
+            && was.entry_at(va, k)->table == was.nodes[home(
+            A::geo(),
+            va,
+            (k - 1) as nat,
+        )].table by {
             assert(was.nodes.contains_key(home(A::geo(), va, (k - 1) as nat)));
             assert(was.nodes.contains_key(home(A::geo(), va, k)));
             was.lemma_chain(va, (k - 1) as nat, k);
             was.lemma_down(va, k);
         }
-        assert forall|k: nat| lo <= k <= hi implies was.nodes[home(A::geo(), va, k)].entries == blank(A::geo(), k).update(
+        assert forall|k: nat| lo <= k <= hi implies was.nodes[home(A::geo(), va, k)].entries
+            == blank(A::geo(), k).update(
             A::geo().index_of(va, k),
             #[trigger] was.entry_at(va, k),
         ) by {
@@ -361,7 +449,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             } else {
                 lemma_used_zero(entries);
             }
-            assert(entries =~= blank(A::geo(), k).update(A::geo().index_of(va, k), was.entry_at(va, k)));
+            assert(entries =~= blank(A::geo(), k).update(
+                A::geo().index_of(va, k),
+                was.entry_at(va, k),
+            ));
         }
         A::geo().lemma_bounds(va, lo);
         assert(was.nodes.contains_key(home(A::geo(), va, lo)));
@@ -372,7 +463,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The chain that was taken out is one.
-    proof fn lemma_unlink_chain(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+    proof fn lemma_unlink_chain(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -391,50 +489,65 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let hi = chain.hi as nat;
         let was = old.model();
         self.lemma_split(old, va, slot, perm, chain);
-        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(#[trigger] chain.at(k)) && chain.at(k) == home(
-            A::geo(),
-            va,
-            k,
-        ) && chain.perms@[chain.at(k)] == old.perms@[chain.at(k)] && chain.entry(k) == was.entry_at(va, k) && was.nodes[chain.at(k)]
-            == node::<A>(chain.perms@[chain.at(k)]) by {
+        assert forall|k: nat| lo <= k <= hi implies chain.perms@.contains_key(
+            #[trigger] chain.at(k),
+        ) && chain.at(k) == home(A::geo(), va, k) && chain.perms@[chain.at(k)]
+            == old.perms@[chain.at(k)] && chain.entry(k) == was.entry_at(va, k)
+            && was.nodes[chain.at(k)] == node::<A>(chain.perms@[chain.at(k)]) by {
             assert(was.on_path(va, lo, hi, chain.at(k)));
         }
-        assert forall|k: nat| lo <= k <= hi implies node::<A>(#[trigger] chain.perms@[chain.at(k)]).entries == blank(
-            A::geo(),
-            k,
-        ).update(A::geo().index_of(va, k), chain.entry(k)) by {
+        assert forall|k: nat| lo <= k <= hi implies node::<A>(
+            #[trigger] chain.perms@[chain.at(k)],
+        ).entries == blank(A::geo(), k).update(A::geo().index_of(va, k), chain.entry(k)) by {
             assert(chain.entry(k) == was.entry_at(va, k));
         }
         assert forall|k: nat| lo < k <= hi implies #[trigger] chain.entry(k) == (Entry::Table {
             table: chain.perms@[chain.at((k - 1) as nat)].addr(),
             used: 1,
         }) by {
-            assert(chain.at(k) == home(A::geo(), va, k) && chain.at((k - 1) as nat) == home(A::geo(), va, (k - 1) as nat));
+            assert(chain.at(k) == home(A::geo(), va, k) && chain.at((k - 1) as nat) == home(
+                A::geo(),
+                va,
+                (k - 1) as nat,
+            ));
             assert(old.entry_at(va, k)->used == 1);
             assert(was.entry_at(va, k) is Table);
         }
-        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) <==> model::<A>(chain.perms@).on_path(va, lo, hi, m) by {
+        assert forall|m: NodeId| #[trigger]
+            chain.perms@.contains_key(m) <==> model::<A>(chain.perms@).on_path(va, lo, hi, m) by {
             assert(was.on_path(va, lo, hi, m) == model::<A>(chain.perms@).on_path(va, lo, hi, m));
         }
         assert(chain.at(lo) == home(A::geo(), va, lo) && chain.at(hi) == home(A::geo(), va, hi));
-        assert forall|m: NodeId| #[trigger] chain.perms@.contains_key(m) implies old.perms@.contains_key(m) by {}
-        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies self.perms@[m].addr() == old.perms@[m].addr()
+        assert forall|m: NodeId| #[trigger]
+            chain.perms@.contains_key(m) implies old.perms@.contains_key(m) by {}
+        assert forall|m: NodeId| #[trigger]
+            self.perms@.contains_key(m) implies self.perms@[m].addr() == old.perms@[m].addr()
             && old.perms@.contains_key(m) by {}
         lemma_tables_union(old.perms@, self.perms@, chain.perms@);
         assert(tables(self.perms@).disjoint(chain.tables())) by {
             broadcast use lemma_tables;
 
-            assert forall|a: PhysAddr| !(tables(self.perms@).contains(a) && chain.tables().contains(a)) by {
+            assert forall|a: PhysAddr|
+                !(tables(self.perms@).contains(a) && chain.tables().contains(a)) by {
                 if tables(self.perms@).contains(a) && chain.tables().contains(a) {
-                    let m = choose|m: NodeId| #[trigger] self.perms@.contains_key(m) && self.perms@[m].addr() == a;
-                    let k = choose|k: NodeId| #[trigger] chain.perms@.contains_key(k) && chain.perms@[k].addr() == a;
+                    let m = choose|m: NodeId| #[trigger]
+                        self.perms@.contains_key(m) && self.perms@[m].addr() == a;
+                    let k = choose|k: NodeId| #[trigger]
+                        chain.perms@.contains_key(k) && chain.perms@[k].addr() == a;
                     assert(old.perms@.contains_key(m) && old.perms@.contains_key(k));
                 }
             }
         }
     }
 
-    pub(super) proof fn lemma_unlink(self, old: Self, va: int, slot: Slot, perm: TablePerm, chain: Chain<A>)
+    pub(super) proof fn lemma_unlink(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        perm: TablePerm,
+        chain: Chain<A>,
+    )
         requires
             old.linked(),
             old.is_slot(va, slot),
@@ -458,9 +571,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         now.lemma_detach::<A>(was, va, chain.hi as nat, chain.lo as nat);
         old.lemma_slot(va, slot);
         A::lemma_zero(old.phys_bits(), slot.level as nat);
-        assert forall|m: NodeId| #[trigger] self.perms@.contains_key(m) implies old.perms@.contains_key(m) && self.perms@[m].addr()
+        assert forall|m: NodeId| #[trigger]
+            self.perms@.contains_key(m) implies old.perms@.contains_key(m) && self.perms@[m].addr()
             == old.perms@[m].addr() && perm_ok::<A>(self.perms@[m], m.level, self.phys_bits()) by {}
-        assert forall|m: NodeId, j: int| self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
+        assert forall|m: NodeId, j: int|
+            self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) implies Self::preset(
             #[trigger] now.nodes[m].entries[j],
         ) by {
             assert(Self::preset(was.nodes[m].entries[j]));
@@ -497,8 +612,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_new::<A>(self.perms@[root], root.level, 0, 0, phys_bits);
         lemma_tables_insert(Map::empty(), root, self.perms@[root]);
         lemma_tables_empty();
-        assert(Map::<NodeId, TablePerm>::empty().insert(root, self.perms@[root]).dom() =~= Set::empty().insert(root));
-        assert forall|n: NodeId| self.perms@.contains_key(n) implies n == root && m.nodes[n] == node::<A>(self.perms@[n]) by {}
+        assert(Map::<NodeId, TablePerm>::empty().insert(root, self.perms@[root]).dom()
+            =~= Set::empty().insert(root));
+        assert forall|n: NodeId| self.perms@.contains_key(n) implies n == root && m.nodes[n]
+            == node::<A>(self.perms@[n]) by {}
         assert(m.root() == root);
         assert(m.nodes.contains_key(root));
         assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
@@ -506,8 +623,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 root.base == 0,
                 A::geo().cover(root.level) > 0,
         ;
-        assert forall|n: NodeId, i: int| m.nodes.contains_key(n) && 0 <= i < A::geo().entries(n.level) implies
-            m.nodes[n].entries[i] is Empty && #[trigger] m.slot_ok(n, i) by {
+        assert forall|n: NodeId, i: int|
+            m.nodes.contains_key(n) && 0 <= i < A::geo().entries(
+                n.level,
+            ) implies m.nodes[n].entries[i] is Empty && #[trigger] m.slot_ok(n, i) by {
             assert(n == root);
         }
         assert(m.inv());

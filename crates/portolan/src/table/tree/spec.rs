@@ -1,12 +1,12 @@
 //! What a tree of tables is, and what each store makes of it.
 
 use super::super::chain::Chain;
-use super::super::model::{home, used, Model, NodeId};
+use super::super::model::{Model, NodeId, home, used};
 use super::super::perms::{model, space, tables, walkable};
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::{TableMemory, TablePerm};
 use crate::hw::mmu::settled;
 use crate::prop::Mapping;
@@ -50,7 +50,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn linked(self) -> bool {
         &&& walkable::<A>(self.perms@, self.phys_bits(), self.root)
         &&& forall|k: int|
-            0 <= k < self.trace@.len() ==> walkable::<A>(#[trigger] self.trace@[k], self.phys_bits(), self.root)
+            0 <= k < self.trace@.len() ==> walkable::<A>(
+                #[trigger] self.trace@[k],
+                self.phys_bits(),
+                self.root,
+            )
         &&& forall|n: NodeId, i: int|
             self.perms@.contains_key(n) && 0 <= i < A::geo().entries(n.level) ==> Self::preset(
                 #[trigger] self.model().nodes[n].entries[i],
@@ -95,7 +99,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn may_set(self, va: int, l: nat, e: Entry) -> bool {
         &&& Self::preset(e)
         &&& match e {
-            Entry::Table { table, .. } => self.entry_at(va, l) is Table && self.entry_at(va, l)->table == table,
+            Entry::Table { table, .. } => self.entry_at(va, l) is Table && self.entry_at(
+                va,
+                l,
+            )->table == table,
             Entry::Page { .. } => !(self.entry_at(va, l) is Table) && A::page_size(l) is Some,
             Entry::Empty => !(self.entry_at(va, l) is Table),
         }
@@ -106,7 +113,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let base = va - va % A::geo().span(l);
         match e {
             Entry::Table { .. } => self.space(),
-            Entry::Page { .. } => AddressSpace { pages: self.space().pages.insert(base, Model::mapping::<A>(e, l)) },
+            Entry::Page { .. } => AddressSpace {
+                pages: self.space().pages.insert(base, Model::mapping::<A>(e, l)),
+            },
             Entry::Empty => AddressSpace { pages: self.space().pages.remove(base) },
         }
     }
@@ -154,7 +163,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& old.model().attached(self.model(), va, (l - 1) as nat, chain.lo as nat)
         &&& forall|m: nat| chain.lo < m <= l ==> (#[trigger] self.entry_at(va, m))->used == 1
         &&& self.entry_at(va, chain.lo as nat) == chain.page()
-        &&& self.space() == if chain.page() is Page { old.space_with(va, chain.lo as nat, chain.page()) } else { old.space() }
+        &&& self.space() == if chain.page() is Page {
+            old.space_with(va, chain.lo as nat, chain.page())
+        } else {
+            old.space()
+        }
         &&& tables(self.perms@) == tables(old.perms@).union(chain.tables())
     }
 
@@ -167,15 +180,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn may_unlink(self, va: int, l: nat, head: PhysAddr, lo: nat) -> bool {
         &&& 1 <= lo < l
         &&& self.entry_at(va, l) is Table
-        &&& forall|m: nat| lo <= m < l ==> self.perms@.contains_key(#[trigger] home(A::geo(), va, m))
-        &&& forall|m: nat| lo < m < l ==> used((#[trigger] self.model().nodes[home(A::geo(), va, m)]).entries) == 1
+        &&& forall|m: nat|
+            lo <= m < l ==> self.perms@.contains_key(#[trigger] home(A::geo(), va, m))
+        &&& forall|m: nat|
+            lo < m < l ==> used((#[trigger] self.model().nodes[home(A::geo(), va, m)]).entries) == 1
         &&& used(self.model().nodes[home(A::geo(), va, lo)].entries) == 0
         &&& forall|m: nat| lo < m < l ==> (#[trigger] self.entry_at(va, m))->used == 1
         &&& head == self.perms@[home(A::geo(), va, (l - 1) as nat)].addr()
     }
 
     /// This is `old` without `chain`, which was below the entry for `va` at level `l`.
-    pub(crate) open spec fn unlinked_from(self, old: Self, va: int, l: nat, chain: Chain<A>) -> bool {
+    pub(crate) open spec fn unlinked_from(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        chain: Chain<A>,
+    ) -> bool {
         &&& self.stored_from(old)
         &&& self.model().attached(old.model(), va, (l - 1) as nat, chain.lo as nat)
         &&& self.space() == old.space()
@@ -187,7 +208,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// `perm` is the permission of the table at `slot` after `word` was written there.
-    pub(crate) open spec fn is_written(self, va: int, slot: Slot, word: u64, perm: TablePerm) -> bool {
+    pub(crate) open spec fn is_written(
+        self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        perm: TablePerm,
+    ) -> bool {
         let was = self.perms@[home(A::geo(), va, slot.level as nat)];
         &&& perm.addr() == was.addr()
         &&& perm.level() == was.level()
@@ -195,7 +222,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The tables are those of `old`, with `perm` for the one of level `l` for `va`, and those of `chain`.
-    pub(crate) open spec fn is_joined(self, old: Self, va: int, l: nat, perm: TablePerm, chain: Chain<A>) -> bool {
+    pub(crate) open spec fn is_joined(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        perm: TablePerm,
+        chain: Chain<A>,
+    ) -> bool {
         let n = home(A::geo(), va, l);
         self.perms@ == old.perms@.remove(n).insert(n, perm).union_prefer_right(chain.perms@)
     }
@@ -207,13 +241,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.root == old.root
         &&& old.trace@.is_prefix_of(self.trace@)
         &&& forall|k: int|
-            old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(space::<A>(#[trigger] self.trace@[k]))
-                || space::<A>(self.trace@[k]) == self.space()
+            old.trace@.len() <= k < self.trace@.len() ==> old.space().may_become(
+                space::<A>(#[trigger] self.trace@[k]),
+            ) || space::<A>(self.trace@[k]) == self.space()
     }
 
     /// The tables are those of `old`, with `perm` for the one of level `l` for `va`, without those for `va` below it, which
     /// are the chain's.
-    pub(crate) open spec fn is_split(self, old: Self, va: int, l: nat, perm: TablePerm, chain: Chain<A>) -> bool {
+    pub(crate) open spec fn is_split(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        perm: TablePerm,
+        chain: Chain<A>,
+    ) -> bool {
         let n = home(A::geo(), va, l);
         let path = old.path(va, chain.lo as nat, chain.hi as nat);
         &&& self.perms@ == old.perms@.remove(n).insert(n, perm).remove_keys(path)

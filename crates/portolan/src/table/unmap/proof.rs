@@ -5,8 +5,8 @@ use super::super::descend::Descent;
 use super::super::model::{home, used};
 use super::super::perms::tables;
 use super::super::tree::{Slot, Tree};
-use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -33,10 +33,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_after_set(old, va, d.stop, Entry::Empty);
         A::geo().lemma_span(c);
         let n = home(A::geo(), va, l);
-        assert forall|k: nat| l <= k <= A::geo().levels && old.perms@.contains_key(home(A::geo(), va, k)) implies
-            self.perms@.contains_key(#[trigger] home(A::geo(), va, k)) && self.perms@[home(A::geo(), va, k)].addr()
-                == old.perms@[home(A::geo(), va, k)].addr() && (k > l ==> now.nodes[home(A::geo(), va, k)]
-                == was.nodes[home(A::geo(), va, k)]) by {
+        assert forall|k: nat|
+            l <= k <= A::geo().levels && old.perms@.contains_key(
+                home(A::geo(), va, k),
+            ) implies self.perms@.contains_key(#[trigger] home(A::geo(), va, k))
+            && self.perms@[home(A::geo(), va, k)].addr() == old.perms@[home(A::geo(), va, k)].addr()
+            && (k > l ==> now.nodes[home(A::geo(), va, k)] == was.nodes[home(A::geo(), va, k)]) by {
             let m = home(A::geo(), va, k);
             assert(old.perms@.dom().contains(m));
             assert(self.perms@.dom().contains(m));
@@ -48,15 +50,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         let _ = home(A::geo(), va, c);
         if c > l {
-            assert forall|k: nat| l <= k < c implies self.perms@.contains_key(#[trigger] home(A::geo(), va, k)) by {
+            assert forall|k: nat| l <= k < c implies self.perms@.contains_key(
+                #[trigger] home(A::geo(), va, k),
+            ) by {
                 assert(old.is_lone(va, k));
             }
-            assert forall|k: nat| l < k < c implies used((#[trigger] now.nodes[home(A::geo(), va, k)]).entries) == 1 by {
+            assert forall|k: nat| l < k < c implies used(
+                (#[trigger] now.nodes[home(A::geo(), va, k)]).entries,
+            ) == 1 by {
                 assert(old.is_lone(va, k));
                 let _ = home(A::geo(), va, k);
             }
             assert(old.is_lone(va, l));
-            assert forall|k: nat| l < k <= c implies #[trigger] self.entry_at(va, k) == old.entry_at(va, k) by {
+            assert forall|k: nat| l < k <= c implies #[trigger] self.entry_at(va, k)
+                == old.entry_at(va, k) by {
                 if k < c {
                     assert(old.is_lone(va, k));
                 }
@@ -89,7 +96,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The empty tables are unlinked.
-    pub(super) proof fn lemma_after_unlink(self, old: Self, cleared: Self, va: int, d: Descent, chain: Chain<A>)
+    pub(super) proof fn lemma_after_unlink(
+        self,
+        old: Self,
+        cleared: Self,
+        va: int,
+        d: Descent,
+        chain: Chain<A>,
+    )
         requires
             cleared.is_cleared(old, va, d),
             d.cut.level > d.stop.level,
@@ -99,7 +113,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             chain.tables().subset_of(self.frames.held()),
             self.is_stop(va, d.cut),
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
-            d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat) && d.cut.used > 1,
+            d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat)
+                && d.cut.used > 1,
             d.cut.used - 1 <= A::geo().entries(d.cut.level as nat),
             self.space() == cleared.space(),
     {
@@ -124,7 +139,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Their frames are accounted for elsewhere.
-    pub(super) proof fn lemma_detached(self, old: Self, cleared: Self, va: int, d: Descent, chain: Chain<A>)
+    pub(super) proof fn lemma_detached(
+        self,
+        old: Self,
+        cleared: Self,
+        va: int,
+        d: Descent,
+        chain: Chain<A>,
+    )
         requires
             old.accounted(),
             cleared.frames.held() == old.frames.held(),

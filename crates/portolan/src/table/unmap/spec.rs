@@ -5,10 +5,10 @@ use super::super::model::home;
 use super::super::tree::Tree;
 use super::Owed;
 use crate::addr::PhysAddr;
-use crate::prop::PageProperty;
-use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
 use vstd::prelude::*;
 
 verus! {
@@ -34,7 +34,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.accounted()
         &&& if d.cut.level == d.stop.level {
             &&& self.model().counted_but(home(A::geo(), va, d.cut.level as nat))
-            &&& d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat) && d.cut.used > 1
+            &&& d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
+                va,
+                d.cut.level as nat,
+            ) && d.cut.used > 1
             &&& d.cut.used - 1 <= A::geo().entries(d.cut.level as nat)
         } else {
             &&& self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat)

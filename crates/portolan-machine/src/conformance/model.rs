@@ -1,0 +1,334 @@
+//! What a page table should be: a map from addresses to pages.
+
+use crate::access::{Kind, Privilege};
+use crate::rng::mix;
+use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A request to a page table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// [`PageTable::map`](portolan::PageTable::map)
+    Map {
+        /// The virtual address.
+        va: u64,
+        /// The frame's physical address.
+        frame: u64,
+        /// The page's size.
+        size: PageSize,
+        /// What it allows.
+        prop: PageProperty,
+    },
+    /// [`PageTable::unmap`](portolan::PageTable::unmap)
+    Unmap {
+        /// The virtual address.
+        va: u64,
+        /// The page's size.
+        size: PageSize,
+    },
+    /// [`PageTable::protect`](portolan::PageTable::protect)
+    Protect {
+        /// The virtual address.
+        va: u64,
+        /// The page's size.
+        size: PageSize,
+        /// What it allows from now on.
+        prop: PageProperty,
+    },
+    /// [`PageTable::query`](portolan::PageTable::query)
+    Query {
+        /// The virtual address.
+        va: u64,
+    },
+}
+
+impl Op {
+    /// The address that is asked about.
+    #[must_use]
+    pub fn va(&self) -> u64 {
+        match *self {
+            Op::Map { va, .. }
+            | Op::Unmap { va, .. }
+            | Op::Protect { va, .. }
+            | Op::Query { va } => va,
+        }
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Map { .. } => "map",
+            Op::Unmap { .. } => "unmap",
+            Op::Protect { .. } => "protect",
+            Op::Query { .. } => "query",
+        }
+    }
+}
+
+/// A page table as a plain map, and a description of the machine that it is for.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pages: BTreeMap<u64, Mapping>,
+    levels: u32,
+    phys_bits: u8,
+    tracking: bool,
+}
+
+impl Model {
+    /// A model in which nothing is mapped. With `tracking`, accessed and dirty bits are as given and as hardware sets
+    /// them; otherwise they are always set.
+    #[must_use]
+    pub fn new(levels: u32, phys_bits: u8, tracking: bool) -> Self {
+        Model {
+            pages: BTreeMap::new(),
+            levels,
+            phys_bits,
+            tracking,
+        }
+    }
+
+    /// The pages, by virtual address.
+    pub fn pages(&self) -> impl Iterator<Item = (u64, Mapping)> + '_ {
+        self.pages.iter().map(|(va, page)| (*va, *page))
+    }
+
+    /// How many pages there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pages.len()
+    }
+
+    /// Whether nothing is mapped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+
+    /// Whether the bits above those that are translated are copies of the topmost that is.
+    #[must_use]
+    pub fn is_canonical(&self, va: u64) -> bool {
+        let top = va >> (11 + 9 * self.levels);
+        top == 0 || top == u64::MAX >> (11 + 9 * self.levels)
+    }
+
+    /// The page that covers `va`, with its first address.
+    #[must_use]
+    pub fn covering(&self, va: u64) -> Option<(u64, Mapping)> {
+        let (base, page) = self.pages.range(..=va).next_back()?;
+        (va - base < page.size.bytes()).then_some((*base, *page))
+    }
+
+    /// The physical address of `va`, if it is mapped.
+    #[must_use]
+    pub fn target(&self, va: u64) -> Option<u64> {
+        self.covering(va)
+            .map(|(base, page)| page.frame.as_u64() + (va - base))
+    }
+
+    /// Performs a request. The answer to a map is nothing, to all others the mapping.
+    ///
+    /// # Errors
+    /// What the page table should answer, unless it runs out of memory.
+    pub fn apply(&mut self, op: &Op) -> Result<Option<Mapping>, Error> {
+        let va = op.va();
+        if !self.is_canonical(va) {
+            return Err(Error::NotCanonical { addr: va, size: 0 });
+        }
+        match *op {
+            Op::Map {
+                frame, size, prop, ..
+            } => self.map(va, frame, size, prop).map(|()| None),
+            Op::Unmap { size, .. } => {
+                check(va, size)?;
+                let page = self.exactly(va, size)?;
+                self.pages.remove(&va);
+                Ok(Some(page))
+            }
+            Op::Protect { size, prop, .. } => {
+                check(va, size)?;
+                expressible(va, size, prop)?;
+                let was = self.exactly(va, size)?;
+                self.pages.insert(
+                    va,
+                    Mapping {
+                        prop: prop.keeping(was.prop),
+                        ..was
+                    },
+                );
+                Ok(Some(was))
+            }
+            Op::Query { .. } => {
+                let page = self.covering(va).map(|(_, page)| page);
+                page.map(Some).ok_or(Error::NotMapped {
+                    addr: va,
+                    size: PageSize::Size4K.bytes(),
+                })
+            }
+        }
+    }
+
+    fn map(
+        &mut self,
+        va: u64,
+        frame: u64,
+        size: PageSize,
+        prop: PageProperty,
+    ) -> Result<(), Error> {
+        check(va, size)?;
+        let bytes = size.bytes();
+        if !frame.is_multiple_of(bytes) {
+            return Err(Error::NotAligned {
+                addr: frame,
+                size: bytes,
+            });
+        }
+        expressible(va, size, prop)?;
+        if frame
+            .checked_add(bytes - 1)
+            .is_none_or(|last| last >> self.phys_bits != 0)
+        {
+            return Err(Error::PhysTooWide {
+                addr: frame,
+                size: bytes,
+            });
+        }
+        if let Some((base, page)) = self.covering(va) {
+            return Err(Error::AlreadyMapped {
+                addr: base,
+                size: page.size.bytes().max(bytes),
+            });
+        }
+        if self.pages.range(va..=va + (bytes - 1)).next().is_some() {
+            return Err(Error::AlreadyMapped {
+                addr: va,
+                size: bytes,
+            });
+        }
+        let preset = !self.tracking;
+        let prop = PageProperty {
+            accessed: prop.accessed || preset,
+            dirty: prop.dirty || preset,
+            ..prop
+        };
+        self.pages.insert(
+            va,
+            Mapping {
+                frame: PhysAddr::new(frame),
+                size,
+                prop,
+            },
+        );
+        Ok(())
+    }
+
+    /// The page of `size` at `va`.
+    fn exactly(&self, va: u64, size: PageSize) -> Result<Mapping, Error> {
+        match self.covering(va) {
+            Some((_, page)) if page.size == size => Ok(page),
+            Some((base, page)) if page.size > size => Err(Error::CoveredByHugePage {
+                addr: base,
+                size: page.size.bytes(),
+            }),
+            _ => Err(Error::NotMapped {
+                addr: va,
+                size: size.bytes(),
+            }),
+        }
+    }
+
+    /// Whether a page table may report `seen` where this model has `page`: hardware sets an accessed bit at any time,
+    /// and a dirty bit only for a store that is performed.
+    #[must_use]
+    pub fn agrees(&self, page: Mapping, seen: Mapping) -> bool {
+        let accessed = page.prop.accessed || self.tracking && seen.prop.accessed;
+        seen == Mapping {
+            prop: PageProperty {
+                accessed,
+                ..page.prop
+            },
+            ..page
+        }
+    }
+
+    /// Takes over what hardware has done to the page that covers `va`.
+    pub fn mark(&mut self, va: u64, accessed: bool, dirty: bool) {
+        let Some((base, _)) = self.covering(va) else {
+            return;
+        };
+        if let Some(page) = self.pages.get_mut(&base) {
+            page.prop.accessed |= accessed;
+            page.prop.dirty |= dirty;
+        }
+    }
+
+    /// How many tables the pages need: a root, and each table that has an entry in use.
+    #[must_use]
+    pub fn tables(&self) -> usize {
+        let mut tables = BTreeSet::new();
+        for (va, page) in self.pages() {
+            let own = (page.size.bytes().trailing_zeros() - 12) / 9 + 1;
+            tables.extend((own..self.levels).map(|level| (level, va >> (12 + 9 * level))));
+        }
+        1 + tables.len()
+    }
+
+    /// How many tables a page of `size` at `va` would need on top of those.
+    #[must_use]
+    pub fn missing_tables(&self, va: u64, size: PageSize) -> usize {
+        let mut with = self.clone();
+        let page = Mapping {
+            frame: PhysAddr::new(0),
+            size,
+            prop: PageProperty::KERNEL_RO,
+        };
+        with.pages.insert(va, page);
+        with.tables() - self.tables()
+    }
+}
+
+/// What is wrong with a page of `size` at `va`, whatever is mapped.
+fn check(va: u64, size: PageSize) -> Result<(), Error> {
+    if !matches!(size, PageSize::Size4K | PageSize::Size2M | PageSize::Size1G) {
+        return Err(Error::UnsupportedSize {
+            addr: va,
+            size: size.bytes(),
+        });
+    }
+    if !va.is_multiple_of(size.bytes()) {
+        return Err(Error::NotAligned {
+            addr: va,
+            size: size.bytes(),
+        });
+    }
+    Ok(())
+}
+
+/// Every mapping of x86_64 can be read.
+fn expressible(va: u64, size: PageSize, prop: PageProperty) -> Result<(), Error> {
+    if prop.read {
+        Ok(())
+    } else {
+        Err(Error::UnsupportedProperty {
+            addr: va,
+            size: size.bytes(),
+        })
+    }
+}
+
+/// Whether a mapping allows an access.
+#[must_use]
+pub fn allows(prop: PageProperty, kind: Kind, privilege: Privilege) -> bool {
+    let mode = privilege == Privilege::Supervisor || prop.user;
+    mode && match kind {
+        Kind::Load => prop.read,
+        Kind::Store => prop.write,
+        Kind::Fetch => prop.execute,
+    }
+}
+
+/// The number that the word at a physical address carries before anything is stored there.
+#[must_use]
+pub fn number_at(addr: u64) -> u32 {
+    mix(addr) as u32
+}

@@ -1,0 +1,191 @@
+//! What a run of the suite counted, and how it failed.
+
+use super::model::Op;
+use crate::access::{Access, Outcome, PageFaultCode};
+use crate::machine::{MachineError, Sight};
+use portolan::{Error, Mapping};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many operations and accesses a run made, by kind and outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    operations: BTreeMap<(&'static str, &'static str), u64>,
+    accesses: BTreeMap<(String, String), u64>,
+}
+
+impl Counts {
+    /// Counts an operation.
+    pub fn operation<T>(&mut self, op: &Op, answer: &Result<T, Error>) {
+        let answer = answer.as_ref().err().map_or("done", error_name);
+        *self.operations.entry((op.name(), answer)).or_default() += 1;
+    }
+
+    /// Counts an access.
+    pub fn access(&mut self, access: &Access, outcome: &Outcome) {
+        let kind = format!("{:?} {:?}", access.privilege, access.kind).to_lowercase();
+        let outcome = match outcome {
+            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_) => "performed".to_owned(),
+            Outcome::PageFault { code, .. } if code.0 & PageFaultCode::RESERVED != 0 => {
+                format!("#PF {code:?} reserved bit")
+            }
+            Outcome::PageFault { code, .. } if code.0 & PageFaultCode::PRESENT != 0 => {
+                format!("#PF {code:?} rights")
+            }
+            Outcome::PageFault { code, .. } => format!("#PF {code:?} not present"),
+            Outcome::GeneralProtection { code } => format!("#GP {code:#x} not canonical"),
+            Outcome::Astray { vector } => format!("astray, exception {vector}"),
+        };
+        *self.accesses.entry((kind, outcome)).or_default() += 1;
+    }
+
+    /// How many operations there were.
+    #[must_use]
+    pub fn operations(&self) -> u64 {
+        self.operations.values().sum()
+    }
+
+    /// How many accesses there were.
+    #[must_use]
+    pub fn accesses(&self) -> u64 {
+        self.accesses.values().sum()
+    }
+
+    /// Accesses by what they were (such as `user load`) and what came of them.
+    pub fn accesses_by_outcome(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.accesses
+            .iter()
+            .map(|((kind, outcome), count)| (kind.as_str(), outcome.as_str(), *count))
+    }
+
+    /// Operations by name and answer, which is `done` or an error's name.
+    pub fn operations_by_answer(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.operations
+            .iter()
+            .map(|((op, answer), count)| (*op, *answer, *count))
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:>9} operations", self.operations())?;
+        for (op, answer, count) in self.operations_by_answer() {
+            writeln!(f, "{count:>9}   {op}: {answer}")?;
+        }
+        writeln!(f, "{:>9} accesses", self.accesses())?;
+        for (kind, outcome, count) in self.accesses_by_outcome() {
+            writeln!(f, "{count:>9}   {kind}: {outcome}")?;
+        }
+        Ok(())
+    }
+}
+
+fn error_name(error: &Error) -> &'static str {
+    match error {
+        Error::NotAligned { .. } => "NotAligned",
+        Error::NotCanonical { .. } => "NotCanonical",
+        Error::PastEnd { .. } => "PastEnd",
+        Error::UnsupportedSize { .. } => "UnsupportedSize",
+        Error::UnsupportedProperty { .. } => "UnsupportedProperty",
+        Error::AlreadyMapped { .. } => "AlreadyMapped",
+        Error::CoveredByHugePage { .. } => "CoveredByHugePage",
+        Error::NotMapped { .. } => "NotMapped",
+        Error::NoMemory { .. } => "NoMemory",
+        Error::PhysTooWide { .. } => "PhysTooWide",
+    }
+}
+
+/// How a page table, or the machine, was not what it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// Which part of the suite.
+    pub part: String,
+    /// The operations since the table was made.
+    pub history: Vec<Op>,
+    /// What was wrong.
+    pub what: Box<Mismatch>,
+}
+
+/// What was wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mismatch {
+    /// An operation answered something else than the model.
+    Answer {
+        /// The operation.
+        op: Op,
+        /// The model's answer.
+        expected: Result<Option<Mapping>, Error>,
+        /// The page table's answer.
+        got: Result<Option<Mapping>, Error>,
+    },
+    /// A flush names another page than the operation's.
+    Flush {
+        /// The operation.
+        op: Op,
+        /// What it names.
+        got: (u64, u64),
+    },
+    /// An access had another outcome than the model says, or than either of two models says.
+    Access {
+        /// The processor.
+        cpu: usize,
+        /// The access.
+        access: Access,
+        /// The outcomes that would have been right.
+        expected: Vec<Outcome>,
+        /// The outcome.
+        got: Outcome,
+    },
+    /// A word of physical memory is not what the accesses made it.
+    Memory {
+        /// The physical address.
+        addr: u64,
+        /// What should be there.
+        expected: u64,
+        /// What is there.
+        got: u64,
+    },
+    /// A walk finds something else than the model.
+    Sight {
+        /// The virtual address.
+        va: u64,
+        /// The model's page.
+        expected: Option<Mapping>,
+        /// What the walk finds.
+        got: Sight,
+    },
+    /// The table frames held are not those that are needed.
+    Frames {
+        /// How many are needed.
+        expected: usize,
+        /// How many are held.
+        got: usize,
+    },
+    /// A dirty bit that hardware set is not in what the operation answers, or not kept by it.
+    LostDirty {
+        /// The operation.
+        op: Op,
+        /// What is reported.
+        got: Option<Mapping>,
+    },
+    /// The machine failed.
+    Machine(MachineError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {:#x?}", self.part, self.what)?;
+        let skipped = self.history.len().saturating_sub(12);
+        writeln!(
+            f,
+            "after {} operations, of which the last were:",
+            self.history.len()
+        )?;
+        for op in &self.history[skipped..] {
+            writeln!(f, "  {op:x?}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

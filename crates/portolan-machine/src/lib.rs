@@ -1,0 +1,50 @@
+//! Machines to run page tables on, for tests and demonstrations.
+//!
+//! - [`SoftMachine`]: processors in software, whose TLBs do the worst that the architecture allows;
+//! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`.
+//!
+//! Both are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
+//! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
+//! holds one suite for all of them.
+//!
+//! ```
+//! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
+//! use portolan_machine::{Access, Machine, Outcome, Privilege, SoftConfig, SoftMachine};
+//!
+//! let machine = SoftMachine::new(SoftConfig::default());
+//! let mut table = PageTable::<_, X86_64>::new(machine.memory().clone())?;
+//! let page = VirtAddr::<X86_64>::new(0x40_0000)?;
+//! table.map(page, PhysAddr::new(0x1234_5000), PageSize::Size4K, PageProperty::USER_RO)?;
+//! machine.memory().store(PhysAddr::new(0x1234_5008), 42);
+//!
+//! machine.set_root(0, Some(table.root()))?;
+//! let load = Access::load(0x40_0008, Privilege::User);
+//! assert_eq!(machine.access(0, &[load])?, [Outcome::Loaded(42)]);
+//!
+//! let (_, flush) = table.unmap(page, PageSize::Size4K)?;
+//! flush.pay(&machine);
+//! assert!(matches!(machine.access(0, &[load])?[0], Outcome::PageFault { .. }));
+//!
+//! machine.set_root(0, None)?;
+//! drop(table);
+//! assert_eq!(machine.memory().frames_held(), 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod access;
+pub mod conformance;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod kvm;
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+#[path = "kvm/absent.rs"]
+mod kvm;
+pub mod machine;
+mod memory;
+mod rng;
+mod soft;
+
+pub use access::{Access, Kind, Outcome, PageFaultCode, Privilege, code_word};
+pub use kvm::{KvmConfig, KvmMachine, Paging};
+pub use machine::{Machine, MachineError, Page, Sight};
+pub use memory::Memory;
+pub use soft::{Caching, SoftConfig, SoftMachine};

@@ -1,0 +1,374 @@
+//! Physical memory, and the table frames in it.
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod mapped;
+mod sparse;
+
+use portolan::{PhysAddr, TableMemory};
+use sparse::Sparse;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// Bytes of a frame.
+const FRAME: u64 = 4096;
+
+/// A machine's physical memory: a handle, whose clones stand for the same memory.
+///
+/// As a [`TableMemory`] it is strict: a table frame that is used after it was freed, freed twice, or freed with
+/// another size than it was allocated with is a panic. It counts the frames that are held, and it can be told to
+/// refuse a request.
+#[derive(Clone)]
+pub struct Memory {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    words: Words,
+    phys_bits: u8,
+    tables: Range<u64>,
+    frames: Mutex<Frames>,
+    observer: OnceLock<Box<dyn Observer>>,
+}
+
+/// Where the words are.
+enum Words {
+    Sparse(Box<Sparse>),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Mapped(mapped::Mapped),
+}
+
+/// The account of table frames.
+#[derive(Default)]
+struct Frames {
+    held: HashMap<u64, usize>,
+    spare: HashMap<usize, Vec<u64>>,
+    next: u64,
+    requests: u64,
+    refuse: Option<u64>,
+    journal: Option<Vec<u64>>,
+}
+
+/// Someone who is told when table frames change.
+pub(crate) trait Observer: Send + Sync {
+    /// A word of a table was written.
+    fn stored(&self);
+    /// A table frame is about to be freed.
+    fn freed(&self, table: u64, bytes: usize);
+}
+
+impl Memory {
+    /// Memory of `2^phys_bits` bytes, of which only what is written takes room.
+    ///
+    /// # Panics
+    /// If `phys_bits` is not between 36 and 52.
+    #[must_use]
+    pub fn sparse(phys_bits: u8) -> Self {
+        assert!(
+            (36..=52).contains(&phys_bits),
+            "physical addresses have 36 to 52 bits"
+        );
+        let tables = 1 << (phys_bits - 2)..1 << (phys_bits - 1);
+        Self::new(Words::Sparse(Box::default()), phys_bits, tables, false)
+    }
+
+    /// Memory that a guest sees. With `journal`, stores to tables are recorded for it.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn mapped(
+        words: mapped::Mapped,
+        phys_bits: u8,
+        tables: Range<u64>,
+        journal: bool,
+    ) -> Self {
+        Self::new(Words::Mapped(words), phys_bits, tables, journal)
+    }
+
+    fn new(words: Words, phys_bits: u8, tables: Range<u64>, journal: bool) -> Self {
+        let frames = Frames {
+            journal: journal.then(Vec::new),
+            ..Frames::default()
+        };
+        let shared = Shared {
+            words,
+            phys_bits,
+            tables,
+            frames: Mutex::new(frames),
+            observer: OnceLock::new(),
+        };
+        Memory {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Tells `observer` of every store to a table, from now on. Only the first call has an effect.
+    pub(crate) fn observe(&self, observer: Box<dyn Observer>) {
+        let _ = self.shared.observer.set(observer);
+    }
+
+    /// The words of tables that were stored to since the last call, in ascending order.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn take_journal(&self) -> Vec<u64> {
+        let mut words = self
+            .frames()
+            .journal
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
+        words.sort_unstable();
+        words.dedup();
+        words
+    }
+
+    /// The physical addresses that are memory, but for those that table frames come from. One range may be empty.
+    #[must_use]
+    pub fn data(&self) -> [Range<u64>; 2] {
+        match &self.shared.words {
+            Words::Sparse(_) => [
+                0..self.shared.tables.start,
+                self.shared.tables.end..1 << self.shared.phys_bits,
+            ],
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Mapped(words) => [1 << 30..words.bytes(), 0..0],
+        }
+    }
+
+    /// How many bits physical addresses have.
+    #[must_use]
+    pub fn phys_bits(&self) -> u8 {
+        self.shared.phys_bits
+    }
+
+    /// How many table frames are held: allocated and not freed.
+    #[must_use]
+    pub fn frames_held(&self) -> usize {
+        self.frames().held.len()
+    }
+
+    /// How many table frames were asked for, whether or not they were given.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.frames().requests
+    }
+
+    /// Refuses one request for a table frame: after `n` more that are granted, the next one.
+    pub fn refuse_after(&self, n: u64) {
+        let mut frames = self.frames();
+        frames.refuse = Some(frames.requests + n);
+    }
+
+    /// Grants all requests again.
+    pub fn refuse_none(&self) {
+        self.frames().refuse = None;
+    }
+
+    /// Whether `addr` lies in a table frame that is held.
+    #[must_use]
+    pub fn is_table(&self, addr: u64) -> bool {
+        self.frames().held.contains_key(&(addr & !(FRAME - 1)))
+    }
+
+    /// The word at a physical address.
+    ///
+    /// # Panics
+    /// If there is no memory, or the address is not a multiple of 8.
+    #[must_use]
+    pub fn load(&self, addr: PhysAddr) -> u64 {
+        match &self.shared.words {
+            Words::Sparse(words) => words.load(self.check(addr)),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Mapped(words) => words.load(self.check(addr)),
+        }
+    }
+
+    /// Writes the word at a physical address.
+    ///
+    /// # Panics
+    /// As for [`load`](Self::load).
+    pub fn store(&self, addr: PhysAddr, word: u64) {
+        match &self.shared.words {
+            Words::Sparse(words) => words.store(self.check(addr), word),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Mapped(words) => words.store(self.check(addr), word),
+        }
+    }
+
+    /// Exchanges the word at a physical address for `new` if it is `current`.
+    ///
+    /// # Errors
+    /// What the word is, if that is not `current`.
+    ///
+    /// # Panics
+    /// As for [`load`](Self::load).
+    pub fn exchange(&self, addr: PhysAddr, current: u64, new: u64) -> Result<u64, u64> {
+        match &self.shared.words {
+            Words::Sparse(words) => words.exchange(self.check(addr), current, new),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Mapped(words) => words.exchange(self.check(addr), current, new),
+        }
+    }
+
+    fn check(&self, addr: PhysAddr) -> u64 {
+        let addr = addr.as_u64();
+        assert!(
+            addr.is_multiple_of(8),
+            "{addr:#x} is not the address of a word"
+        );
+        assert!(
+            addr >> self.shared.phys_bits == 0,
+            "{addr:#x} is wider than a physical address"
+        );
+        addr
+    }
+
+    fn frames(&self) -> MutexGuard<'_, Frames> {
+        // A panic of this module's own checks leaves the account as it was
+        self.shared
+            .frames
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of word `index` of a table that must be held.
+    fn word_of_table(&self, table: PhysAddr, index: usize) -> PhysAddr {
+        let held = self.frames().held.get(&table.as_u64()).copied();
+        let Some(bytes) = held else {
+            panic!("table {table:x?} is used, but not allocated")
+        };
+        assert!(index < bytes / 8, "table {table:x?} has no word {index}");
+        PhysAddr::new(table.as_u64() + 8 * index as u64)
+    }
+
+    /// Records that a word of a table was stored, and tells the observer.
+    fn stored(&self, word: PhysAddr) {
+        if let Some(journal) = &mut self.frames().journal {
+            journal.push(word.as_u64());
+        }
+        if let Some(observer) = self.shared.observer.get() {
+            observer.stored();
+        }
+    }
+
+    /// Fills a freed frame with entries that lead back to it, so that a walk into it ends in words that nobody wrote.
+    /// Not in a guest's memory, which would have to be told of each.
+    fn spoil(&self, table: PhysAddr, bytes: usize) {
+        if let Words::Sparse(words) = &self.shared.words {
+            for word in (table.as_u64()..table.as_u64() + bytes as u64).step_by(8) {
+                words.store(word, table.as_u64() | 0x67);
+            }
+        }
+    }
+}
+
+impl Frames {
+    /// A frame that is not held: one that was freed last, or a new one.
+    fn take(&mut self, bytes: usize, region: &Range<u64>, scattered: bool) -> Option<u64> {
+        if let Some(frame) = self.spare.get_mut(&bytes).and_then(Vec::pop) {
+            return Some(frame);
+        }
+        let slots = (region.end - region.start) / bytes as u64;
+        let room = |next: u64| next < slots;
+        while room(self.next) {
+            // An odd factor permutes the slots, a power of two of them, and spreads them over all address bits
+            let slot = if scattered {
+                self.next.wrapping_mul(0x9e37_79b9_7f4a_7c15) & (slots - 1)
+            } else {
+                self.next
+            };
+            self.next += 1;
+            let frame = region.start + slot * bytes as u64;
+            let free = |page: u64| !self.held.contains_key(&page) && !self.is_spare(page);
+            if (frame..frame + bytes as u64)
+                .step_by(FRAME as usize)
+                .all(free)
+            {
+                return Some(frame);
+            }
+        }
+        None
+    }
+
+    fn is_spare(&self, page: u64) -> bool {
+        // Sizes other than a frame's are for other granules; one memory serves one of them
+        self.spare
+            .iter()
+            .any(|(bytes, frames)| *bytes as u64 != FRAME && frames.contains(&page))
+    }
+}
+
+// SAFETY: a frame comes from a region that nothing else uses, is aligned to its size, which `take` divides the region
+// by, is zeroed before it is given out and given to one holder at a time; words are atomic, with the strongest ordering
+unsafe impl TableMemory for Memory {
+    fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
+        assert!(
+            bytes.is_power_of_two() && bytes as u64 >= FRAME,
+            "a table of {bytes} bytes"
+        );
+        let frame = {
+            let mut frames = self.frames();
+            let request = frames.requests;
+            frames.requests += 1;
+            if frames.refuse.take_if(|n| *n == request).is_some() {
+                return None;
+            }
+            let scattered = matches!(self.shared.words, Words::Sparse(_));
+            let frame = frames.take(bytes, &self.shared.tables, scattered)?;
+            frames.held.insert(frame, bytes);
+            frame
+        };
+        for addr in (frame..frame + bytes as u64).step_by(8).map(PhysAddr::new) {
+            if self.load(addr) != 0 {
+                self.store(addr, 0);
+                if let Some(journal) = &mut self.frames().journal {
+                    journal.push(addr.as_u64());
+                }
+            }
+        }
+        Some(PhysAddr::new(frame))
+    }
+
+    unsafe fn free(&self, table: PhysAddr, bytes: usize) {
+        if let Some(observer) = self.shared.observer.get() {
+            observer.freed(table.as_u64(), bytes);
+        }
+        let held = self.frames().held.remove(&table.as_u64());
+        assert!(
+            held == Some(bytes),
+            "table {table:x?} of {bytes} bytes is freed, but {held:?} are held"
+        );
+        self.spoil(table, bytes);
+        self.frames()
+            .spare
+            .entry(bytes)
+            .or_default()
+            .push(table.as_u64());
+    }
+
+    unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
+        self.load(self.word_of_table(table, index))
+    }
+
+    unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
+        let addr = self.word_of_table(table, index);
+        self.store(addr, word);
+        self.stored(addr);
+    }
+
+    unsafe fn compare_exchange(
+        &self,
+        table: PhysAddr,
+        index: usize,
+        current: u64,
+        new: u64,
+    ) -> Result<u64, u64> {
+        let addr = self.word_of_table(table, index);
+        let answer = self.exchange(addr, current, new);
+        if answer.is_ok() {
+            self.stored(addr);
+        }
+        answer
+    }
+
+    fn phys_bits(&self) -> u8 {
+        self.shared.phys_bits
+    }
+}
