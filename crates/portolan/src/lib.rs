@@ -1,6 +1,17 @@
 //! Virtual memory for kernels and hypervisors, proven with Verus.
 #![no_std]
-#![cfg_attr(verus_only, allow(missing_docs, unused_imports, dead_code))]
+#![cfg_attr(
+    verus_only,
+    allow(missing_docs, reason = "the prover adds accessors to ghost types")
+)]
+#![cfg_attr(
+    verus_only,
+    allow(unused_imports, reason = "some names are for plain builds")
+)]
+#![cfg_attr(
+    not(verus_only),
+    allow(dead_code, reason = "ghost types and fields are the prover's")
+)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 mod addr;

@@ -17,8 +17,10 @@ pub(crate) mod unmap;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 #[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+#[cfg(verus_only)]
 use crate::arch::entry::stored;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset};
 use crate::error::Error;
@@ -230,7 +232,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, was) = Tree::protect_in(&mut self.tree, va.offset(), d, prop);
+        let (frame, was) = Tree::protect_in(&mut self.tree, Ghost(va@), d, prop);
         proof {
             self.tree->0.lemma_protected_page(
                 old(self).tree->0,
@@ -437,24 +439,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     #[inline(always)]
-    fn protect_in(tree: &mut Option<Self>, va: u64, d: Descent, prop: PageProperty) -> (r: (
-        PhysAddr,
-        PageProperty,
-    ))
+    fn protect_in(
+        tree: &mut Option<Self>,
+        Ghost(va): Ghost<int>,
+        d: Descent,
+        prop: PageProperty,
+    ) -> (r: (PhysAddr, PageProperty))
         requires
             *old(tree) is Some,
             old(tree)->0.inv(),
-            old(tree)->0.is_descent(va as int, d.stop.level as nat, d),
+            old(tree)->0.is_descent(va, d.stop.level as nat, d),
             d.entry is Page,
             A::supports(prop),
         ensures
             *final(tree) is Some,
             final(tree)->0.inv(),
-            final(tree)->0.is_protected_from(old(tree)->0, va as int, d.stop.level as nat, prop, r),
+            final(tree)->0.is_protected_from(old(tree)->0, va, d.stop.level as nat, prop, r),
         no_unwind
     {
         match tree {
-            Some(tree) => tree.protect(va, d, prop),
+            Some(tree) => tree.protect(Ghost(va), d, prop),
             None => (PhysAddr(0), PageProperty::KERNEL_RO),
         }
     }

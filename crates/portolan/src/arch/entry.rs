@@ -170,6 +170,12 @@ pub trait EntryFormat: Mmu + Copy {
         no_unwind
     ;
 
+    /// The shape is one.
+    proof fn lemma_geometry()
+        ensures
+            Self::geo().wf(),
+    ;
+
     /// A page of level `l` is as large as what an entry of the level covers.
     proof fn lemma_page_size(level: nat)
         requires

@@ -96,27 +96,6 @@ impl Geometry {
         1u64 << shift
     }
 
-    /// How many entries a table of `level` has.
-    #[inline(always)]
-    pub(crate) fn table_entries(self, level: u8) -> (r: usize)
-        requires
-            self.wf(),
-            1 <= level <= self.levels,
-        ensures
-            r == self.entries(level as nat),
-        no_unwind
-    {
-        let bits = if level == self.levels {
-            self.root_bits
-        } else {
-            self.index_bits
-        };
-        proof {
-            self.lemma_entries_shl(level as nat, bits as u64);
-        }
-        (1u64 << bits as u64) as usize
-    }
-
     /// The index of `va` in its table of `level`.
     #[inline(always)]
     pub(crate) fn index(self, va: u64, level: u8) -> (r: usize)

@@ -352,11 +352,16 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
+        let _ = level;
         let r = table.0 | PRESENT | WRITE | USER | ACCESSED | ((used as u64) << 52);
         proof {
             proof::lemma_table::<L>(phys_bits, level, table, used, r);
         }
         r
+    }
+
+    proof fn lemma_geometry() {
+        L::lemma_levels();
     }
 
     proof fn lemma_page_size(level: nat) {

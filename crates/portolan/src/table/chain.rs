@@ -5,7 +5,9 @@ use super::model::NodeId;
 use super::model::home;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{Entry, EntryFormat};
+use crate::arch::entry::Entry;
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use core::marker::PhantomData;
 use vstd::prelude::*;
@@ -88,6 +90,7 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// A chain of one table of level `lo`, with one page.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<
         Self,
     >)
@@ -130,6 +133,7 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// Adds a table on top; `Err` if there is no memory for it.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     fn grow<M: TableMemory>(self, frames: &mut Frames<M>) -> (r: Result<Self, Self>)
         requires
             self.inv(old(frames).phys_bits()),

@@ -3,7 +3,9 @@
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 

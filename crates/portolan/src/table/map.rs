@@ -5,7 +5,9 @@ use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;

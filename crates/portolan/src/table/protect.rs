@@ -4,7 +4,9 @@ use super::descend::Descent;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -20,24 +22,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Gives the page that `d` found other properties, or with `None` clears its entry, by one store; answers with what
     /// the entry was at that moment. Accessed and dirty bits stay.
     #[inline(always)]
-    pub(super) fn replace(&mut self, va: u64, d: &Descent, prop: Option<PageProperty>) -> (r: (
-        PhysAddr,
-        PageProperty,
-    ))
+    pub(super) fn replace(
+        &mut self,
+        Ghost(va): Ghost<int>,
+        d: &Descent,
+        prop: Option<PageProperty>,
+    ) -> (r: (PhysAddr, PageProperty))
         requires
             old(self).linked(),
-            old(self).is_descent(va as int, d.stop.level as nat, *d),
+            old(self).is_descent(va, d.stop.level as nat, *d),
             d.entry is Page,
             prop matches Some(prop) ==> A::supports(prop),
         ensures
             final(self).replaced_from(
                 *old(self),
-                va as int,
+                va,
                 d.stop.level as nat,
                 Self::replacement(r, prop),
             ),
             final(self).steps_from(*old(self)),
-            old(self).entry_at(va as int, d.stop.level as nat).may_become(
+            old(self).entry_at(va, d.stop.level as nat).may_become(
                 Entry::Page { frame: r.0, prop: r.1 },
             ),
         no_unwind
@@ -46,21 +50,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost phys_bits = self.frames.phys_bits();
         let mut word = d.word;
         proof {
-            self.lemma_unchanged(va as int, slot);
+            self.lemma_unchanged(va, slot);
         }
         loop
             invariant
                 old(self).linked(),
                 slot == d.at(),
-                old(self).is_slot(va as int, slot),
+                old(self).is_slot(va, slot),
                 phys_bits == self.phys_bits(),
                 prop matches Some(prop) ==> A::supports(prop),
-                self.is_seen(*old(self), va as int, slot),
-                self.reads(va as int, slot.level as nat, word, A::entry(slot.level as nat, word)),
-            decreases self.tries(va as int, slot.level as nat, word),
+                self.is_seen(*old(self), va, slot),
+                self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
+            decreases self.tries(va, slot.level as nat, word),
         {
             proof {
-                self.lemma_page_entry(*old(self), va as int, slot, word);
+                self.lemma_page_entry(*old(self), va, slot, word);
             }
             let was = page_of(A::decode(slot.level, word));
             let new = match prop {
@@ -77,29 +81,29 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 None => 0,
             };
             proof {
-                self.lemma_may_replace(*old(self), va as int, slot, word, prop, new);
+                self.lemma_may_replace(*old(self), va, slot, word, prop, new);
             }
             let ghost before = *self;
             if !B::tracking() {
-                self.set(Ghost(va as int), slot, new);
+                self.set(Ghost(va), slot, new);
                 proof {
                     self.lemma_replaced(
                         *old(self),
                         before,
-                        va as int,
+                        va,
                         slot,
                         A::entry(slot.level as nat, new),
                     );
                 }
                 return was;
             }
-            match self.exchange(Ghost(va as int), slot, word, new) {
+            match self.exchange(Ghost(va), slot, word, new) {
                 Ok(_) => {
                     proof {
                         self.lemma_replaced(
                             *old(self),
                             before,
-                            va as int,
+                            va,
                             slot,
                             A::entry(slot.level as nat, new),
                         );
@@ -108,7 +112,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 },
                 Err(now) => {
                     proof {
-                        self.lemma_seen(*old(self), before, va as int, slot, word, now);
+                        self.lemma_seen(*old(self), before, va, slot, word, now);
                     }
                     word = now;
                 },
@@ -118,23 +122,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// Gives the page that `d` found other properties.
     #[inline]
-    pub(super) fn protect(&mut self, va: u64, d: Descent, prop: PageProperty) -> (r: (
+    pub(super) fn protect(&mut self, Ghost(va): Ghost<int>, d: Descent, prop: PageProperty) -> (r: (
         PhysAddr,
         PageProperty,
     ))
         requires
             old(self).inv(),
-            old(self).is_descent(va as int, d.stop.level as nat, d),
+            old(self).is_descent(va, d.stop.level as nat, d),
             d.entry is Page,
             A::supports(prop),
         ensures
             final(self).inv(),
-            final(self).is_protected_from(*old(self), va as int, d.stop.level as nat, prop, r),
+            final(self).is_protected_from(*old(self), va, d.stop.level as nat, prop, r),
         no_unwind
     {
-        let r = self.replace(va, &d, Some(prop));
+        let r = self.replace(Ghost(va), &d, Some(prop));
         proof {
-            self.lemma_protected(*old(self), va as int, d, Self::replacement(r, Some(prop)));
+            self.lemma_protected(*old(self), va, d, Self::replacement(r, Some(prop)));
         }
         r
     }

@@ -9,8 +9,11 @@ use super::model::NodeId;
 use super::model::{Model, Node, home};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
+#[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use core::marker::PhantomData;
 use vstd::prelude::*;
@@ -43,15 +46,15 @@ pub(crate) struct Slot {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A tree of an empty root.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     pub(super) fn new(memory: M) -> (r: Option<Self>)
         ensures
             r matches Some(tree) ==> tree.inv() && tree.space() == AddressSpace::empty(),
         no_unwind
     {
         let mut frames = Frames::new(memory);
-        let levels = A::geometry().levels;
-        let ghost id = NodeId { level: levels as nat, base: 0 };
-        match frames.alloc::<A>(Ghost(levels as nat)) {
+        let ghost id = NodeId { level: A::geo().levels as nat, base: 0 };
+        match frames.alloc::<A>(Ghost(A::geo().levels as nat)) {
             None => None,
             Some((root, perm)) => {
                 let tracked mut perms = Map::tracked_empty();
@@ -66,6 +69,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     mode: PhantomData,
                 };
                 proof {
+                    A::lemma_geometry();
                     tree.lemma_new();
                 }
                 Some(tree)

@@ -5,7 +5,9 @@ use super::descend::Descent;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::arch::entry::AccessBits;
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
 use crate::hw::memory::{Frames, TableMemory};
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -53,7 +55,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).is_unmapped_from(*old(self), va as int, d.stop.level as nat, r),
         no_unwind
     {
-        let (frame, prop) = self.replace(va, &d, None);
+        let (frame, prop) = self.replace(Ghost(va as int), &d, None);
         let ghost cleared = *self;
         proof {
             self.lemma_cleared(*old(self), va as int, d);
