@@ -64,6 +64,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             let owed = self.cut_off(Ghost(*old(self)), va, d);
             return (frame, prop, Some(owed));
         }
+        proof {
+            self.lemma_keep(*old(self), va as int, d);
+        }
         self.note(va, d.cut, d.cut.used - 1);
         proof {
             self.lemma_after_note(cleared, va as int, d.cut, (d.cut.used - 1) as u16);
@@ -85,6 +88,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let ghost cleared = *self;
+        proof {
+            self.lemma_cut(mapped, va as int, d);
+        }
         let slot = Slot {
             level: d.cut.level,
             table: d.cut.table,

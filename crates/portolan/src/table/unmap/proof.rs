@@ -25,6 +25,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_cleared(old, va, d),
             A::geo().wf(),
     {
+        reveal(Tree::is_cleared);
         let l = d.stop.level as nat;
         let c = d.cut.level as nat;
         let was = old.model();
@@ -75,6 +76,51 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
+    /// What is to be done where no table became empty.
+    pub(super) proof fn lemma_keep(self, old: Self, va: int, d: Descent)
+        requires
+            self.is_cleared(old, va, d),
+            d.cut.level == d.stop.level,
+        ensures
+            self.linked(),
+            self.accounted(),
+            self.steps_from(old),
+            self.space() == old.space_with(va, d.stop.level as nat, Entry::Empty),
+            self.frames.held() == old.frames.held(),
+            self.is_stop(va, d.cut),
+            1 <= d.cut.used <= 8192,
+            self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
+            d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat)
+                && d.cut.used > 1,
+            d.cut.used - 1 <= A::geo().entries(d.cut.level as nat),
+    {
+        reveal(Tree::is_cleared);
+    }
+
+    /// What is to be done where tables became empty.
+    pub(super) proof fn lemma_cut(self, old: Self, va: int, d: Descent)
+        requires
+            self.is_cleared(old, va, d),
+            d.cut.level > d.stop.level,
+        ensures
+            self.linked(),
+            1 <= d.cut.level <= A::geo().levels,
+            forall|slot: Slot|
+                slot.level == d.cut.level && slot.table == d.cut.table && slot.index
+                    == A::geo().index_of(va, slot.level as nat) ==> #[trigger] self.is_slot(
+                    va,
+                    slot,
+                ),
+            self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat),
+            1 <= d.cut.used <= 8192,
+            old.accounted(),
+            self.frames.held() == old.frames.held(),
+            tables(self.perms@) == tables(old.perms@),
+            self.steps_from(old),
+    {
+        reveal(Tree::is_cleared);
+    }
+
     /// What is noted of a table is no more than its entries.
     pub(crate) proof fn lemma_bounded(self, va: int, stop: super::super::descend::Stop)
         requires
@@ -118,6 +164,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.cut.used - 1 <= A::geo().entries(d.cut.level as nat),
             self.space() == cleared.space(),
     {
+        reveal(Tree::is_cleared);
         let c = d.cut.level as nat;
         let was = cleared.model();
         let now = self.model();

@@ -23,6 +23,7 @@ impl<M: TableMemory, A: PagingMode> Owed<M, A> {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// This is `old` without the page that `d` found, and what else is to be done.
+    #[verifier::opaque]
     pub(crate) open spec fn is_cleared(self, old: Self, va: int, d: Descent) -> bool {
         &&& old.inv()
         &&& old.is_descent(va, d.stop.level as nat, d)
