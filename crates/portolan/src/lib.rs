@@ -1,4 +1,79 @@
-//! Virtual memory for kernels and hypervisors, proven with Verus.
+//! Virtual memory for kernels and hypervisors: page tables, proven with [Verus](https://github.com/verus-lang/verus)
+//! down to the words that the processor walks.
+//!
+//! A kernel implements [`TableMemory`] for its machine (frames for tables, and access to their words) and gets
+//! [`PageTable`]:
+//!
+//! ```
+//! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, TableMemory, VirtAddr};
+//! # use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
+//! # #[repr(align(4096))] struct Pool([[AtomicU64; 512]; 8]);
+//! # static POOL: Pool = Pool([const { [const { AtomicU64::new(0) }; 512] }; 8]);
+//! # static NEXT: AtomicUsize = AtomicUsize::new(1);
+//! # fn alloc_frame() -> Option<u64> {
+//! #     let n = NEXT.fetch_add(1, SeqCst);
+//! #     (n < 8).then_some(n as u64 * 4096)
+//! # }
+//! # fn free_frame(_: u64) {}
+//! # fn direct_map(phys: u64) -> *mut u64 { (&raw const POOL).cast::<u8>().wrapping_add(phys as usize).cast_mut().cast() }
+//! #[derive(Clone, Copy)]
+//! struct Kernel;
+//!
+//! impl Kernel {
+//!     fn word(table: PhysAddr, index: usize) -> *mut u64 {
+//!         direct_map(table.as_u64()).wrapping_add(index)
+//!     }
+//! }
+//!
+//! // SAFETY: `alloc_frame` gives each frame to one owner, and `direct_map` reaches all of them
+//! unsafe impl TableMemory for Kernel {
+//!     fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
+//!         let frame = alloc_frame()?;
+//!         unsafe { direct_map(frame).write_bytes(0, bytes / 8) };
+//!         Some(PhysAddr::new(frame))
+//!     }
+//!     unsafe fn free(&self, table: PhysAddr, _bytes: usize) {
+//!         free_frame(table.as_u64())
+//!     }
+//!     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
+//!         unsafe { Self::word(table, index).read_volatile() }
+//!     }
+//!     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
+//!         unsafe { Self::word(table, index).write_volatile(word) }
+//!     }
+//!     unsafe fn compare_exchange(&self, table: PhysAddr, index: usize, current: u64, new: u64) -> Result<u64, u64> {
+//!         unsafe { AtomicU64::from_ptr(Self::word(table, index)) }.compare_exchange(current, new, SeqCst, SeqCst)
+//!     }
+//!     fn phys_bits(&self) -> u8 {
+//!         48
+//!     }
+//! }
+//!
+//! let mut table = PageTable::<Kernel>::new(Kernel)?;
+//! let stack = VirtAddr::new(0x7fff_ffff_f000)?;
+//! table.map(stack, PhysAddr::new(0x5000), PageSize::Size4K, PageProperty::USER_RW)?;
+//! assert_eq!(table.query(stack)?.frame, PhysAddr::new(0x5000));
+//! // the processor's root register takes `table.root()`
+//!
+//! let (was, flush) = table.unmap(stack, PageSize::Size4K)?;
+//! assert!(was.prop.write);
+//! // SAFETY: no processor uses this table
+//! unsafe { flush.assume_flushed() };
+//! # Ok::<(), portolan::Error>(())
+//! ```
+//!
+//! # What is proven
+//! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an
+//! abstract address space, and which error it gives when. No function has a precondition, none panics, and after an
+//! error nothing has changed. `spec/theorem.rs` says on one page what that means to the hardware:
+//! - **walk is view**: for every address, the walk of the raw words, as the processor's manual describes it, answers
+//!   what the abstract address space says, whichever accessed and dirty bits hardware has set;
+//! - **no third answer**: so it does after each single store of an operation, with the space before or the one after;
+//! - **nothing lost**: the frames held are those of the tables that walks can reach.
+//!
+//! # What is trusted
+//! Verus, the compiler, our reading of the manuals in [`hw`], and that a kernel's [`TableMemory`] and [`Invalidate`] do
+//! what they promise. The repository's `TRUSTED.md` lists every item.
 #![no_std]
 #![cfg_attr(
     verus_only,
@@ -12,7 +87,6 @@
     not(verus_only),
     allow(dead_code, reason = "ghost types and fields are the prover's")
 )]
-#![forbid(unsafe_op_in_unsafe_fn)]
 
 mod addr;
 pub mod arch;

@@ -113,6 +113,9 @@ impl<M: TableMemory> Frames<M> {
     pub uninterp spec fn phys_bits(&self) -> u64;
 
     /// An empty account with `memory`.
+    /// Trusted because the account is the prover's: a new one holds nothing.
+    ///
+    /// Exercised by `basics::running_out_of_memory_changes_and_leaks_nothing`.
     #[verifier::external_body]
     #[inline]
     pub(crate) fn new(memory: M) -> (r: Self)
@@ -127,6 +130,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// How many bits a physical address has.
+    /// Trusted because it reads what `new` stored, at most 52.
+    ///
+    /// Exercised by `conformance::four_levels_on_a_processor_that_keeps_all_it_may`.
     #[verifier::external_body]
     #[inline(always)]
     pub(crate) fn address_bits(&self) -> (r: u64)
@@ -140,6 +146,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// A zeroed frame for a table of `level`.
+    /// Trusted because the machine promises it ([`TableMemory`]): the frame is zeroed, aligned, reachable, and nobody else's.
+    ///
+    /// Exercised by `memory::frames_are_aligned_zeroed_and_counted`.
     #[verifier::external_body]
     #[inline]
     pub(crate) fn alloc<A: PagingMode>(&mut self, Ghost(level): Ghost<nat>) -> (r: Option<
@@ -166,6 +175,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// Takes a frame back.
+    /// Trusted because the machine forgets the frame: the permission is used up.
+    ///
+    /// Exercised by `basics::dropping_frees_every_table`.
     #[verifier::external_body]
     #[inline]
     pub(crate) fn free<A: PagingMode>(&mut self, table: PhysAddr, Tracked(perm): Tracked<TablePerm>)
@@ -183,6 +195,10 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// Word `index` of a table: as software knows it, or with bits that hardware has set.
+    /// Trusted because the machine promises that a word reads as written last, and hardware changes only what the manual
+    /// says it does (Intel SDM vol. 3, 5.8).
+    ///
+    /// Exercised by `conformance::four_levels_on_processors_with_adversarial_caches`.
     #[verifier::external_body]
     #[inline(always)]
     pub(crate) fn read<A: PagingMode>(
@@ -204,6 +220,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// Writes word `index` of a table. Only for words that hardware leaves alone: what it sets would be lost.
+    /// Trusted because the machine promises one access of 64 bits.
+    ///
+    /// Exercised by `controls::each_bit_of_a_page_entry_that_matters_is_noticed`.
     #[verifier::external_body]
     #[inline(always)]
     pub(crate) fn write<A: PagingMode>(
@@ -231,6 +250,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// Exchanges word `index` of a table for `new` if it is `current`; otherwise answers with what it is.
+    /// Trusted because the machine promises one atomic access that fails only for a difference.
+    ///
+    /// Exercised by `memory::words_are_compared_before_they_are_exchanged`.
     #[verifier::external_body]
     #[inline(always)]
     pub(crate) fn compare_exchange<A: PagingMode>(
@@ -269,6 +291,9 @@ impl<M: TableMemory> Frames<M> {
     }
 
     /// Moves the account of `tables` to a value of its own.
+    /// Trusted because only the account is split: clones of a handle stand for the same frames.
+    ///
+    /// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
     #[verifier::external_body]
     #[inline]
     pub(crate) fn detach(&mut self, Ghost(tables): Ghost<Set<PhysAddr>>) -> (r: Self)

@@ -1,6 +1,6 @@
 //! The hardware's walk, as all the manuals have it: a descent through tables of raw 64-bit words in memory.
 //!
-//! What one word means at one level is the architecture's ([`x86_64`](super::x86_64)). Nothing here knows of our code.
+//! What one word means at one level is the architecture's (`hw::x86_64`). Nothing here knows of our code.
 
 #[cfg(verus_only)]
 use crate::PhysAddr;
