@@ -8,10 +8,23 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, unset};
 use crate::hw::memory::TableMemory;
-use crate::prop::PageProperty;
+use crate::prop::{Mapping, PageProperty};
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
+
+/// Bits that hardware sets in one page are bits that it sets in the address space.
+proof fn lemma_page_seen(space: AddressSpace, base: int, now: Mapping)
+    requires
+        space.pages.contains_key(base),
+        space.pages[base].may_become(now),
+    ensures
+        space.may_become(AddressSpace { pages: space.pages.insert(base, now) }),
+{
+    let seen = AddressSpace { pages: space.pages.insert(base, now) };
+    assert(seen.pages.dom() =~= space.pages.dom());
+}
 
 /// The second of two replacements is what remains.
 proof fn lemma_put_put(m: Model, n: NodeId, i: int, a: Entry, b: Entry)
@@ -231,12 +244,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let e = A::entry(l, now);
         self.lemma_put_twice(old, before, va, slot, e);
         old.lemma_page_here(va, slot);
-        assert(old.space().pages.dom() =~= self.space().pages.dom());
-        assert forall|at: int| #[trigger]
-            old.space().pages.contains_key(at) implies old.space().pages[at].may_become(
-            self.space().pages[at],
-        ) by {}
-        self.lemma_slot(va, slot);
+        lemma_page_seen(old.space(), va - va % A::geo().span(l), Model::mapping::<A>(e, l));
+        self.lemma_fewer(before, va, slot, word, now);
+    }
+
+    /// Each bit that hardware sets leaves fewer for it to set.
+    proof fn lemma_fewer(self, before: Self, va: int, slot: Slot, word: u64, now: u64)
+        requires
+            now != word,
+            before.reads(va, slot.level as nat, now, A::entry(slot.level as nat, now)),
+            self.word_at(va, slot.level as nat) == now,
+            self.entry_at(va, slot.level as nat) == A::entry(slot.level as nat, now),
+            self.phys_bits() == before.phys_bits(),
+        ensures
+            self.reads(va, slot.level as nat, now, A::entry(slot.level as nat, now)),
+            0 <= self.tries(va, slot.level as nat, now) < before.tries(va, slot.level as nat, word),
+    {
+        let l = slot.level as nat;
         let was = before.word_at(va, l);
         if now != was {
             A::lemma_progress(l, was, now);
