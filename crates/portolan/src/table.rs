@@ -34,11 +34,11 @@ use crate::spec::space::AddressSpace;
 use descend::Descent;
 use map::Obstacle;
 #[cfg(verus_only)]
-use proof::{lemma_level, lemma_one, lemma_spans_grow};
+use proof::{lemma_level, lemma_spans_grow};
+use release::OwnedTree;
 #[cfg(verus_only)]
 use spec::is_level;
 use tree::Tree;
-use unmap::Owed;
 #[cfg(verus_only)]
 use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
@@ -49,16 +49,17 @@ verus! {
 ///
 /// `B` says who looks after accessed and dirty bits: with [`Preset`], the default, all pages have them set from the
 /// start and hardware never writes to a table; with [`Tracking`](crate::Tracking) hardware sets them as pages are used.
+///
+/// Dropping it gives all tables back. The frames that were mapped are the caller's.
 #[verifier::reject_recursive_types(M)]
 pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
-    /// `None` only while the page table is dropped.
-    pub(crate) tree: Option<Tree<M, A, B>>,
+    pub(crate) owned: OwnedTree<M, A, B>,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        self.tree matches Some(tree) ==> tree.inv()
+        self.owned.tree.inv()
     }
 
     /// A page table in which nothing is mapped.
@@ -76,7 +77,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
     {
         match Tree::new(memory) {
-            Some(tree) => Ok(PageTable { tree: Some(tree) }),
+            Some(tree) => Ok(PageTable { owned: OwnedTree { tree } }),
             None => Err(Error::NoMemory { addr: 0, size: A::geometry().table_bytes() as u64 }),
         }
     }
@@ -88,10 +89,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             r == self.root_table(),
     {
-        match &self.tree {
-            Some(tree) => tree.root,
-            None => PhysAddr(0),
-        }
+        self.owned.tree.root
     }
 
     /// Maps the page of `size` at `va` to `frame`.
@@ -133,11 +131,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        match Tree::map_in(&mut self.tree, va.offset(), level, frame, prop) {
+        match self.owned.tree.map(va.offset(), level, frame, prop) {
             Ok(()) => {
                 proof {
-                    self.tree->0.lemma_mapped(
-                        old(self).tree->0,
+                    self.owned.tree.lemma_mapped(
+                        old(self).owned.tree,
                         va,
                         level as nat,
                         frame,
@@ -152,7 +150,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
             Err(Obstacle::Mapped { level: found }) => {
                 proof {
-                    old(self).tree->0.lemma_in_the_way(va, level as nat, found, size);
+                    old(self).owned.tree.lemma_in_the_way(va, level as nat, found, size);
                 }
                 let (addr, size) = self.cover(va, found, Ghost(level));
                 Err(Error::AlreadyMapped { addr, size })
@@ -191,9 +189,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, prop, owed) = Tree::unmap_in(&mut self.tree, va.offset(), d);
+        let (frame, prop, owed) = self.owned.tree.unmap(va.offset(), d);
         proof {
-            self.tree->0.lemma_unmapped_page(old(self).tree->0, va, d.stop.level as nat, size);
+            self.owned.tree.lemma_unmapped_page(
+                old(self).owned.tree,
+                va,
+                d.stop.level as nat,
+                size,
+            );
         }
         Ok((Mapping { frame, size, prop }, Flush::new(va, size, owed)))
     }
@@ -232,10 +235,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, was) = Tree::protect_in(&mut self.tree, Ghost(va@), d, prop);
+        let (frame, was) = self.owned.tree.protect(Ghost(va@), d, prop);
         proof {
-            self.tree->0.lemma_protected_page(
-                old(self).tree->0,
+            self.owned.tree.lemma_protected_page(
+                old(self).owned.tree,
                 va,
                 d.stop.level as nat,
                 size,
@@ -263,16 +266,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        if let Some(tree) = &self.tree {
-            let d = tree.descend(va.offset(), 1);
-            proof {
-                tree.lemma_query(va@, d);
-            }
-            if let (Entry::Page { frame, prop }, Some(size)) = (d.entry, A::size_at(d.stop.level)) {
-                return Ok(Mapping { frame, size, prop });
-            }
+        let d = self.owned.tree.descend(va.offset(), 1);
+        proof {
+            self.owned.tree.lemma_query(va@, d);
         }
-        Err(Error::NotMapped { addr: va.as_u64(), size: A::geometry().entry_span(1) })
+        match (d.entry, A::size_at(d.stop.level)) {
+            (Entry::Page { frame, prop }, Some(size)) => Ok(Mapping { frame, size, prop }),
+            _ => Err(Error::NotMapped { addr: va.as_u64(), size: A::geometry().entry_span(1) }),
+        }
     }
 
     /// The level of pages of `size`, if `va` is aligned to it.
@@ -306,7 +307,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Ok(l) => {
                     &&& request::check_map(self.phys_bits(), va, frame, size, prop) is None
                     &&& is_level(va, l as nat, size)
-                    &&& self.tree is Some && self.tree->0.may_map(va@, l as nat, frame, prop)
+                    &&& self.owned.tree.may_map(va@, l as nat, frame, prop)
                 },
                 Err(e) => request::check_map(self.phys_bits(), va, frame, size, prop) == Some(e),
             },
@@ -322,15 +323,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        match &self.tree {
-            Some(tree) if tree.has_frame(frame, bytes) => Ok(level),
-            _ => {
-                proof {
-                    lemma_one();
-                }
-                Err(Error::PhysTooWide { addr: frame.0, size: bytes })
-            },
+        if !self.owned.tree.has_frame(frame, bytes) {
+            return Err(Error::PhysTooWide { addr: frame.0, size: bytes });
         }
+        Ok(level)
     }
 
     /// The page of `size` at `va`.
@@ -341,9 +337,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Ok(d) => {
                     &&& request::check(va, size) is None
                     &&& is_level(va, d.stop.level as nat, size)
-                    &&& self.tree is Some && self.tree->0.is_descent(va@, d.stop.level as nat, d)
+                    &&& self.owned.tree.is_descent(va@, d.stop.level as nat, d)
                     &&& d.entry is Page
-                    &&& self.tree->0.maps(va@, d.stop.level as nat, size)
+                    &&& self.owned.tree.maps(va@, d.stop.level as nat, size)
                 },
                 Err(e) => request::is_find_error(self@, va, size, e),
             },
@@ -352,12 +348,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        let Some(tree) = &self.tree else {
-            return Err(Error::NotMapped { addr: va.as_u64(), size: size.bytes() });
-        };
-        let d = tree.descend(va.offset(), level);
+        let d = self.owned.tree.descend(va.offset(), level);
         proof {
-            tree.lemma_find(va, level as nat, size, d);
+            self.owned.tree.lemma_find(va, level as nat, size, d);
         }
         match d.entry {
             Entry::Page { .. } => if d.stop.level == level {
@@ -386,98 +379,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             lemma_spans_grow(A::geo(), level as nat, found as nat);
         }
         (va.as_u64() & !(span - 1), span)
-    }
-}
-
-/// The operations of a tree that is there.
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    #[inline(always)]
-    fn map_in(
-        tree: &mut Option<Self>,
-        va: u64,
-        level: u8,
-        frame: PhysAddr,
-        prop: PageProperty,
-    ) -> (r: Result<(), Obstacle>)
-        requires
-            *old(tree) is Some,
-            old(tree)->0.inv(),
-            old(tree)->0.may_map(va as int, level as nat, frame, prop),
-        ensures
-            *final(tree) is Some,
-            final(tree)->0.inv(),
-            final(tree)->0.is_mapped_from(old(tree)->0, va as int, level as nat, frame, prop, r),
-        no_unwind
-    {
-        match tree {
-            Some(tree) => tree.map(va, level, frame, prop),
-            None => Err(Obstacle::NoMemory),
-        }
-    }
-
-    #[inline(always)]
-    fn unmap_in(tree: &mut Option<Self>, va: u64, d: Descent) -> (r: (
-        PhysAddr,
-        PageProperty,
-        Option<Owed<M, A>>,
-    ))
-        requires
-            *old(tree) is Some,
-            old(tree)->0.inv(),
-            old(tree)->0.is_descent(va as int, d.stop.level as nat, d),
-            d.entry is Page,
-        ensures
-            *final(tree) is Some,
-            final(tree)->0.inv(),
-            final(tree)->0.is_unmapped_from(old(tree)->0, va as int, d.stop.level as nat, r),
-        no_unwind
-    {
-        match tree {
-            Some(tree) => tree.unmap(va, d),
-            None => (PhysAddr(0), PageProperty::KERNEL_RO, None),
-        }
-    }
-
-    #[inline(always)]
-    fn protect_in(
-        tree: &mut Option<Self>,
-        Ghost(va): Ghost<int>,
-        d: Descent,
-        prop: PageProperty,
-    ) -> (r: (PhysAddr, PageProperty))
-        requires
-            *old(tree) is Some,
-            old(tree)->0.inv(),
-            old(tree)->0.is_descent(va, d.stop.level as nat, d),
-            d.entry is Page,
-            A::supports(prop),
-        ensures
-            *final(tree) is Some,
-            final(tree)->0.inv(),
-            final(tree)->0.is_protected_from(old(tree)->0, va, d.stop.level as nat, prop, r),
-        no_unwind
-    {
-        match tree {
-            Some(tree) => tree.protect(Ghost(va), d, prop),
-            None => (PhysAddr(0), PageProperty::KERNEL_RO),
-        }
-    }
-}
-
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for PageTable<M, A, B> {
-    /// Gives all tables back. The frames that were mapped are the caller's.
-    fn drop(&mut self)
-        opens_invariants none
-        no_unwind
-    {
-        proof {
-            use_type_invariant(&*self);
-        }
-        let mut tree = None;
-        core::mem::swap(&mut self.tree, &mut tree);
-        if let Some(mut tree) = tree {
-            tree.release();
-        }
     }
 }
 

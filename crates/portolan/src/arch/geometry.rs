@@ -84,6 +84,7 @@ impl Geometry {
         ensures
             r == self.span(level as nat),
             r > 0,
+        opens_invariants none
         no_unwind
     {
         proof {
@@ -105,6 +106,7 @@ impl Geometry {
         ensures
             r == self.index_of(va as int, level as nat),
             0 <= r < self.entries(level as nat),
+        opens_invariants none
         no_unwind
     {
         proof {

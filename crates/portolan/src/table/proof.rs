@@ -54,14 +54,6 @@ pub(super) proof fn lemma_level<A: PagingMode>(va: VirtAddr<A>, l: nat, size: Pa
     vstd::arithmetic::div_mod::lemma_mod_bound(va.raw() as int, A::geo().limit());
 }
 
-/// Without address bits there is one byte.
-pub(super) proof fn lemma_one()
-    ensures
-        vstd::arithmetic::power2::pow2(0) == 1,
-{
-    vstd::arithmetic::power2::lemma2_to64();
-}
-
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What a descent to the lowest level says of an address.
     pub(super) proof fn lemma_query(self, va: int, d: Descent)

@@ -18,52 +18,37 @@ verus! {
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// What the page table means.
     pub open(crate) spec fn view(self) -> AddressSpace {
-        match self.tree {
-            Some(tree) => tree.space(),
-            None => AddressSpace::empty(),
-        }
+        self.owned.tree.space()
     }
 
     /// How many bits the machine's physical addresses have, at most 52.
     pub open(crate) spec fn phys_bits(self) -> u64 {
-        match self.tree {
-            Some(tree) => tree.phys_bits(),
-            None => 0,
-        }
+        self.owned.tree.phys_bits()
     }
 
     /// Where the root table is.
     pub open(crate) spec fn root_table(self) -> PhysAddr {
-        match self.tree {
-            Some(tree) => tree.root,
-            None => PhysAddr(0),
-        }
+        self.owned.tree.root
     }
 
     /// The frames of tables that it holds.
     pub open(crate) spec fn frames(self) -> Set<PhysAddr> {
-        match self.tree {
-            Some(tree) => tree.frames.held(),
-            None => Set::empty(),
-        }
+        self.owned.tree.frames.held()
     }
 
     /// Memory holds the tables: each word as it was written last, or with bits that hardware has set since.
     pub open(crate) spec fn is_in(self, memory: Memory) -> bool {
-        self.tree matches Some(tree) && holds::<A>(memory, tree.perms@)
+        holds::<A>(memory, self.owned.tree.perms@)
     }
 
     /// Memory held the tables as they were after store `k`: each word as written last, or with bits that hardware had set.
     pub open(crate) spec fn was_in(self, k: int, memory: Memory) -> bool {
-        self.tree matches Some(tree) && holds::<A>(memory, tree.trace@[k])
+        holds::<A>(memory, self.owned.tree.trace@[k])
     }
 
     /// What the page table meant after each single store since it was made.
     pub open(crate) spec fn history(self) -> Seq<AddressSpace> {
-        match self.tree {
-            Some(tree) => tree.trace@.map_values(|perms: Perms| space::<A>(perms)),
-            None => Seq::empty(),
-        }
+        self.owned.tree.trace@.map_values(|perms: Perms| space::<A>(perms))
     }
 
     /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
@@ -99,7 +84,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.tree->0.trace@[k], self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(self.owned.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
     }
 
     /// The frames held are those that walks reach.
@@ -119,7 +104,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     {
         use_type_invariant(self);
         lemma_reachable::<A>(
-            self.tree->0.perms@,
+            self.owned.tree.perms@,
             self.phys_bits(),
             self.root_table(),
             memory,
@@ -138,7 +123,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.tree->0.perms@, self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(self.owned.tree.perms@, self.phys_bits(), self.root_table(), memory, va);
     }
 }
 

@@ -352,6 +352,73 @@ impl Geometry {
         lemma_compose(b, self.span(l), self.entries(l), i, 0);
     }
 
+    /// A multiple of what a table covers is one of what entries of that level and those below cover.
+    pub(crate) proof fn lemma_multiple_below(self, x: int, l: nat, m: nat)
+        requires
+            self.wf(),
+            1 <= l <= m <= self.levels,
+            x % self.cover(m) == 0,
+        ensures
+            x % self.span(l) == 0,
+        decreases m,
+    {
+        self.lemma_span(m);
+        lemma_mod_mod(x, self.span(m), self.entries(m));
+        if l < m {
+            self.lemma_span((m - 1) as nat);
+            self.lemma_multiple_below(x, l, (m - 1) as nat);
+        }
+    }
+
+    /// Addresses of one table share those above.
+    pub(crate) proof fn lemma_same_base(self, x: int, y: int, l: nat, m: nat)
+        requires
+            self.wf(),
+            1 <= l <= m <= self.levels,
+            0 <= x,
+            0 <= y,
+            self.base(x, l) == self.base(y, l),
+        ensures
+            self.base(x, m) == self.base(y, m),
+        decreases m,
+    {
+        if l < m {
+            let k = (m - 1) as nat;
+            self.lemma_same_base(x, y, l, k);
+            self.lemma_parent_base(x, k);
+            self.lemma_parent_base(y, k);
+        }
+    }
+
+    /// What lies in a table's range lies in the range of the table one level up.
+    pub(crate) proof fn lemma_end(self, va: int, l: nat)
+        requires
+            self.wf(),
+            1 <= l < self.levels,
+            0 <= va,
+        ensures
+            self.base(va, l) + self.cover(l) <= self.base(va, l + 1) + self.cover(l + 1),
+    {
+        self.lemma_bounds(va, l + 1);
+        self.lemma_child_base(va, l + 1);
+        self.lemma_child(l + 1, self.base(va, l + 1), self.index_of(va, l + 1));
+    }
+
+    /// The index is that of the first entry where a table's range starts, and nowhere else among where entries start.
+    pub(crate) proof fn lemma_index_zero(self, va: int, l: nat)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            0 <= va,
+            va % self.span(l) == 0,
+        ensures
+            self.index_of(va, l) == 0 <==> va % self.cover(l) == 0,
+    {
+        self.lemma_span(l);
+        lemma_split(va, self.span(l), self.entries(l));
+        assert(self.span(l) * 0 == 0);
+    }
+
     /// Hardware takes the index from the address's bits.
     pub(crate) proof fn lemma_hardware_index(self, va: int, l: nat)
         requires
@@ -524,7 +591,7 @@ proof fn lemma_compose(b: int, s: int, n: int, i: int, o: int)
 }
 
 /// Between two multiples of `c` lies all of `c`.
-proof fn lemma_next_multiple(a: int, b: int, c: int)
+pub(crate) proof fn lemma_next_multiple(a: int, b: int, c: int)
     requires
         0 < c,
         a < b,
