@@ -2,9 +2,8 @@
 
 use crate::addr::PhysAddr;
 use crate::arch::entry::{Entry, EntryFormat, rights};
-use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, walk, walk_from};
-use crate::prop::Mapping;
-use crate::spec::space::AddressSpace;
+use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, reaches, walk, walk_from};
+use crate::spec::space::{page_walk, translation};
 use crate::table::model::{Model, NodeId, home};
 use crate::table::perms::{Perms, lemma_tables, model, perm_ok, space, tables, walkable};
 use vstd::prelude::*;
@@ -19,16 +18,6 @@ pub(crate) open spec fn holds<A: Mmu>(memory: Memory, perms: Perms) -> bool {
             #[trigger] perms[n].words()[i],
             memory(perms[n].addr().0 + 8 * i),
         )
-}
-
-/// What the walk of a mapped address answers.
-pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
-    Walk::Page {
-        phys: m.frame.0 + offset,
-        rights: rights(m.prop),
-        global: m.prop.global,
-        cache: m.prop.cache,
-    }
 }
 
 /// What the walk of `va` is to answer.
@@ -136,47 +125,6 @@ pub(crate) proof fn lemma_walk<A: EntryFormat>(
         assert(m.nodes.contains_key(home(geo, at, l)));
         assert(m.nodes[home(geo, at, l)].entries[geo.index_of(at, l)] is Page);
         A::lemma_page_size(l);
-    }
-}
-
-/// What an address space says of a virtual address, as hardware would.
-pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
-    if A::canonical(va) {
-        let at = va as int % A::geo().limit();
-        match space.lookup(at) {
-            Some(m) => page_walk(m, at % m.size.bytes() as int),
-            None => Walk::NotPresent,
-        }
-    } else {
-        Walk::NonCanonical
-    }
-}
-
-/// From the table of `level` at physical address `table`, the walk of `va` comes to a table at `target`.
-pub open spec fn reaches<A: Mmu>(
-    memory: Memory,
-    phys_bits: u64,
-    level: nat,
-    table: int,
-    va: int,
-    target: int,
-) -> bool
-    decreases level,
-{
-    table == target || match A::step(
-        phys_bits,
-        level,
-        memory(table + 8 * ((va / A::geo().span(level)) % A::geo().entries(level))),
-    ) {
-        Step::Table { table: next, .. } => level > 1 && reaches::<A>(
-            memory,
-            phys_bits,
-            (level - 1) as nat,
-            next,
-            va,
-            target,
-        ),
-        _ => false,
     }
 }
 
@@ -364,6 +312,56 @@ pub(crate) proof fn lemma_reachable<A: EntryFormat>(
         assert(m.nodes.contains_key(m.root()));
         lemma_reaches::<A>(perms, phys_bits, root, memory, va, top, frame.0 as int);
     }
+}
+
+/// Whether word `i` of table `n` is at physical address `at`.
+spec fn is_at(perms: Perms, n: NodeId, i: int, at: int) -> bool {
+    perms.contains_key(n) && 0 <= i < perms[n].words().len() && at == perms[n].addr().0 + 8 * i
+}
+
+/// There is a memory that holds the tables: no two words are at the same place.
+pub(crate) proof fn lemma_memory_exists<A: EntryFormat>(
+    perms: Perms,
+    phys_bits: u64,
+    root: PhysAddr,
+)
+    requires
+        walkable::<A>(perms, phys_bits, root),
+    ensures
+        exists|memory: Memory| holds::<A>(memory, perms),
+{
+    let memory = |at: int|
+        {
+            let (n, i) = choose|n: NodeId, i: int| is_at(perms, n, i, at);
+            perms[n].words()[i]
+        };
+    assert forall|n: NodeId, i: int| #[trigger]
+        perms.contains_key(n) && 0 <= i < perms[n].words().len() implies A::may_become(
+        n.level,
+        #[trigger] perms[n].words()[i],
+        memory(perms[n].addr().0 + 8 * i),
+    ) by {
+        let at = perms[n].addr().0 + 8 * i;
+        assert(is_at(perms, n, i, at));
+        let (m, j) = choose|m: NodeId, j: int| is_at(perms, m, j, at);
+        assert(is_at(perms, m, j, at));
+        assert(model::<A>(perms).nodes.contains_key(n) && model::<A>(perms).nodes.contains_key(m));
+        assert(perm_ok::<A>(perms[n], n.level, phys_bits) && perm_ok::<A>(
+            perms[m],
+            m.level,
+            phys_bits,
+        ));
+        A::geo().lemma_fits(
+            n.level,
+            perms[n].addr().0 as int,
+            i,
+            m.level,
+            perms[m].addr().0 as int,
+            j,
+        );
+        A::lemma_reflexive(n.level, perms[n].words()[i]);
+    }
+    assert(holds::<A>(memory, perms));
 }
 
 } // verus!

@@ -156,4 +156,32 @@ pub open spec fn walk<A: Mmu>(memory: Memory, phys_bits: u64, root: PhysAddr, va
     }
 }
 
+/// From the table of `level` at physical address `table`, the walk of `va` comes to a table at `target`.
+pub open spec fn reaches<A: Mmu>(
+    memory: Memory,
+    phys_bits: u64,
+    level: nat,
+    table: int,
+    va: int,
+    target: int,
+) -> bool
+    decreases level,
+{
+    table == target || match A::step(
+        phys_bits,
+        level,
+        memory(table + 8 * ((va / A::geo().span(level)) % A::geo().entries(level))),
+    ) {
+        Step::Table { table: next, .. } => level > 1 && reaches::<A>(
+            memory,
+            phys_bits,
+            (level - 1) as nat,
+            next,
+            va,
+            target,
+        ),
+        _ => false,
+    }
+}
+
 } // verus!

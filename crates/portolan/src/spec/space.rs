@@ -1,5 +1,9 @@
 //! The abstract address space: what a page table means, with nothing of how it is stored.
 
+#[cfg(verus_only)]
+use crate::arch::entry::rights;
+#[cfg(verus_only)]
+use crate::hw::mmu::{Mmu, Walk};
 use crate::prop::Mapping;
 #[cfg(verus_only)]
 use crate::prop::PageProperty;
@@ -78,6 +82,29 @@ impl AddressSpace {
     /// The page at `va` with other properties.
     pub open spec fn protect(self, va: int, prop: PageProperty) -> Self {
         AddressSpace { pages: self.pages.insert(va, Mapping { prop, ..self.pages[va] }) }
+    }
+}
+
+/// What the walk of a mapped address answers.
+pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
+    Walk::Page {
+        phys: m.frame.0 + offset,
+        rights: rights(m.prop),
+        global: m.prop.global,
+        cache: m.prop.cache,
+    }
+}
+
+/// What an address space says of a virtual address, as hardware would.
+pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
+    if A::canonical(va) {
+        let at = va as int % A::geo().limit();
+        match space.lookup(at) {
+            Some(m) => page_walk(m, at % m.size.bytes() as int),
+            None => Walk::NotPresent,
+        }
+    } else {
+        Walk::NonCanonical
     }
 }
 

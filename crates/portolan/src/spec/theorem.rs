@@ -8,9 +8,8 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{Memory, walk};
-use crate::refine::{reaches, translation};
-use crate::spec::space::AddressSpace;
+use crate::hw::mmu::{Memory, reaches, walk};
+use crate::spec::space::translation;
 use crate::table::PageTable;
 use vstd::prelude::*;
 
@@ -78,6 +77,16 @@ pub proof fn theorem_frames<M: TableMemory, A: PagingMode, B: AccessBits>(
             ),
 {
     table.lemma_frames(memory, frame);
+}
+
+/// The theorems are about something: there is a memory that holds a page table, whatever is mapped in it.
+pub proof fn theorem_memory<M: TableMemory, A: PagingMode, B: AccessBits>(
+    tracked table: &PageTable<M, A, B>,
+)
+    ensures
+        exists|memory: Memory| table.is_in(memory),
+{
+    table.lemma_memory();
 }
 
 } // verus!

@@ -1,17 +1,13 @@
 //! Witnesses: what the invariants and contracts speak of exists, so that no theorem holds for want of a case.
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::arch::entry::{AccessBits, Entry, EntryFormat, stored};
+use crate::arch::Preset;
+use crate::arch::entry::{Entry, EntryFormat};
 use crate::arch::x86_64::X86_64;
-use crate::arch::{PagingMode, Preset, Tracking};
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{Memory, Mmu, Walk};
-use crate::prop::{Mapping, PageProperty};
-use crate::refine::translation;
-use crate::spec::space::AddressSpace;
-use crate::spec::theorem::theorem_walk;
+use crate::prop::PageProperty;
 use crate::table::PageTable;
-use crate::table::model::{Model, Node, NodeId, blank, home};
+use crate::table::model::{Model, Node, NodeId, blank};
 use vstd::prelude::*;
 
 verus! {

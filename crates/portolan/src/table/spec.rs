@@ -8,9 +8,9 @@ use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{Memory, walk};
-use crate::refine::{holds, lemma_reachable, lemma_walk, reaches, translation};
-use crate::spec::space::AddressSpace;
+use crate::hw::mmu::{Memory, reaches, walk};
+use crate::refine::{holds, lemma_memory_exists, lemma_reachable, lemma_walk};
+use crate::spec::space::{AddressSpace, translation};
 use vstd::prelude::*;
 
 verus! {
@@ -85,6 +85,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     {
         use_type_invariant(self);
         lemma_walk::<A>(self.owned.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
+    }
+
+    /// Some memory holds the tables.
+    pub(crate) proof fn lemma_memory(tracked &self)
+        ensures
+            exists|memory: Memory| self.is_in(memory),
+    {
+        use_type_invariant(self);
+        let perms = self.owned.tree.perms@;
+        lemma_memory_exists::<A>(perms, self.phys_bits(), self.root_table());
+        let memory = choose|memory: Memory| holds::<A>(memory, perms);
+        assert(self.is_in(memory));
     }
 
     /// The frames held are those that walks reach.

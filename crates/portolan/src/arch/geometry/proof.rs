@@ -51,6 +51,40 @@ impl Geometry {
         lemma_pow2_adds(self.shift(self.levels as nat), self.root_bits as nat);
     }
 
+    /// A table fits its frame: words at the same place are the same word of the same frame.
+    pub(crate) proof fn lemma_fits(self, l: nat, a: int, i: int, m: nat, b: int, j: int)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            1 <= m <= self.levels,
+            0 <= i < self.entries(l),
+            0 <= j < self.entries(m),
+            a % pow2(self.page_bits as nat) as int == 0,
+            b % pow2(self.page_bits as nat) as int == 0,
+            a + 8 * i == b + 8 * j,
+        ensures
+            a == b,
+            i == j,
+    {
+        let bytes = pow2(self.page_bits as nat) as int;
+        lemma_pow2_adds(3, self.index_bits as nat);
+        lemma2_to64();
+        if l == self.levels && self.root_bits < self.index_bits {
+            lemma_pow2_strictly_increases(self.root_bits as nat, self.index_bits as nat);
+        }
+        if m == self.levels && self.root_bits < self.index_bits {
+            lemma_pow2_strictly_increases(self.root_bits as nat, self.index_bits as nat);
+        }
+        assert(0 <= 8 * i < bytes && 0 <= 8 * j < bytes);
+        assert(a == b) by (nonlinear_arith)
+            requires
+                a % bytes == 0,
+                b % bytes == 0,
+                -bytes < a - b < bytes,
+                bytes > 0,
+        ;
+    }
+
     /// An index ends where the next level's starts, and the root's below bit 57.
     pub(crate) proof fn lemma_shift(self, l: nat)
         requires
