@@ -53,9 +53,8 @@ impl PhysAddr {
     pub const fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.0 as int % size.bytes() as int == 0),
-        no_unwind
     {
-        self.0 % size.bytes() == 0
+        self.0.is_multiple_of(size.bytes())
     }
 }
 
@@ -192,9 +191,8 @@ impl<A: PagingMode> VirtAddr<A> {
     pub fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.raw() as int % size.bytes() as int == 0),
-        no_unwind
     {
-        self.raw % size.bytes() == 0
+        self.raw.is_multiple_of(size.bytes())
     }
 
     /// The next lower multiple of `size`, or the address itself.
@@ -339,7 +337,7 @@ impl<A: PagingMode> VirtRange<A> {
             r == (self.first().raw() as int % size.bytes() as int == 0 && self.bytes() as int
                 % size.bytes() as int == 0),
     {
-        self.start.is_aligned(size) && self.size % size.bytes() == 0
+        self.start.is_aligned(size) && self.size.is_multiple_of(size.bytes())
     }
 }
 

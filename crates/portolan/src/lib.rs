@@ -88,6 +88,12 @@
     allow(dead_code, reason = "ghost types and fields are the prover's")
 )]
 
+#![allow(
+    clippy::extra_unused_type_parameters,
+    clippy::collapsible_if,
+    reason = "contracts use the parameters, and the prover has no let chains"
+)]
+
 mod addr;
 pub mod arch;
 mod error;

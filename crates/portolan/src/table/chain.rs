@@ -246,7 +246,7 @@ impl<A: PagingMode> Chain<A> {
             if level == self.lo {
                 break;
             }
-            level = level - 1;
+            level -= 1;
             if let Entry::Table { table: next, .. } = A::decode(level + 1, word) {
                 table = next;
             }

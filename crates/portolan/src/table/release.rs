@@ -101,7 +101,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     proof {
                         self.lemma_enter(tree, path@, level as nat, x, table);
                     }
-                    level = level - 1;
+                    level -= 1;
                     path[level as usize] = table;
                     continue;
                 }
@@ -114,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             proof {
                 self.lemma_pass(was, tree, path@, level as nat, x);
             }
-            va = va + geometry.entry_span(level);
+            va += geometry.entry_span(level);
             while geometry.index(va, level) == 0
                 invariant
                     geometry == A::geo(),
@@ -135,7 +135,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 if level == geometry.levels {
                     return;
                 }
-                level = level + 1;
+                level += 1;
             }
             proof {
                 self.lemma_next(tree, path@, level as nat, x, va as int);
