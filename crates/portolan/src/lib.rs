@@ -87,7 +87,6 @@
     not(verus_only),
     allow(dead_code, reason = "ghost types and fields are the prover's")
 )]
-
 #![allow(
     clippy::extra_unused_type_parameters,
     clippy::collapsible_if,
