@@ -545,13 +545,46 @@ pub(super) proof fn lemma_align_down(raw: u64, size: PageSize)
         (raw - raw as int % size.bytes() as int) as u64 >> 47u64 == raw >> 47u64,
         (raw - raw as int % size.bytes() as int) as u64 >> 56u64 == raw >> 56u64,
 {
-    let bytes = size.bytes();
-    assert(sub(raw, raw % bytes) >> 47u64 == raw >> 47u64 && sub(raw, raw % bytes) >> 56u64 == raw
-        >> 56u64) by (bit_vector)
-        requires
-            bytes == 0x1000 || bytes == 0x4000 || bytes == 0x1_0000 || bytes == 0x20_0000 || bytes
-                == 0x200_0000 || bytes == 0x2000_0000 || bytes == 0x4000_0000,
-    ;
+    match size {
+        PageSize::Size4K => {
+            assert(sub(raw, raw % 0x1000u64) >> 47u64 == raw >> 47u64 && sub(raw, raw % 0x1000u64)
+                >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size16K => {
+            assert(sub(raw, raw % 0x4000u64) >> 47u64 == raw >> 47u64 && sub(raw, raw % 0x4000u64)
+                >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size64K => {
+            assert(sub(raw, raw % 0x1_0000u64) >> 47u64 == raw >> 47u64 && sub(
+                raw,
+                raw % 0x1_0000u64,
+            ) >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size2M => {
+            assert(sub(raw, raw % 0x20_0000u64) >> 47u64 == raw >> 47u64 && sub(
+                raw,
+                raw % 0x20_0000u64,
+            ) >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size32M => {
+            assert(sub(raw, raw % 0x200_0000u64) >> 47u64 == raw >> 47u64 && sub(
+                raw,
+                raw % 0x200_0000u64,
+            ) >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size512M => {
+            assert(sub(raw, raw % 0x2000_0000u64) >> 47u64 == raw >> 47u64 && sub(
+                raw,
+                raw % 0x2000_0000u64,
+            ) >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+        PageSize::Size1G => {
+            assert(sub(raw, raw % 0x4000_0000u64) >> 47u64 == raw >> 47u64 && sub(
+                raw,
+                raw % 0x4000_0000u64,
+            ) >> 56u64 == raw >> 56u64) by (bit_vector);
+        },
+    }
 }
 
 } // verus!
