@@ -51,6 +51,15 @@ pub open spec fn check_map<A: PagingMode>(
     }
 }
 
+/// Whether a page that is larger than `size` covers `va`.
+pub open spec fn is_covered<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+) -> bool {
+    space.lookup(va@) matches Some(m) && m.size.bytes() > size.bytes()
+}
+
 /// `e` names the page that covers `va` and is larger than `size`.
 pub open spec fn names_cover<A: PagingMode>(
     space: AddressSpace,
@@ -80,8 +89,11 @@ pub open spec fn is_map_error<A: PagingMode>(
     if check_map(phys_bits, va, frame, size, prop) is Some {
         check_map(phys_bits, va, frame, size, prop) == Some(e)
     } else if space.overlaps(va@, bytes as int) {
-        e matches Error::AlreadyMapped { addr, size: s } && (addr == here && s == bytes
-            || names_cover(space, va, size, addr, s))
+        e matches Error::AlreadyMapped { addr, size: s } && if is_covered(space, va, size) {
+            names_cover(space, va, size, addr, s)
+        } else {
+            addr == here && s == bytes
+        }
     } else {
         e == (Error::NoMemory { addr: here, size: bytes })
     }

@@ -18,7 +18,7 @@ use vstd::prelude::*;
 verus! {
 
 /// Entries of higher levels cover more.
-pub(super) proof fn lemma_spans_grow(geo: Geometry, l: nat, k: nat)
+pub(crate) proof fn lemma_spans_grow(geo: Geometry, l: nat, k: nat)
     requires
         geo.wf(),
         1 <= l <= k <= geo.levels,
@@ -164,6 +164,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             l <= found <= A::geo().levels,
             found > l ==> (self.space().lookup(va@) matches Some(m) && m.size.bytes()
                 == A::geo().span(found as nat)),
+            found == l ==> !request::is_covered(self.space(), va, size),
             A::geo().wf(),
             va.raw() as int % A::geo().span(l) == 0,
     {

@@ -3,6 +3,7 @@
 use super::super::chain::Chain;
 use super::super::descend::Descent;
 use super::super::model::{Model, home, used};
+use super::super::proof::lemma_spans_grow;
 use super::super::tree::Tree;
 use super::Obstacle;
 use crate::addr::PhysAddr;
@@ -95,6 +96,32 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         m.lemma_no_page::<A>(va);
     }
 
+    /// Where there is a table of level `l`, no larger page covers the address.
+    pub(crate) proof fn lemma_no_larger(self, va: int, l: nat)
+        requires
+            self.inv(),
+            self.model().in_range(va),
+            1 <= l <= A::geo().levels,
+            self.perms@.contains_key(home(A::geo(), va, l)),
+        ensures
+            self.space().lookup(va) matches Some(m) ==> m.size.bytes() <= A::geo().span(l),
+    {
+        let m = self.model();
+        m.lemma_lookup::<A>(va);
+        if m.is_mapped(va) {
+            let j = m.level_of(va);
+            assert(m.page_at(va, j));
+            A::geo().lemma_bounds(va, j);
+            assert(m.nodes.contains_key(home(A::geo(), va, j)));
+            assert(m.nodes[home(A::geo(), va, j)].entries[A::geo().index_of(va, j)] is Page);
+            A::lemma_page_size(j);
+            if j > l {
+                m.lemma_chain(va, l, j);
+            }
+            lemma_spans_grow(A::geo(), j, l);
+        }
+    }
+
     /// What a descent meets that isn't empty is in the way.
     pub(crate) proof fn lemma_obstacle(self, va: int, l: nat, d: Descent)
         requires
@@ -120,6 +147,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(m.nodes.contains_key(n));
         A::geo().lemma_bounds(va, k);
         A::geo().lemma_span(l);
+        self.lemma_no_larger(va, k);
         assert(m.entry_at(va, k) == m.nodes[n].entries[A::geo().index_of(va, k)]);
         if d.entry is Table {
             m.lemma_below(va, k);

@@ -66,6 +66,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             Obstacle::Mapped { level } => {
                 &&& l <= level <= A::geo().levels
                 &&& self.space().overlaps(va, A::geo().span(l))
+                &&& level == l ==> (self.space().lookup(va) matches Some(m) ==> m.size.bytes()
+                    <= A::geo().span(l))
                 &&& level > l ==> A::page_size(level as nat) is Some && self.space().lookup(
                     va,
                 ) is Some && self.space().lookup(va)->0.size == A::page_size(level as nat)->0
