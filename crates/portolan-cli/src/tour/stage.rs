@@ -1,0 +1,318 @@
+//! A machine, a page table on it, and the record of what is done with them and compared.
+
+use super::image::region_at;
+use super::record::{
+    Answer, Call, Check, Hex, Made, Page, Paid, Refusal, Run, Space, Step, Tables,
+};
+use super::tree::{self, Table};
+use portolan::{
+    Error, Flush, Invalidate, Mapping, PageSize, PageTable, PhysAddr, Tracking, VirtAddr, X86_64,
+};
+use portolan_machine::{Access, Kind, Machine, MachineError, Memory, Outcome};
+use std::collections::BTreeMap;
+
+/// The page table of the tour.
+type TourTable = PageTable<Memory, X86_64, Tracking>;
+
+/// A machine with a page table, and what has to be in it.
+pub struct Stage<'m, K> {
+    machine: &'m K,
+    table: TourTable,
+    expected: BTreeMap<u64, Mapping>,
+    frames_before: usize,
+    /// What was done since it was last taken.
+    pub steps: Vec<Step>,
+}
+
+impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
+    /// A page table in which nothing is mapped.
+    ///
+    /// # Errors
+    /// There is no frame for its root.
+    pub fn new(machine: &'m K) -> Result<Self, Error> {
+        let frames_before = machine.memory().frames_held();
+        let table = TourTable::new(machine.memory().clone())?;
+        let (expected, steps) = (BTreeMap::new(), Vec::new());
+        Ok(Stage {
+            machine,
+            table,
+            expected,
+            frames_before,
+            steps,
+        })
+    }
+
+    /// The physical memory.
+    pub fn memory(&self) -> &'m Memory {
+        self.machine.memory()
+    }
+
+    /// How many table frames the page table holds.
+    pub fn frames_held(&self) -> usize {
+        self.memory()
+            .frames_held()
+            .saturating_sub(self.frames_before)
+    }
+
+    /// Loads the page table's root.
+    ///
+    /// # Errors
+    /// The machine can't.
+    pub fn load_root(&self) -> Result<(), MachineError> {
+        self.machine.set_root(0, Some(self.table.root()))
+    }
+
+    /// Drops the page table.
+    ///
+    /// # Errors
+    /// The machine can't unload the root.
+    pub fn finish(mut self) -> Result<Vec<Step>, MachineError> {
+        self.machine.set_root(0, None)?;
+        self.machine.invalidate_all(0)?;
+        let (memory, before) = (self.memory(), self.frames_before);
+        let (held, mut steps) = (self.frames_held(), std::mem::take(&mut self.steps));
+        drop(self);
+        let left = memory.frames_held().saturating_sub(before);
+        let what = format!("table frames held after the page table was dropped, of {held}");
+        steps.push(Step::Check(Check::new(what, 0, left)));
+        Ok(steps)
+    }
+
+    /// Compares.
+    pub fn check(&mut self, what: impl Into<String>, expected: impl ToString, got: impl ToString) {
+        self.steps
+            .push(Step::Check(Check::new(what, expected, got)));
+    }
+
+    fn call(&mut self, operation: &'static str, request: String, va: u64, answers: [Answer; 2]) {
+        let [expected, got] = answers;
+        let ok = expected.allows(&got);
+        let va = Hex(va);
+        self.steps.push(Step::Call(Call {
+            operation,
+            request,
+            va,
+            expected,
+            got,
+            ok,
+            quiet: false,
+        }));
+    }
+
+    /// What was done last is mentioned only if it is not as it had to be.
+    pub fn quietly(&mut self) {
+        match self.steps.last_mut() {
+            Some(Step::Call(call)) => call.quiet = true,
+            Some(Step::Flush(paid)) => paid.quiet = true,
+            _ => {}
+        }
+    }
+
+    /// Asks for an address, which has to be refused.
+    pub fn no_address(&mut self, va: u64, error: Error) {
+        let got = VirtAddr::<X86_64>::new(va).map(drop);
+        self.call(
+            "address",
+            format!("address {va:#x}"),
+            va,
+            [refused(error), done(got)],
+        );
+    }
+
+    /// Maps a page. `note` says what is special about it.
+    pub fn map(&mut self, va: u64, page: Mapping, note: &str, expected: Result<(), Error>) {
+        let Mapping { frame, size, prop } = page;
+        let got = VirtAddr::new(va).and_then(|va| self.table.map(va, frame, size, prop));
+        if got.is_ok() {
+            self.expected.insert(va, page);
+        }
+        let request = format!("map {va:#x} {size}{note}");
+        self.call("map", request, va, [done(expected), done(got)]);
+    }
+
+    /// Gives a page other rights, which has to succeed. What is owed is to be paid.
+    pub fn protect(&mut self, va: u64, to: &str, change: impl Fn(Mapping) -> Mapping) -> Owed {
+        let was = self.expected.get(&va).copied()?;
+        let now = change(was);
+        let answer = VirtAddr::new(va)
+            .and_then(|at| self.table.protect(at, was.size, now.prop))
+            .map(|(page, flush)| (page, Some(flush)));
+        if answer.is_ok() {
+            self.expected.insert(va, now);
+        }
+        let (got, owed) = split(answer);
+        let request = format!("protect {va:#x} {} {to}", was.size);
+        self.call("protect", request, va, [Answer::Page(Page(was)), got]);
+        owed
+    }
+
+    /// Unmaps a page, which has to succeed. What is owed is to be paid.
+    pub fn unmap(&mut self, va: u64) -> Owed {
+        let was = self.expected.remove(&va)?;
+        let answer = VirtAddr::new(va)
+            .and_then(|at| self.table.unmap(at, was.size))
+            .map(|(page, flush)| (page, Some(flush)));
+        let (got, owed) = split(answer);
+        let request = format!("unmap {va:#x} {}", was.size);
+        self.call("unmap", request, va, [Answer::Page(Page(was)), got]);
+        owed
+    }
+
+    /// Unmaps a page, which has to be refused.
+    pub fn no_unmap(&mut self, va: u64, size: PageSize, note: &str, error: Error) {
+        let answer = VirtAddr::new(va).and_then(|va| self.table.unmap(va, size));
+        let (got, owed) = split(answer.map(|(page, flush)| (page, Some(flush))));
+        if let Some(flush) = owed {
+            flush.pay(self.machine);
+        }
+        let request = format!("unmap {va:#x} {size}{note}");
+        self.call("unmap", request, va, [refused(error), got]);
+    }
+
+    /// Asks which page covers an address.
+    pub fn query(&mut self, va: u64) {
+        let covers = |(at, page): &(&u64, &Mapping)| va - **at < page.size.bytes();
+        let below = self.expected.range(..=va).next_back().filter(covers);
+        let size = PageSize::Size4K.bytes();
+        let expected = match below {
+            Some((_, page)) => Answer::Page(Page(*page)),
+            None => refused(Error::NotMapped { addr: va, size }),
+        };
+        let answer = VirtAddr::new(va).and_then(|va| self.table.query(va));
+        let (got, _) = split(answer.map(|page| (page, None)));
+        self.call("query", format!("query {va:#x}"), va, [expected, got]);
+    }
+
+    /// Pays what is owed. `tables` is how many tables have to be given back with it.
+    pub fn pay(&mut self, owed: Owed, tables: usize) {
+        let Some(flush) = owed else { return };
+        let (va, before) = (Hex(flush.addr().as_u64()), self.frames_held());
+        flush.pay(self.machine);
+        let frames_held = self.frames_held();
+        let given = before.saturating_sub(frames_held);
+        self.steps.push(Step::Flush(Paid {
+            va,
+            expected_tables: tables,
+            tables: given,
+            frames_held,
+            ok: given == tables,
+            quiet: false,
+        }));
+    }
+
+    /// Makes an access, of which one of `expected` has to come.
+    ///
+    /// # Errors
+    /// The machine can't make it.
+    pub fn access(
+        &mut self,
+        access: Access,
+        expected: &[Outcome],
+        note: Option<&'static str>,
+    ) -> Result<(), MachineError> {
+        let outcomes = self.machine.access(0, &[access])?;
+        let Some(&got) = outcomes.first() else {
+            return Err(MachineError::UnexpectedExit {
+                exit: "no outcome".to_owned(),
+            });
+        };
+        if matches!(
+            got,
+            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_)
+        ) {
+            self.was_used(&access);
+        }
+        let made = Made::new(&access, region_at(access.va), expected, got);
+        self.steps.push(Step::Access(Made { note, ..made }));
+        Ok(())
+    }
+
+    /// The processor has marked the page of an access.
+    fn was_used(&mut self, access: &Access) {
+        if let Some((at, page)) = self.expected.range_mut(..=access.va).next_back()
+            && access.va - at < page.size.bytes()
+        {
+            page.prop.accessed = true;
+            page.prop.dirty |= access.kind == Kind::Store;
+        }
+    }
+
+    /// The tree of tables, as the words have it.
+    pub fn read_tables(&self) -> (Table, Vec<String>) {
+        tree::read(self.memory(), self.table.root(), self.machine.levels())
+    }
+
+    /// Shows the tables, and checks that they are those that are held.
+    pub fn show_tables(&mut self) {
+        let (root, problems) = self.read_tables();
+        let tables = root.tables();
+        let ok = problems.is_empty();
+        self.steps.push(Step::Tables(Tables { root, problems, ok }));
+        let held = self.frames_held();
+        self.check(
+            "table frames held, all of which the root leads to",
+            tables,
+            held,
+        );
+    }
+
+    /// Shows the address space, and checks that it is what was asked for.
+    pub fn show_space(&mut self) {
+        let (root, _) = self.read_tables();
+        let pages = root.pages();
+        let same = |(va, page): &(u64, Mapping)| {
+            let expected = self.expected.get(va).map(|page| Answer::Page(Page(*page)));
+            let answer = VirtAddr::new(*va).and_then(|va| self.table.query(va));
+            expected.is_some_and(|expected| expected.allows(&Answer::Page(Page(*page))))
+                && answer == Ok(*page)
+        };
+        let ok = pages.len() == self.expected.len() && pages.iter().all(same);
+        let mut runs: Vec<(Run, (u64, Mapping))> = Vec::new();
+        for (va, page) in pages {
+            let end = Hex(va.saturating_add(page.size.bytes() - 1));
+            match runs.last_mut() {
+                Some((run, last)) if tree::follows(*last, (va, page)) => {
+                    (run.end, run.pages, *last) = (end, run.pages + 1, (va, page));
+                }
+                _ => {
+                    let (first, region) = (Page(page), region_at(va));
+                    let run = Run {
+                        start: Hex(va),
+                        end,
+                        pages: 1,
+                        first,
+                        region,
+                    };
+                    runs.push((run, (va, page)));
+                }
+            }
+        }
+        let runs = runs.into_iter().map(|(run, _)| run).collect();
+        self.steps.push(Step::Space(Space { runs, ok }));
+    }
+
+    /// The word at a physical address has to be this.
+    pub fn check_word(&mut self, frame: u64, expected: u64) {
+        let got = self.memory().load(PhysAddr::new(frame));
+        let what = format!("the word at physical address {frame:#x}");
+        self.check(what, Hex(expected), Hex(got));
+    }
+}
+
+/// What is owed after a change.
+type Owed = Option<Flush<Memory, X86_64>>;
+
+fn done(answer: Result<(), Error>) -> Answer {
+    answer.map_or_else(refused, |()| Answer::Done)
+}
+
+fn refused(error: Error) -> Answer {
+    Answer::Error(Refusal(error))
+}
+
+fn split(answer: Result<(Mapping, Owed), Error>) -> (Answer, Owed) {
+    match answer {
+        Ok((page, owed)) => (Answer::Page(Page(page)), owed),
+        Err(error) => (refused(error), None),
+    }
+}

@@ -1,0 +1,39 @@
+//! The conformance suite as a command.
+
+mod common;
+
+use common::{portolan, stderr, stdout};
+use serde_json::Value;
+
+#[test]
+fn a_quick_selection_runs_in_software() {
+    let output = portolan(&["conformance", "--machine", "soft", "--seed", "5"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    assert!(text.contains("software, 5 levels"));
+    assert!(text.contains("user store: #PF 0x7 (P|W|U) rights"));
+    assert!(text.ends_with("conformance: everything is as it has to be\n"));
+}
+
+#[test]
+fn the_document_has_the_counts_of_a_guest_or_there_is_none() {
+    let output = portolan(&["conformance", "--machine", "kvm", "--json"]);
+    if output.status.code() == Some(3) {
+        assert!(stderr(&output).starts_with("portolan: no such machine here: /dev/kvm"));
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["ok"], true);
+    assert_eq!(document["seed"], 1);
+    let parts = document["parts"].as_array().unwrap();
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        assert_eq!(part["failure"], Value::Null);
+        assert!(
+            part["accesses"]
+                .as_array()
+                .is_some_and(|counts| !counts.is_empty())
+        );
+    }
+}
