@@ -1,7 +1,7 @@
 //! Addresses, page sizes and ranges.
 
 use crate::arch::PagingMode;
-use crate::error::Error;
+use crate::error::{Bytes, Error};
 use core::marker::PhantomData;
 use vstd::prelude::*;
 
@@ -383,11 +383,18 @@ impl<A: PagingMode> core::fmt::Debug for VirtRange<A> {
 
 impl core::fmt::Display for PageSize {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let bytes = self.bytes();
-        match bytes {
-            0x4000_0000.. => write!(f, "{} GiB", bytes >> 30),
-            0x10_0000.. => write!(f, "{} MiB", bytes >> 20),
-            _ => write!(f, "{} KiB", bytes >> 10),
-        }
+        Bytes(self.bytes()).fmt(f)
+    }
+}
+
+impl core::fmt::Display for PhysAddr {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:#x}", self.0)
+    }
+}
+
+impl<A: PagingMode> core::fmt::Display for VirtAddr<A> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{:#x}", self.raw)
     }
 }

@@ -84,26 +84,77 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Where: the first address that the error is about.
+    #[must_use]
+    pub const fn addr(&self) -> u64 {
+        match *self {
+            Error::NotAligned { addr, .. } => addr,
+            Error::NotCanonical { addr, .. } => addr,
+            Error::PastEnd { addr, .. } => addr,
+            Error::UnsupportedSize { addr, .. } => addr,
+            Error::UnsupportedProperty { addr, .. } => addr,
+            Error::AlreadyMapped { addr, .. } => addr,
+            Error::CoveredByHugePage { addr, .. } => addr,
+            Error::NotMapped { addr, .. } => addr,
+            Error::NoMemory { addr, .. } => addr,
+            Error::PhysTooWide { addr, .. } => addr,
+        }
+    }
+
+    /// How many bytes the error is about; 0 if it is about an address alone.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        match *self {
+            Error::NotAligned { size, .. } => size,
+            Error::NotCanonical { size, .. } => size,
+            Error::PastEnd { size, .. } => size,
+            Error::UnsupportedSize { size, .. } => size,
+            Error::UnsupportedProperty { size, .. } => size,
+            Error::AlreadyMapped { size, .. } => size,
+            Error::CoveredByHugePage { size, .. } => size,
+            Error::NotMapped { size, .. } => size,
+            Error::NoMemory { size, .. } => size,
+            Error::PhysTooWide { size, .. } => size,
+        }
+    }
+}
+
 } // verus!
 
 impl core::fmt::Display for Error {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let (what, addr, size) = match *self {
-            Self::NotAligned { addr, size } => ("not aligned", addr, size),
-            Self::NotCanonical { addr, size } => ("not canonical", addr, size),
-            Self::PastEnd { addr, size } => ("past the end of the address space", addr, size),
-            Self::UnsupportedSize { addr, size } => ("no page of this size", addr, size),
-            Self::UnsupportedProperty { addr, size } => {
-                ("properties that no entry can express", addr, size)
-            }
-            Self::AlreadyMapped { addr, size } => ("already mapped", addr, size),
-            Self::CoveredByHugePage { addr, size } => ("covered by a huge page", addr, size),
-            Self::NotMapped { addr, size } => ("not mapped", addr, size),
-            Self::NoMemory { addr, size } => ("no memory for a table", addr, size),
-            Self::PhysTooWide { addr, size } => ("physical address too wide", addr, size),
+        let what = match self {
+            Self::NotAligned { .. } => "not aligned",
+            Self::NotCanonical { .. } => "not canonical",
+            Self::PastEnd { .. } => "past the end of the address space",
+            Self::UnsupportedSize { .. } => "no page of this size",
+            Self::UnsupportedProperty { .. } => "properties that no entry can express",
+            Self::AlreadyMapped { .. } => "already mapped",
+            Self::CoveredByHugePage { .. } => "covered by a huge page",
+            Self::NotMapped { .. } => "not mapped",
+            Self::NoMemory { .. } => "no memory for a table",
+            Self::PhysTooWide { .. } => "physical address too wide",
         };
-        write!(f, "{what}: {size:#x} bytes at {addr:#x}")
+        match self.size() {
+            0 => write!(f, "{what}: {:#x}", self.addr()),
+            size => write!(f, "{what}: {} at {:#x}", Bytes(size), self.addr()),
+        }
     }
 }
 
 impl core::error::Error for Error {}
+
+/// A length as people say it: in the largest unit that divides it.
+pub(crate) struct Bytes(pub(crate) u64);
+
+impl core::fmt::Display for Bytes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0.trailing_zeros() {
+            30.. => write!(f, "{} GiB", self.0 >> 30),
+            20.. => write!(f, "{} MiB", self.0 >> 20),
+            10.. => write!(f, "{} KiB", self.0 >> 10),
+            _ => write!(f, "{:#x} bytes", self.0),
+        }
+    }
+}

@@ -177,3 +177,38 @@ impl Mapping {
 }
 
 } // verus!
+
+impl core::fmt::Display for CachePolicy {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::WriteBack => "write-back",
+            Self::WriteThrough => "write-through",
+            Self::UncacheableMinus => "uncacheable-minus",
+            Self::Uncacheable => "uncacheable",
+            Self::WriteCombining => "write-combining",
+            Self::WriteProtected => "write-protected",
+        })
+    }
+}
+
+/// As `rw- user`: what is allowed, to whom, and what is out of the ordinary.
+impl core::fmt::Display for PageProperty {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let mark = |allowed: bool, letter: char| if allowed { letter } else { '-' };
+        write!(
+            f,
+            "{}{}{} {}",
+            mark(self.read, 'r'),
+            mark(self.write, 'w'),
+            mark(self.execute, 'x'),
+            if self.user { "user" } else { "kernel" }
+        )?;
+        if self.global {
+            f.write_str(" global")?;
+        }
+        if self.cache != CachePolicy::WriteBack {
+            write!(f, " {}", self.cache)?;
+        }
+        Ok(())
+    }
+}

@@ -2,7 +2,7 @@
 
 use portolan::{
     Error, Invalidate, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, Tracking,
-    VirtAddr, X86_64,
+    VirtAddr, VirtRange, X86_64,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -161,4 +161,36 @@ fn dropping_frees_every_table() {
     }
     drop(table);
     assert_eq!(heap.tables.borrow().len(), 0);
+}
+
+#[test]
+fn errors_and_properties_read_well() {
+    let covered = Error::CoveredByHugePage {
+        addr: 0x20_0000,
+        size: 0x20_0000,
+    };
+    assert_eq!(
+        covered.to_string(),
+        "covered by a huge page: 2 MiB at 0x200000"
+    );
+    assert_eq!((covered.addr(), covered.size()), (0x20_0000, 0x20_0000));
+    let hole = VirtAddr::<X86_64>::new(1 << 47).unwrap_err();
+    assert_eq!(hole.to_string(), "not canonical: 0x800000000000");
+    assert_eq!(PageProperty::USER_RW.to_string(), "rw- user");
+}
+
+#[test]
+fn ranges_stay_in_one_half() {
+    let start = VirtAddr::<X86_64>::new(0x7fff_ffff_f000).unwrap();
+    let range = VirtRange::new(start, 0x1000).unwrap();
+    assert!(range.contains(start) && range.is_aligned(PageSize::Size4K) && !range.is_empty());
+    let past = Error::PastEnd {
+        addr: 0x7fff_ffff_f000,
+        size: 0x1001,
+    };
+    assert_eq!(VirtRange::new(start, 0x1001).unwrap_err(), past);
+    assert!(VirtRange::new(start, u64::MAX).is_err());
+    let last = VirtAddr::<X86_64>::new(0xffff_ffff_ffff_f000).unwrap();
+    assert!(VirtRange::new(last, 0x1000).is_ok());
+    assert!(VirtRange::new(last, 0x1001).is_err());
 }
