@@ -1,0 +1,130 @@
+//! Not a module of this program: the assumptions, used. See `smoke.rs`.
+
+use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::arch::x86_64::X86_64;
+use crate::hw::memory::{Frames, TableMemory, TablePerm};
+use crate::hw::mmu::{Memory, Mmu, Rights, walk};
+use crate::prop::PageProperty;
+use crate::table::PageTable;
+use vstd::arithmetic::power2::pow2;
+use vstd::prelude::*;
+
+verus! {
+
+/// Every function of `Frames`, in a row: the contracts that stand for the kernel's memory.
+fn group_frames<M: TableMemory, A: PagingMode>(memory: M, current: u64, new: u64) {
+    let geometry = A::geometry();
+    let index = geometry.index(0, 1);
+    let mut frames = Frames::new(memory);
+    let bits = frames.address_bits();
+    proof {
+        A::lemma_zero(bits, 1);
+        A::lemma_settled(bits, 1, 0);
+    }
+    if let Some((table, perm)) = frames.alloc::<A>(Ghost(1nat)) {
+        if let Some((other, spare)) = frames.alloc::<A>(Ghost(1nat)) {
+            let tracked mut perm = perm.get();
+            let before = frames.read::<A>(table, index, Tracked(&perm));
+            frames.write::<A>(table, index, current, Tracked(&mut perm));
+            let between = frames.read::<A>(table, index, Tracked(&perm));
+            let exchanged = frames.compare_exchange::<A>(table, index, current, new, Tracked(&mut perm));
+            let after = frames.read::<A>(table, index, Tracked(&perm));
+            let mut apart = frames.detach(Ghost(Set::empty().insert(other)));
+            let same = apart.address_bits();
+            apart.free::<A>(other, spare);
+            frames.free::<A>(table, Tracked(perm));
+            assert(frames.held() =~= Set::<PhysAddr>::empty());
+            assert(CLAIM);
+        }
+    }
+}
+
+/// The names without a definition, of values from nowhere.
+proof fn group_names<M: TableMemory>(p: TablePerm, q: TablePerm, f: Frames<M>, g: Frames<M>)
+    requires
+        p.addr() != q.addr() || p.level() != q.level() || p.words() != q.words(),
+        p.words().len() == 512,
+        f.held().contains(p.addr()),
+        f.held() != g.held(),
+        f.phys_bits() == 52,
+        g.phys_bits() == 36,
+{
+    assert(p != q);
+    assert(f != g);
+    assert(CLAIM);
+}
+
+/// What a paging mode promises, for any mode: its own modules prove it for each.
+proof fn group_modes<A: PagingMode>(word: u64, now: u64, prop: PageProperty)
+    requires
+        A::geo().wf(),
+        A::wf(48, 1, word),
+        A::may_become(1, word, now),
+        now != word,
+        A::entry(1, word) is Page,
+{
+    A::lemma_page_size(1);
+    A::lemma_wf(48, 1, word);
+    A::lemma_zero(48, 1);
+    A::lemma_step(48, 1, word, now);
+    A::lemma_progress(1, word, now);
+    A::lemma_supports(prop, true, true);
+    assert(CLAIM);
+}
+
+/// The definitions of the x86_64 walk, on words of every kind.
+proof fn group_walk(memory: Memory, va: u64, word: u64, now: u64)
+    requires
+        X86_64::canonical(va),
+        X86_64::may_become(1, word, now),
+        X86_64::step(48, 4, memory(0x1000)) is Table,
+        X86_64::step(48, 1, word) is Page,
+        !(walk::<X86_64>(memory, 48, PhysAddr(0x1000), va) is NonCanonical),
+{
+    assert(X86_64::step(48, 1, 0) is NotPresent) by {
+        assert(0u64 & (1u64 << 0) == 0) by (bit_vector);
+    }
+    assert(Rights::all().and(Rights::all()) == Rights::all());
+    assert(CLAIM);
+}
+
+/// The operations of a page table in a row: the contracts and invariants that follow from the assumptions.
+fn group_operations<M: TableMemory, A: PagingMode, B: AccessBits>(memory: M, va: VirtAddr<A>, prop: PageProperty) {
+    if let Ok(mut table) = PageTable::<M, A, B>::new(memory) {
+        if let Ok(()) = table.map(va, PhysAddr(0x20_0000), PageSize::Size4K, prop) {
+            if let Ok(found) = table.query(va) {
+                if let Ok((before, changed)) = table.protect(va, PageSize::Size4K, prop) {
+                    if let Ok((last, gone)) = table.unmap(va, PageSize::Size4K) {
+                        assert(CLAIM);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What vstd assumes of the collections and of powers of two.
+proof fn group_vstd(s: Seq<u64>, m: Map<int, u64>, i: IMap<int, u64>, t: Set<int>, k: int)
+    requires
+        s.len() == 3,
+        m.contains_key(k),
+        t.contains(k),
+{
+    vstd::arithmetic::power2::lemma_pow2_pos(12);
+    vstd::arithmetic::power2::lemma2_to64();
+    vstd::bits::lemma_u64_pow2_no_overflow(12);
+    assert(s.update(1, 7)[1] == 7);
+    assert(s.push(7).drop_last() =~= s);
+    assert(Seq::new(3, |j: int| s[j]) =~= s);
+    assert(m.insert(k, 7).remove(k) =~= m.remove(k));
+    assert(m.insert(k, 7).dom() =~= m.dom());
+    assert(i.insert(k, 7)[k] == 7);
+    assert(t.insert(k) =~= t);
+    assert(!t.remove(k).contains(k));
+    assert(pow2(12) == 4096);
+    assert(CLAIM);
+}
+
+} // verus!
