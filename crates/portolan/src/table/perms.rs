@@ -109,6 +109,7 @@ pub(crate) proof fn lemma_tables_insert(perms: Perms, n: NodeId, perm: TablePerm
 
     let more = perms.insert(n, perm);
     assert forall|a: PhysAddr|
+        #![auto]
         tables(more).contains(a) == tables(perms).insert(perm.addr()).contains(a) by {
         if exists|m: NodeId| #[trigger] perms.contains_key(m) && perms[m].addr() == a {
             let m = choose|m: NodeId| #[trigger] perms.contains_key(m) && perms[m].addr() == a;
@@ -162,6 +163,7 @@ pub(crate) proof fn lemma_tables_union(all: Perms, p: Perms, q: Perms)
     broadcast use lemma_tables;
 
     assert forall|a: PhysAddr|
+        #![auto]
         tables(all).contains(a) == tables(p).union(tables(q)).contains(a) by {
         if tables(all).contains(a) {
             let n = choose|n: NodeId| #[trigger] all.contains_key(n) && all[n].addr() == a;

@@ -138,8 +138,8 @@ impl<A: PagingMode> Chain<A> {
         );
         assert(!was.perms@.contains_key(n));
         lemma_tables_insert(was.perms@, n, self.perms@[n]);
-        assert forall|m: NodeId| was.perms@.contains_key(m) implies self.perms@[m] == was.perms@[m]
-            && held.contains(was.perms@[m].addr()) by {
+        assert forall|m: NodeId| #![auto] was.perms@.contains_key(m) implies self.perms@[m]
+            == was.perms@[m] && held.contains(was.perms@[m].addr()) by {
             assert(tables(was.perms@).contains(was.perms@[m].addr()));
         }
         assert(perms_ok::<A>(self.perms@, phys_bits));
@@ -254,8 +254,8 @@ impl<A: PagingMode> Chain<A> {
         assert(left.contains_key(n));
         A::geo().lemma_bounds(self.offset as int, level);
         let rest = left.remove(n);
-        assert forall|m: NodeId| left.contains_key(m) implies self.perms@.contains_key(m) && left[m]
-            == self.perms@[m] by {}
+        assert forall|m: NodeId| #![auto] left.contains_key(m) implies self.perms@.contains_key(m)
+            && left[m] == self.perms@[m] by {}
         lemma_tables_remove(left, n);
         assert(tables(self.perms@).contains(table));
         assert(held.remove(table) =~= before.difference(

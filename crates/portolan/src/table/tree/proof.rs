@@ -103,7 +103,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(self.perms@.dom() =~= old.perms@.dom());
         // the words are the model's entries
         let put = was.put(n, i, e);
-        assert forall|m: NodeId| self.perms@.contains_key(m) implies self.model().nodes[m]
+        assert forall|m: NodeId| #![auto] self.perms@.contains_key(m) implies self.model().nodes[m]
             == put.nodes[m] by {
             if m == n {
                 assert(node::<A>(self.perms@[n]).entries =~= node::<A>(
@@ -371,7 +371,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let n = home(A::geo(), va, slot.level as nat);
         let path = old.path(va, lo, hi);
         old.lemma_slot(va, slot);
-        assert forall|m: NodeId| old.perms@.contains_key(m) implies path.contains(m)
+        assert forall|m: NodeId| #![auto] old.perms@.contains_key(m) implies path.contains(m)
             == old.model().on_path(va, lo, hi, m) by {
             assert(old.perms@.dom().contains(m));
         }
@@ -614,8 +614,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_tables_empty();
         assert(Map::<NodeId, TablePerm>::empty().insert(root, self.perms@[root]).dom()
             =~= Set::empty().insert(root));
-        assert forall|n: NodeId| self.perms@.contains_key(n) implies n == root && m.nodes[n]
-            == node::<A>(self.perms@[n]) by {}
+        assert forall|n: NodeId| #![auto] self.perms@.contains_key(n) implies n == root
+            && m.nodes[n] == node::<A>(self.perms@[n]) by {}
         assert(m.root() == root);
         assert(m.nodes.contains_key(root));
         assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
