@@ -35,7 +35,7 @@ pub struct Receipt {
 impl Receipt {
     /// The record that this program was built with.
     pub fn embedded() -> Self {
-        Self::read(include_str!(concat!(env!("OUT_DIR"), "/receipt.toml")))
+        Self::read(include_str!("../../../proofs/receipt.toml"))
     }
 
     /// What `text` says. Fields that are missing, or are something else, are left out.
