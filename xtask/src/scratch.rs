@@ -3,6 +3,7 @@
 use crate::project::{CRATE, PACKAGE, Project, SOURCES};
 use crate::prover::{Job, Outcome, Verus};
 use anyhow::{Context, Result, ensure};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
@@ -10,6 +11,8 @@ use walkdir::WalkDir;
 pub struct Scratch {
     project: Project,
     target: PathBuf,
+    /// Held as long as the copy is used.
+    _lock: File,
 }
 
 /// What the prover makes of a copy.
@@ -26,8 +29,13 @@ pub enum Verdict {
 }
 
 impl Scratch {
-    /// A fresh copy in `folder`. What has been built of its dependencies there before is used again.
+    /// A fresh copy in `folder`; waits until no other program uses the one there. What has been built of its
+    /// dependencies there before is used again.
     pub fn new(project: &Project, folder: &Path) -> Result<Scratch> {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("can't make {}", folder.display()))?;
+        let lock = File::create(folder.join("lock")).context("can't make a lock")?;
+        lock.lock().context("can't take the lock of the copy")?;
         let root = folder.join("work");
         if root.exists() {
             std::fs::remove_dir_all(&root)
@@ -56,6 +64,7 @@ impl Scratch {
         Ok(Scratch {
             project: copy,
             target: folder.join("build"),
+            _lock: lock,
         })
     }
 

@@ -171,7 +171,7 @@ impl<M: TableMemory> Frames<M> {
         no_unwind
     {
         let table = self.memory.alloc_zeroed(A::geometry().table_bytes())?;
-        Some((table, Tracked::assume_new()))
+        Some((table, Tracked(TablePerm { _private: core::marker::PhantomData })))
     }
 
     /// Takes a frame back.
