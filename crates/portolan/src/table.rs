@@ -29,7 +29,6 @@ use crate::hw::TableMemory;
 use crate::prop::{Mapping, PageProperty};
 #[cfg(verus_only)]
 use crate::spec::request;
-#[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use descend::Descent;
 use map::Obstacle;
@@ -152,8 +151,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 proof {
                     old(self).owned.tree.lemma_in_the_way(va, level as nat, found, size);
                 }
-                let (addr, size) = self.cover(va, found, Ghost(level));
-                Err(Error::AlreadyMapped { addr, size })
+                Err(self.in_the_way(Ghost(old(self)@), va, size, found, Ghost(level)))
             },
         }
     }
@@ -361,6 +359,32 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
             _ => Err(Error::NotMapped { addr: va.as_u64(), size: size.bytes() }),
         }
+    }
+
+    /// The error for what is mapped at level `found`, where a page of `size` was to be.
+    #[inline]
+    fn in_the_way(
+        &self,
+        Ghost(space): Ghost<AddressSpace>,
+        va: VirtAddr<A>,
+        size: PageSize,
+        found: u8,
+        Ghost(level): Ghost<u8>,
+    ) -> (r: Error)
+        requires
+            is_level(va, level as nat, size),
+            level <= found <= A::geo().levels,
+            va.raw() as int % size.bytes() as int == 0,
+            if found > level {
+                space.lookup(va@) matches Some(m) && m.size.bytes() == A::geo().span(found as nat)
+            } else {
+                !request::is_covered(space, va, size)
+            },
+        ensures
+            request::is_in_the_way(space, va, size, r),
+    {
+        let (addr, size) = self.cover(va, found, Ghost(level));
+        Error::AlreadyMapped { addr, size }
     }
 
     /// The part of the address space that the entry of level `found` for `va` covers.

@@ -74,6 +74,20 @@ pub open spec fn names_cover<A: PagingMode>(
     &&& at == va.raw() - va.raw() as int % bytes as int
 }
 
+/// `e` says what is in the way of a page: a larger one that covers it, or something in its own place.
+pub open spec fn is_in_the_way<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    e matches Error::AlreadyMapped { addr, size: s } && if is_covered(space, va, size) {
+        names_cover(space, va, size, addr, s)
+    } else {
+        addr == va.raw() && s == size.bytes()
+    }
+}
+
 /// `e` is the answer to a request to map that is not done.
 pub open spec fn is_map_error<A: PagingMode>(
     space: AddressSpace,
@@ -89,11 +103,7 @@ pub open spec fn is_map_error<A: PagingMode>(
     if check_map(phys_bits, va, frame, size, prop) is Some {
         check_map(phys_bits, va, frame, size, prop) == Some(e)
     } else if space.overlaps(va@, bytes as int) {
-        e matches Error::AlreadyMapped { addr, size: s } && if is_covered(space, va, size) {
-            names_cover(space, va, size, addr, s)
-        } else {
-            addr == here && s == bytes
-        }
+        is_in_the_way(space, va, size, e)
     } else {
         e == (Error::NoMemory { addr: here, size: bytes })
     }
