@@ -151,7 +151,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 proof {
                     old(self).owned.tree.lemma_in_the_way(va, level as nat, found, size);
                 }
-                Err(self.in_the_way(Ghost(old(self)@), va, size, found, Ghost(level)))
+                Err(self.in_the_way(Ghost(old(self)@), va, Ghost(size), found, Ghost(level)))
             },
         }
     }
@@ -367,7 +367,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         &self,
         Ghost(space): Ghost<AddressSpace>,
         va: VirtAddr<A>,
-        size: PageSize,
+        Ghost(size): Ghost<PageSize>,
         found: u8,
         Ghost(level): Ghost<u8>,
     ) -> (r: Error)
