@@ -2,6 +2,7 @@
 
 use crate::addr::{PageSize, VirtAddr};
 use crate::arch::PagingMode;
+use crate::hw::memory::{Flushed, invalidate, trust_flushed};
 use crate::hw::{Invalidate, TableMemory};
 use crate::table::unmap::Owed;
 use vstd::prelude::*;
@@ -98,8 +99,8 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// Tells the processors, then gives back the tables that became empty.
     #[inline]
     pub fn pay<T: Invalidate<A>>(self, tlb: &T) {
-        tlb.invalidate(self.addr, self.size);
-        self.settle();
+        let flushed = invalidate(tlb, self.addr, self.size);
+        self.settle(flushed);
     }
 
     /// Gives back the tables that became empty, for a caller that has told the processors itself.
@@ -108,11 +109,15 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// No processor holds a translation, or a cached entry of an upper table, that serves an address of the page.
     #[inline]
     pub unsafe fn assume_flushed(self) {
-        self.settle();
+        let flushed = trust_flushed(self.addr, self.size);
+        self.settle(flushed);
     }
 
     #[inline]
-    fn settle(self) {
+    fn settle(self, Tracked(flushed): Tracked<Flushed<A>>)
+        requires
+            flushed.page() == self.page(),
+    {
         proof {
             use_type_invariant(&self);
         }

@@ -311,4 +311,50 @@ impl<M: TableMemory> Frames<M> {
     }
 }
 
+/// That no processor holds anything stale of a page: made by invalidation, needed to give tables back.
+#[verifier::external_body]
+#[verifier::reject_recursive_types(A)]
+pub(crate) tracked struct Flushed<A: PagingMode> {
+    _private: core::marker::PhantomData<A>,
+}
+
+impl<A: PagingMode> Flushed<A> {
+    /// Which page.
+    pub uninterp spec fn page(&self) -> (VirtAddr<A>, PageSize);
+}
+
+/// Tells the processors of the page of `size` at `addr`.
+/// Trusted because the machine promises it ([`Invalidate`]).
+///
+/// Exercised by `controls::a_suite_that_pays_no_flush_meets_stale_translations`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(
+    tlb: &T,
+    addr: VirtAddr<A>,
+    size: PageSize,
+) -> (r: Tracked<Flushed<A>>)
+    ensures
+        r@.page() == (addr, size),
+{
+    tlb.invalidate(addr, size);
+    Tracked(Flushed { _private: core::marker::PhantomData })
+}
+
+/// The caller has told the processors of the page of `size` at `addr` itself.
+/// Trusted because only `Flush::assume_flushed` calls it, whose caller promises it by `unsafe`.
+///
+/// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn trust_flushed<A: PagingMode>(addr: VirtAddr<A>, size: PageSize) -> (r: Tracked<
+    Flushed<A>,
+>)
+    ensures
+        r@.page() == (addr, size),
+{
+    let _ = (addr, size);
+    Tracked(Flushed { _private: core::marker::PhantomData })
+}
+
 } // verus!
