@@ -1,9 +1,9 @@
 //! The abstract address space: what a page table means, with nothing of how it is stored.
 
 #[cfg(verus_only)]
-use crate::arch::entry::rights;
+use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
-use crate::hw::mmu::{Mmu, Walk};
+use crate::hw::mmu::Walk;
 use crate::prop::Mapping;
 #[cfg(verus_only)]
 use crate::prop::PageProperty;
@@ -86,21 +86,21 @@ impl AddressSpace {
 }
 
 /// What the walk of a mapped address answers.
-pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
+pub open spec fn page_walk<A: EntryFormat>(m: Mapping, offset: int) -> Walk {
     Walk::Page {
         phys: m.frame.0 + offset,
-        rights: rights(m.prop),
+        rights: A::rights(m.prop),
         global: m.prop.global,
         cache: m.prop.cache,
     }
 }
 
 /// What an address space says of a virtual address, as hardware would.
-pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
+pub open spec fn translation<A: EntryFormat>(space: AddressSpace, va: u64) -> Walk {
     if A::canonical(va) {
         let at = va as int % A::geo().limit();
         match space.lookup(at) {
-            Some(m) => page_walk(m, at % m.size.bytes() as int),
+            Some(m) => page_walk::<A>(m, at % m.size.bytes() as int),
             None => Walk::NotPresent,
         }
     } else {

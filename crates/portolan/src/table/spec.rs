@@ -21,7 +21,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         self.owned.tree.space()
     }
 
-    /// How many bits the machine's physical addresses have, at most 52.
+    /// How many bits the machine's physical addresses have, at most as many as an entry can hold.
     pub open(crate) spec fn phys_bits(self) -> u64 {
         self.owned.tree.phys_bits()
     }
