@@ -63,6 +63,28 @@ impl AddressSpace {
             self.pages.contains_key(va) ==> self.pages[va].may_become(now.pages[va])
     }
 
+    /// Where the byte at `va` lies, and what may be done there.
+    pub open spec fn translate(self, va: int) -> Option<(int, PageProperty)> {
+        match self.lookup(va) {
+            Some(m) => Some((m.frame.0 + (va - self.base(va)), m.prop)),
+            None => None,
+        }
+    }
+
+    /// At `va`, `now` is as this, but for accessed and dirty bits that hardware may have set.
+    pub open spec fn agrees(self, now: Self, va: int) -> bool {
+        match (self.translate(va), now.translate(va)) {
+            (Some(was), Some(is)) => was.0 == is.0 && was.1.may_become(is.1),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// At each address `mid` is as this, but for bits that hardware may have set, or as `new`: never a third.
+    pub open spec fn passes(self, mid: Self, new: Self) -> bool {
+        forall|va: int| #[trigger] self.agrees(mid, va) || new.agrees(mid, va)
+    }
+
     /// One more page.
     pub open spec fn map(
         self,
@@ -77,6 +99,79 @@ impl AddressSpace {
     /// One page less.
     pub open spec fn unmap(self, va: int) -> Self {
         AddressSpace { pages: self.pages.remove(va) }
+    }
+
+    /// Whether `va` is where one of the pages of `part` starts that a page of `whole` at `base` can be divided into.
+    pub open spec fn is_part(base: int, whole: PageSize, part: PageSize, va: int) -> bool {
+        base <= va < base + whole.bytes() && (va - base) % part.bytes() as int == 0
+    }
+
+    /// The page at `base` as smaller pages of `part`.
+    pub open spec fn split(self, base: int, part: PageSize) -> Self {
+        let whole = self.pages[base];
+        AddressSpace {
+            pages: IMap::new(
+                |va: int|
+                    self.pages.contains_key(va) && va != base || Self::is_part(
+                        base,
+                        whole.size,
+                        part,
+                        va,
+                    ),
+                |va: int|
+                    if Self::is_part(base, whole.size, part, va) {
+                        Mapping {
+                            frame: PhysAddr((whole.frame.0 + (va - base)) as u64),
+                            size: part,
+                            prop: whole.prop,
+                        }
+                    } else {
+                        self.pages[va]
+                    },
+            ),
+        }
+    }
+
+    /// No page starts from `lo` to below `hi`.
+    pub open spec fn unmap_range(self, lo: int, hi: int) -> Self {
+        AddressSpace {
+            pages: IMap::new(
+                |va: int| self.pages.contains_key(va) && !(lo <= va < hi),
+                |va: int| self.pages[va],
+            ),
+        }
+    }
+
+    /// Whether a page lies partly in `lo..hi` and partly outside.
+    pub open spec fn is_cut(self, lo: int, hi: int) -> bool {
+        exists|base: int| #[trigger]
+            self.pages.contains_key(base) && base < hi && lo < base + self.pages[base].size.bytes()
+                && !(lo <= base && base + self.pages[base].size.bytes() <= hi)
+    }
+
+    /// `now` is this with the properties `prop` for all pages that start from `lo` to below `hi`; accessed and dirty bits
+    /// that were set stay set.
+    pub open spec fn may_protect_range(
+        self,
+        lo: int,
+        hi: int,
+        prop: PageProperty,
+        now: Self,
+    ) -> bool {
+        &&& now.pages.dom() == self.pages.dom()
+        &&& forall|va: int| #[trigger]
+            self.pages.contains_key(va) ==> {
+                let (was, is) = (self.pages[va], now.pages[va]);
+                if lo <= va < hi {
+                    exists|seen: PageProperty| #[trigger]
+                        was.prop.may_become(seen) && is == Mapping {
+                            prop: prop.keeping(seen),
+                            ..was
+                        }
+                } else {
+                    is == was
+                }
+            }
     }
 
     /// The page at `va` with other properties.
