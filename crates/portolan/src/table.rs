@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod descend;
+pub(crate) mod fill;
 pub(crate) mod map;
 pub(crate) mod model;
 #[cfg(verus_only)]

@@ -251,7 +251,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).linked(),
             va < A::geo().limit(),
             old(self).is_stop(va as int, stop),
-            used <= A::geo().entries(stop.level as nat),
+            A::counts() && stop.level < A::geo().levels ==> used <= A::geo().entries(
+                stop.level as nat,
+            ),
         ensures
             final(self).noted_from(*old(self), va as int, stop.level as nat, used),
         no_unwind
