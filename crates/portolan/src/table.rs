@@ -7,6 +7,7 @@ pub(crate) mod map;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;
+pub(crate) mod plan;
 #[cfg(verus_only)]
 pub(crate) mod proof;
 pub(crate) mod protect;

@@ -223,7 +223,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// Whether entry `index` of the table at `stop` is in use.
     #[inline(always)]
-    fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
+    pub(super) fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
         requires
             self.inv(),
             self.is_stop(va, stop),

@@ -404,6 +404,21 @@ impl Geometry {
         }
     }
 
+    /// A multiple of what a table covers is one of what the tables below cover.
+    pub(crate) proof fn lemma_multiple_cover(self, x: int, l: nat, m: nat)
+        requires
+            self.wf(),
+            1 <= l <= m <= self.levels,
+            x % self.cover(m) == 0,
+        ensures
+            x % self.cover(l) == 0,
+    {
+        if l < m {
+            self.lemma_span(l);
+            self.lemma_multiple_below(x, l + 1, m);
+        }
+    }
+
     /// Addresses of one table share those above.
     pub(crate) proof fn lemma_same_base(self, x: int, y: int, l: nat, m: nat)
         requires

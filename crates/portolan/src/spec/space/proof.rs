@@ -73,38 +73,97 @@ impl AddressSpace {
     {
     }
 
-    /// What passed between `self` and `mid` passes between `self` and `mid` with one more page where there was none.
-    pub(crate) proof fn lemma_passes_map(
-        self,
-        mid: Self,
-        s: Self,
-        va: int,
-        frame: PhysAddr,
-        size: PageSize,
-        prop: PageProperty,
-    )
+    /// From `mid` to `new` only addresses change that were in `mid` as in this.
+    #[verifier::opaque]
+    pub(crate) open spec fn goes_on(self, mid: Self, new: Self) -> bool {
+        forall|va: int| #[trigger]
+            mid.translate(va) == new.translate(va) || mid.translate(va) == self.translate(va)
+    }
+
+    /// What passed between this and `mid` passes between this and `new`.
+    pub(crate) proof fn lemma_passes_on(self, mid: Self, new: Self, s: Self)
         requires
+            self.goes_on(mid, new),
             self.passes(s, mid),
-            mid.is_apart(),
-            mid.map(va, frame, size, prop).is_apart(),
-            forall|at: int|
-                va <= at < va + size.bytes() ==> #[trigger] self.translate(at) is None
-                    && mid.translate(at) is None,
         ensures
-            self.passes(s, mid.map(va, frame, size, prop)),
+            self.passes(s, new),
     {
-        let new = mid.map(va, frame, size, prop);
-        if mid.pages.contains_key(va) {
-            assert(mid.covers(va, va));
-            mid.lemma_covered(va, va);
-            assert(self.translate(va) is None);
+        reveal(AddressSpace::goes_on);
+        assert forall|va: int| #[trigger] self.agrees(s, va) || new.agrees(s, va) by {
+            assert(mid.translate(va) == new.translate(va) || mid.translate(va) == self.translate(
+                va,
+            ));
+            assert(self.agrees(s, va) || mid.agrees(s, va));
         }
-        assert forall|at: int| #[trigger] self.agrees(s, at) || new.agrees(s, at) by {
-            mid.lemma_map_at(va, frame, size, prop, at);
-            if va <= at < va + size.bytes() {
-                assert(self.translate(at) is None);
+    }
+
+    /// What passes between `mid` and `new` passes between this and `new`.
+    pub(crate) proof fn lemma_passes_from(self, mid: Self, new: Self, s: Self)
+        requires
+            self.goes_on(mid, new),
+            mid.passes(s, new),
+        ensures
+            self.passes(s, new),
+    {
+        reveal(AddressSpace::goes_on);
+        assert forall|va: int| #[trigger] self.agrees(s, va) || new.agrees(s, va) by {
+            assert(mid.translate(va) == new.translate(va) || mid.translate(va) == self.translate(
+                va,
+            ));
+            assert(mid.agrees(s, va) || new.agrees(s, va));
+        }
+    }
+
+    /// Where nothing was mapped from `lo` to `hi`, neither at first nor then, and nothing else changes.
+    pub(crate) proof fn lemma_goes_on(self, mid: Self, new: Self, lo: int, hi: int)
+        requires
+            forall|va: int|
+                lo <= va < hi ==> #[trigger] self.translate(va) is None && mid.translate(
+                    va,
+                ) is None,
+            forall|va: int| !(lo <= va < hi) ==> #[trigger] new.translate(va) == mid.translate(va),
+        ensures
+            self.goes_on(mid, new),
+    {
+        reveal(AddressSpace::goes_on);
+        assert forall|va: int| #[trigger]
+            mid.translate(va) == new.translate(va) || mid.translate(va) == self.translate(va) by {
+            if lo <= va < hi {
+                assert(self.translate(va) is None && mid.translate(va) is None);
+            } else {
+                assert(new.translate(va) == mid.translate(va));
             }
-            assert(self.agrees(s, at) || mid.agrees(s, at));
+        }
+    }
+
+    /// What hardware makes of a space behind our back agrees with it everywhere.
+    pub(crate) proof fn lemma_became(self, now: Self, new: Self)
+        requires
+            self.is_apart(),
+            self.may_become(now),
+        ensures
+            self.passes(now, new),
+    {
+        assert forall|b: int, va: int| self.covers(b, va) == #[trigger] now.covers(b, va) by {
+            assert(self.pages.dom().contains(b) == now.pages.dom().contains(b));
+            assert(self.pages.contains_key(b) ==> self.pages[b].may_become(now.pages[b]));
+        }
+        assert(now.is_apart()) by {
+            assert forall|a: int, b: int, va: int| #[trigger]
+                now.covers(a, va) && #[trigger] now.covers(b, va) implies a == b by {
+                assert(self.covers(a, va) && self.covers(b, va));
+            }
+        }
+        assert forall|va: int| #[trigger] self.agrees(now, va) || new.agrees(now, va) by {
+            if exists|b: int| self.covers(b, va) {
+                let b = self.base(va);
+                self.lemma_covered(b, va);
+                assert(now.covers(b, va));
+                now.lemma_covered(b, va);
+                assert(self.pages[b].may_become(now.pages[b]));
+            } else if exists|b: int| now.covers(b, va) {
+                assert(self.covers(now.base(va), va));
+            }
         }
     }
 

@@ -243,6 +243,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let now = self.model();
         tree.lemma_nth_at(va, l, k);
         A::geo().lemma_bounds(va, l);
+        A::geo().lemma_span(l);
         assert(tree.model().nodes.contains_key(home));
         assert(was.nodes.contains_key(home));
         was.lemma_put_uncounted(home, i + k, e);
@@ -252,7 +253,43 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_fill_stop(before, va, d, x);
         A::lemma_page_size(l);
         assert(((k + 1) - 1) * s == k * s);
-        self.lemma_through_page(before, tree, x, l, e);
+        before.lemma_untranslated_page(x, l);
+        tree.lemma_untranslated_page(x, l);
+        assert(before.space().translate(x) is None);
+        self.lemma_same_but_page(before, x, l, e);
+        tree.space().lemma_goes_on(before.space(), self.space(), x, x + s);
+        self.lemma_through_store(before, tree);
+        lemma_next(k, s);
+    }
+
+    /// But for the page that was put, addresses are translated as before.
+    pub(crate) proof fn lemma_same_but_page(self, before: Self, va: int, l: nat, e: Entry)
+        requires
+            before.linked(),
+            self.linked(),
+            self.space() == before.space_with(va, l, e),
+            e is Page,
+            A::page_size(l) is Some,
+            1 <= l <= A::geo().levels,
+            before.model().in_range(va),
+            va % A::geo().span(l) == 0,
+            before.space().translate(va) is None,
+        ensures
+            self.is_same_outside(before, va, va + A::geo().span(l)),
+    {
+        A::lemma_page_size(l);
+        let mid = before.space();
+        before.model().lemma_apart::<A>();
+        self.model().lemma_apart::<A>();
+        if mid.pages.contains_key(va) {
+            assert(mid.covers(va, va));
+            mid.lemma_covered(va, va);
+        }
+        assert forall|at: int|
+            !(va <= at < va + A::geo().span(l)) implies #[trigger] self.space().translate(at)
+            == mid.translate(at) by {
+            mid.lemma_map_at(va, e->frame, Self::size(l), e->prop, at);
+        }
     }
 
     /// What is known of the way stays.
@@ -296,40 +333,39 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// A page more, where nothing was mapped, is a step on the way.
-    pub(crate) proof fn lemma_through_page(self, before: Self, old: Self, va: int, l: nat, e: Entry)
+    /// Where an entry is empty nothing is translated.
+    pub(crate) proof fn lemma_untranslated_page(self, va: int, l: nat)
         requires
-            old.linked(),
-            before.linked(),
-            before.goes_through(old),
-            self.set_from(before, va, l, e),
-            e is Page,
-            A::page_size(l) is Some,
+            self.linked(),
             1 <= l <= A::geo().levels,
-            before.model().in_range(va),
+            self.model().in_range(va),
             va % A::geo().span(l) == 0,
-            before.perms@.contains_key(home(A::geo(), va, l)),
-            before.entry_at(va, l) is Empty,
-            old.perms@.contains_key(home(A::geo(), va, l)),
-            old.entry_at(va, l) is Empty,
+            self.perms@.contains_key(home(A::geo(), va, l)),
+            self.entry_at(va, l) is Empty,
+        ensures
+            self.is_untranslated(va, va + A::geo().span(l)),
+    {
+        assert(self.model().nodes.contains_key(home(A::geo(), va, l)));
+        assert forall|at: int|
+            va <= at < va + A::geo().span(l) implies #[trigger] self.space().translate(
+            at,
+        ) is None by {
+            self.model().lemma_untranslated::<A>(va, l, at);
+        }
+    }
+
+    /// A store that goes on is a step on the way.
+    pub(crate) proof fn lemma_through_store(self, before: Self, old: Self)
+        requires
+            before.goes_through(old),
+            old.space().goes_on(before.space(), self.space()),
+            self.phys_bits() == before.phys_bits(),
+            self.root == before.root,
+            self.trace@ == before.trace@.push(self.perms@),
         ensures
             self.goes_through(old),
     {
-        let size = Self::size(l);
-        let (frame, prop) = (e->frame, e->prop);
-        A::lemma_page_size(l);
         let (from, mid, new) = (old.space(), before.space(), self.space());
-        before.model().lemma_apart::<A>();
-        self.model().lemma_apart::<A>();
-        assert(new == mid.map(va, frame, size, prop));
-        assert(before.model().nodes.contains_key(home(A::geo(), va, l)));
-        assert(old.model().nodes.contains_key(home(A::geo(), va, l)));
-        assert forall|at: int| va <= at < va + size.bytes() implies #[trigger] from.translate(
-            at,
-        ) is None && mid.translate(at) is None by {
-            before.model().lemma_untranslated::<A>(va, l, at);
-            old.model().lemma_untranslated::<A>(va, l, at);
-        }
         from.lemma_passes_old(new);
         assert forall|k: int| old.trace@.len() <= k < self.trace@.len() implies from.passes(
             space::<A>(#[trigger] self.trace@[k]),
@@ -337,7 +373,50 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ) by {
             if k < before.trace@.len() {
                 assert(self.trace@[k] == before.trace@[k]);
-                from.lemma_passes_map(mid, space::<A>(self.trace@[k]), va, frame, size, prop);
+                from.lemma_passes_on(mid, new, space::<A>(self.trace@[k]));
+            }
+        }
+    }
+
+    /// What goes on after steps on the way are steps on the way.
+    pub(crate) proof fn lemma_through_steps(self, mid: Self, old: Self)
+        requires
+            mid.goes_through(old),
+            self.goes_through(mid),
+            old.space().goes_on(mid.space(), self.space()),
+        ensures
+            self.goes_through(old),
+    {
+        let (from, then, new) = (old.space(), mid.space(), self.space());
+        assert forall|k: int| old.trace@.len() <= k < self.trace@.len() implies from.passes(
+            space::<A>(#[trigger] self.trace@[k]),
+            new,
+        ) by {
+            if k < mid.trace@.len() {
+                assert(self.trace@[k] == mid.trace@[k]);
+                from.lemma_passes_on(then, new, space::<A>(self.trace@[k]));
+            } else {
+                from.lemma_passes_from(then, new, space::<A>(self.trace@[k]));
+            }
+        }
+    }
+
+    /// The steps of a single page's operation are steps on the way.
+    pub(crate) proof fn lemma_through_page(self, old: Self)
+        requires
+            old.linked(),
+            self.steps_from(old),
+        ensures
+            self.goes_through(old),
+    {
+        old.model().lemma_apart::<A>();
+        old.space().lemma_passes_old(self.space());
+        assert forall|k: int| old.trace@.len() <= k < self.trace@.len() implies old.space().passes(
+            space::<A>(#[trigger] self.trace@[k]),
+            self.space(),
+        ) by {
+            if old.space().may_become(space::<A>(self.trace@[k])) {
+                old.space().lemma_became(space::<A>(self.trace@[k]), self.space());
             }
         }
     }
@@ -406,6 +485,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         self.lemma_after_note(mid, va, d.stop, used);
         self.lemma_through_note(mid, tree);
+        assert(self.is_same_outside(tree, va, va + n * A::geo().span(l)));
     }
 
     /// A store that changes nothing of the meaning is a step on the way.

@@ -109,6 +109,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.is_stop(va, d.stop)
         &&& self.space() == old.space().map_run(va, frame, Self::size(l), k, prop)
         &&& self.goes_through(old)
+        &&& self.is_same_outside(old, va, va + k * A::geo().span(l))
+    }
+
+    /// From `lo` to below `hi` nothing is mapped.
+    pub(crate) open spec fn is_untranslated(self, lo: int, hi: int) -> bool {
+        forall|at: int| lo <= at < hi ==> #[trigger] self.space().translate(at) is None
+    }
+
+    /// Outside of `lo` to `hi` each address is translated as in `old`.
+    pub(crate) open spec fn is_same_outside(self, old: Self, lo: int, hi: int) -> bool {
+        forall|at: int|
+            !(lo <= at < hi) ==> #[trigger] self.space().translate(at) == old.space().translate(at)
     }
 
     /// How large the pages of level `l` are.
@@ -128,6 +140,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     ) -> bool {
         &&& self.space() == old.space().map_run(va, frame, Self::size(l), n, prop)
         &&& self.goes_through(old)
+        &&& self.is_same_outside(old, va, va + n * A::geo().span(l))
         &&& self.frames.held() == old.frames.held()
         &&& self.perms@.dom() == old.perms@.dom()
     }
