@@ -102,7 +102,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         InTheWay,
     >)
         requires
-            self.inv(),
+            self.sound(),
             is_part::<A>(va as int, hi as int, frame as int, largest),
         ensures
             match r {
@@ -126,7 +126,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost mut p = self.perms@.dom();
         while at < hi
             invariant
-                self.inv(),
+                self.sound(),
                 va <= at <= hi,
                 next == frame + (at - va),
                 at < hi ==> is_part::<A>(at as int, hi as int, next as int, largest),
@@ -203,7 +203,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline]
     fn find_used(&self, at: u64, d: &super::descend::Descent, n: usize) -> (r: Option<usize>)
         requires
-            self.inv(),
+            self.sound(),
             self.is_descent(at as int, d.stop.level as nat, *d),
             d.index + n <= A::geo().entries(d.stop.level as nat),
         ensures
@@ -234,7 +234,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut k: usize = 1;
         while k < n
             invariant
-                self.inv(),
+                self.sound(),
                 self.is_descent(at as int, d.stop.level as nat, *d),
                 d.index + n <= A::geo().entries(d.stop.level as nat),
                 d.index < A::geo().entries(d.stop.level as nat) <= 8192,
