@@ -14,7 +14,7 @@ use vstd::prelude::*;
 verus! {
 
 /// The sizes of things.
-pub(super) proof fn lemma_spans<L: Levels>()
+pub(in super::super) proof fn lemma_spans<L: Levels>()
     ensures
         4 <= L::levels() <= 5,
         X86::<L>::geo().wf(),
@@ -91,7 +91,7 @@ pub(super) proof fn lemma_zero(phys_bits: u64, level: nat)
 }
 
 /// An address below 2 to the power of `phys_bits`, in bits.
-proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
+pub(in super::super) proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
     requires
         phys_bits <= 52,
         size > 0,
