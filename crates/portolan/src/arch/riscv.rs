@@ -37,9 +37,9 @@
 //!   it and tries again. `rs1` is `x0`: `map` may have added tables, and `sfence.vma` with an address leaves cached entries
 //!   of upper tables alone. Harts with Svvptc see the page soon without it.
 //! - **After `unmap` and `protect`**, [`Invalidate`](crate::Invalidate) promises that entries of upper tables are gone
-//!   too: `sfence.vma` with `rs1` = `x0` on each hart that uses the table. A kernel may ask
-//!   [`Flush::frees_tables`](crate::Flush::frees_tables) first: if it is false, `sfence.vma` with the page's address is
-//!   enough, and then [`Flush::assume_flushed`](crate::Flush::assume_flushed).
+//!   too: `sfence.vma` with `rs1` = `x0` on each hart that uses the table. Where
+//!   [`Flush::frees_tables`](crate::Flush::frees_tables) is false, only a page's entry changed, and `sfence.vma` with the
+//!   page's address reaches it.
 //! - `rs2` may be the address space's identifier, unless the page was global: then it is `x0`.
 
 use super::PagingMode;
