@@ -42,16 +42,16 @@ fn maps_queries_protects_and_unmaps_and_gives_everything_back() {
         assert_eq!(m.size, size);
         flush.pay(&NoTlb);
     }
-    assert_eq!(heap.held(), 1);
+    assert_eq!(heap.len(), 1);
     drop(table);
-    assert_eq!(heap.held(), 0);
+    assert_eq!(heap.len(), 0);
 }
 
 #[test]
 fn running_out_of_memory_changes_and_leaks_nothing() {
     for n in 0..4 {
         let heap = Heap::default();
-        heap.left.set(Some(n));
+        heap.limit(n);
         let va = VirtAddr::<X86_64>::new(0x1000).unwrap();
         match PageTable::<_>::new(&heap) {
             Err(e) => assert_eq!(
@@ -78,11 +78,11 @@ fn running_out_of_memory_changes_and_leaks_nothing() {
                         size: 4096
                     })
                 );
-                assert_eq!(heap.held(), 1);
+                assert_eq!(heap.len(), 1);
                 assert!(table.query(va).is_err());
             }
         }
-        assert_eq!(heap.held(), 0);
+        assert_eq!(heap.len(), 0);
     }
 }
 
@@ -102,7 +102,7 @@ fn dropping_frees_every_table() {
             .unwrap();
     }
     drop(table);
-    assert_eq!(heap.held(), 0);
+    assert_eq!(heap.len(), 0);
 }
 
 #[test]

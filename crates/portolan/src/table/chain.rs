@@ -259,7 +259,7 @@ impl<A: PagingMode> Chain<A> {
             },
         no_unwind
     {
-        let level = self.hi + 1;
+        let ghost level = self.hi + 1;
         let ghost held = frames.held();
         match frames.alloc::<A>(Ghost(level as nat)) {
             None => Err(self),

@@ -15,8 +15,6 @@ use crate::prop::PageProperty;
 use super::plan::spec::{is_part, need};
 #[cfg(verus_only)]
 use proof::lemma_first_of_run;
-#[cfg(verus_only)]
-use spec::Wanted;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -32,6 +30,15 @@ pub(crate) enum Hindrance {
     InTheWay(InTheWay),
     /// There are not enough frames for tables.
     NoMemory,
+}
+
+/// A range to be mapped.
+pub(crate) ghost struct Wanted {
+    pub va: int,
+    pub hi: int,
+    pub frame: int,
+    pub largest: PageSize,
+    pub prop: PageProperty,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {

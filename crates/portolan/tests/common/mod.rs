@@ -1,55 +1,78 @@
-//! A heap of tables, for every mode.
-#![allow(dead_code, reason = "each test uses some of it")]
+//! A heap of tables, and processors without a TLB.
 
 use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, TableMemory, VirtAddr};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// A small heap of tables.
-#[derive(Default)]
+/// Tables in boxes, at made-up physical addresses.
 pub struct Heap {
-    tables: RefCell<BTreeMap<u64, Box<[Cell<u64>; 512]>>>,
+    tables: RefCell<BTreeMap<u64, Box<[Cell<u64>]>>>,
     next: Cell<u64>,
-    /// How many more it gives, if that is limited.
-    pub left: Cell<Option<usize>>,
+    left: Cell<usize>,
+    phys_bits: u8,
 }
 
+impl Default for Heap {
+    fn default() -> Self {
+        Heap::new(48, 0x1000)
+    }
+}
+
+#[allow(
+    dead_code,
+    reason = "each test file is a crate of its own and uses some of it"
+)]
 impl Heap {
-    /// How many tables it has given out and not taken back.
-    pub fn held(&self) -> usize {
+    /// A heap on a machine with `phys_bits` bits of physical address, the first table of which lies at `first`.
+    pub fn new(phys_bits: u8, first: u64) -> Self {
+        Heap {
+            tables: RefCell::default(),
+            next: Cell::new(first),
+            left: Cell::new(usize::MAX),
+            phys_bits,
+        }
+    }
+
+    /// Only so many tables more are to be had.
+    pub fn limit(&self, left: usize) {
+        self.left.set(left);
+    }
+
+    /// How many tables are in use.
+    pub fn len(&self) -> usize {
         self.tables.borrow().len()
     }
 
-    /// Word `index` of a table.
-    pub fn word(&self, table: PhysAddr, index: usize) -> u64 {
-        self.tables.borrow()[&table.as_u64()][index].get()
+    /// A table's word.
+    pub fn word(&self, table: u64, index: usize) -> u64 {
+        self.tables.borrow()[&table][index].get()
+    }
+
+    /// Changes a table's word, as hardware does.
+    pub fn set(&self, table: u64, index: usize, word: u64) {
+        self.tables.borrow()[&table][index].set(word);
     }
 }
 
-// SAFETY: tables are distinct boxes, named by distinct multiples of 4096
+// SAFETY: tables are distinct boxes, named by distinct multiples of their size
 unsafe impl TableMemory for &Heap {
     fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
-        assert_eq!(bytes, 4096);
-        if let Some(left) = self.left.get() {
-            self.left.set(Some(left.checked_sub(1)?));
-        }
-        self.next.set(self.next.get() + 4096);
-        self.tables
-            .borrow_mut()
-            .insert(self.next.get(), Box::new([const { Cell::new(0) }; 512]));
-        Some(PhysAddr::new(self.next.get()))
+        self.left.set(self.left.get().checked_sub(1)?);
+        let at = self.next.get().next_multiple_of(bytes as u64);
+        self.next.set(at + bytes as u64);
+        let table = vec![Cell::new(0); bytes / 8].into_boxed_slice();
+        self.tables.borrow_mut().insert(at, table);
+        Some(PhysAddr::new(at))
     }
-    unsafe fn free(&self, table: PhysAddr, _: usize) {
-        self.tables
-            .borrow_mut()
-            .remove(&table.as_u64())
-            .expect("freed once");
+    unsafe fn free(&self, table: PhysAddr, bytes: usize) {
+        let words = self.tables.borrow_mut().remove(&table.as_u64());
+        assert_eq!(words.expect("freed once").len(), bytes / 8);
     }
     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
-        self.tables.borrow()[&table.as_u64()][index].get()
+        self.word(table.as_u64(), index)
     }
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
-        self.tables.borrow()[&table.as_u64()][index].set(word);
+        self.set(table.as_u64(), index, word);
     }
     unsafe fn compare_exchange(
         &self,
@@ -58,23 +81,23 @@ unsafe impl TableMemory for &Heap {
         current: u64,
         new: u64,
     ) -> Result<u64, u64> {
-        let now = self.tables.borrow()[&table.as_u64()][index].get();
+        let now = self.word(table.as_u64(), index);
         if now == current {
-            self.tables.borrow()[&table.as_u64()][index].set(new);
+            self.set(table.as_u64(), index, new);
             Ok(now)
         } else {
             Err(now)
         }
     }
     fn phys_bits(&self) -> u8 {
-        48
+        self.phys_bits
     }
 }
 
-/// What there is to invalidate where no processor uses the tables: nothing.
+/// No processor uses the tables.
 pub struct NoTlb;
 
-// SAFETY: no processor uses these tables
+// SAFETY: no processor uses the tables
 unsafe impl<A: PagingMode> Invalidate<A> for NoTlb {
     fn invalidate(&self, _: VirtAddr<A>, _: PageSize) {}
 }

@@ -12,7 +12,7 @@ use super::super::plan::proof::{
 use super::super::plan::spec::{ext, is_part, lack, need};
 use super::super::stack::Stack;
 use super::super::stack::spec::zeros;
-use super::spec::Wanted;
+use super::Wanted;
 use super::super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr};
 use crate::arch::PagingMode;
