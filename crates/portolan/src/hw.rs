@@ -6,6 +6,8 @@
 
 #[cfg(verus_only)]
 pub mod aarch64;
+#[cfg(verus_only)]
+pub mod aarch64_stage2;
 pub(crate) mod memory;
 pub mod mmu;
 #[cfg(verus_only)]

@@ -1,4 +1,61 @@
-//! AArch64 stage 1, with each granule and in both regions: Arm ARM (DDI 0487), ch. D8.
+//! AArch64 stage 1: the VMSAv8-64 tables of kernels, with every granule, in both regions.
+//!
+//! [`AArch64Lower`] is for what `TTBR0_EL1` refers to, [`AArch64Upper`] for `TTBR1_EL1`; `AArch64Upper<Granule16K47>` is one
+//! with another granule than 4 KiB with 48-bit addresses. Hypervisors find stage 2 in [`stage2`].
+//!
+//! | granule | levels | `T0SZ`, `T1SZ` | `TG0` | `TG1` | page sizes |
+//! | --- | --- | --- | --- | --- | --- |
+//! | [`Granule4K39`] | 3 | 25 | `0b00` | `0b10` | 4 KiB, 2 MiB, 1 GiB |
+//! | [`Granule4K48`] | 4 | 16 | `0b00` | `0b10` | 4 KiB, 2 MiB, 1 GiB |
+//! | [`Granule16K47`] | 3 | 17 | `0b10` | `0b01` | 16 KiB, 32 MiB |
+//! | [`Granule16K48`] | 4 | 16 | `0b10` | `0b01` | 16 KiB, 32 MiB |
+//! | [`Granule64K42`] | 2 | 22 | `0b01` | `0b11` | 64 KiB, 512 MiB |
+//! | [`Granule64K48`] | 3 | 16 | `0b01` | `0b11` | 64 KiB, 512 MiB |
+//!
+//! Physical addresses have at most 48 bits. Sections and rules cited are those of the Arm Architecture Reference Manual
+//! (DDI 0487, issue M.a).
+//!
+//! # What a kernel sets up
+//! - `MAIR_EL1` to [`MAIR`];
+//! - `TCR_EL1`: `TxSZ` and `TGx` as above, `IPS` to what `ID_AA64MMFR0_EL1.PARange` says (at most `0b101`), `SHx` to `0b11`
+//!   and `ORGNx` and `IRGNx` to `0b01`, so that tables are walked as the memory that they lie in: inner shareable,
+//!   write-back; with [`Tracking`](crate::Tracking) also `HA` (bit 39) and `HD` (bit 40). What is left is zero;
+//! - `TTBR0_EL1` and `TTBR1_EL1` to a table's root, with the address space's ASID, and then `SCTLR_EL1.M`.
+//!
+//! [`Preset`](crate::Preset) works on every processor. [`Tracking`](crate::Tracking) needs one whose hardware sets the
+//! access flag and manages the dirty state: `ID_AA64MMFR1_EL1.HAFDBS` is 2 or more (FEAT_HAFDBS). What the proofs assume of
+//! the processor's state stands in full at the head of `hw/aarch64.rs`.
+//!
+//! # What pages allow
+//! EL1 reads and writes what user pages allow, unless `PSTATE.PAN` is set, and never executes them; EL0 does nothing with
+//! kernel pages. Every page can be read. [`WriteBack`](CachePolicy::WriteBack), [`WriteThrough`](CachePolicy::WriteThrough),
+//! [`WriteCombining`](CachePolicy::WriteCombining) (normal memory, not cached) and [`Uncacheable`](CachePolicy::Uncacheable)
+//! (device memory, nGnRE) are the cache policies; the others are refused.
+//!
+//! # Stores and barriers
+//! A walk is an observer of its own, and sees a store for sure only after a barrier (R_SPVBD). `TableMemory::write` is to
+//! be a store-release, or a store after `DMB ISHST`; `compare_exchange` a `CASAL`, or an `LDAXR` and `STLXR` loop. After
+//! [`map`](crate::PageTable::map), `DSB ISHST` and `ISB` make the page usable: no invalidation is needed, since what faults
+//! is in no TLB (I_WZCBG).
+//!
+//! `Invalidate::invalidate` is `DSB ISHST`, `TLBI VAAE1IS` (or `VAE1IS` with the address space's ASID, if the page isn't
+//! global), `DSB ISH`, `ISB`. `VAALE1IS` and `VALE1IS` leave cached entries of upper tables alone: they are enough only
+//! where [`Flush::frees_tables`](crate::Flush::frees_tables) says no.
+//!
+//! # Break-before-make
+//! An entry in use may not change its output address, size, memory type or shareability, nor become global, without being
+//! made invalid and invalidated in between (D8.17.1, R_WHZWS). [`map`](crate::PageTable::map) only fills empty entries,
+//! and [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay its
+//! [`Flush`](crate::Flush) before the same addresses are mapped again. [`protect`](crate::PageTable::protect) changes
+//! entries in place, as the manual allows for permissions and accessed and dirty bits. To change the cache policy of a page
+//! that processors may be using, or to make it global, unmap it, pay, and map it.
+//!
+//! # How entries are written
+//! DBM (bit 51) says whether a page may be written, AP\[2\] (bit 7) whether it is clean; bit 55, which is software's, holds
+//! the dirty bit of a page that may not be written. Bits of a table's descriptor that hardware ignores hold how many of its
+//! entries are in use (58:51 and 9:4). UXNTable, PXNTable and APTable are never set. Normal memory is inner shareable.
+//!
+//! That the processor reads in each word what is written is proven in `aarch64/proof.rs`, against `hw/aarch64.rs`.
 
 use super::PagingMode;
 use super::entry::{Entry, EntryFormat};
@@ -17,6 +74,7 @@ mod proof;
 mod region;
 #[cfg(verus_only)]
 mod spec;
+pub mod stage2;
 
 pub use granule::{
     Granule, Granule4K39, Granule4K48, Granule16K47, Granule16K48, Granule64K42, Granule64K48,
@@ -33,11 +91,13 @@ const VALID: u64 = 0x1;
 /// At the last level: a page. Above it: a table, no block.
 const NO_BLOCK: u64 = 0x2;
 
-/// Where AttrIndx has its lowest bit.
+/// AttrIndx 1.
 const WRITE_THROUGH: u64 = 0x4;
 
+/// AttrIndx 2.
 const WRITE_COMBINING: u64 = 0x8;
 
+/// AttrIndx 3.
 const UNCACHEABLE: u64 = 0xc;
 
 /// AttrIndx.

@@ -122,7 +122,10 @@ pub open spec fn memory_type(attr: u64) -> CachePolicy {
 }
 
 /// What the descriptor `word` of a table of `level` tells the walk, with pages of 2 to the power of `page_bits` bytes
-/// (D8.3.1, tables D8-48, D8-50 and D8-52). What is RES0 is told as reserved.
+/// (D8.3.1, tables D8-48, D8-50 and D8-52).
+///
+/// Bits in and above the address that are RES0 are told as reserved: other extensions give them a meaning. NS (bit 5)
+/// and NSTable (bit 63) are RES0 outside Secure state, and ignored.
 pub open spec fn step(page_bits: u64, phys_bits: u64, level: nat, word: u64) -> Step {
     if !bit(word, 0) {
         Step::NotPresent

@@ -128,7 +128,7 @@ pub(super) proof fn lemma_write_bits()
 }
 
 /// A number's bits are those of the manual.
-proof fn lemma_bits()
+pub(super) proof fn lemma_bits()
     by (bit_vector)
     ensures
         1u64 << 0u64 == 0x1,
@@ -222,7 +222,7 @@ pub(super) proof fn lemma_address(phys_bits: u64, n: u64, word: u64)
 }
 
 /// Bits that are not an address's don't change what is referred to.
-proof fn lemma_same_address(phys_bits: u64, n: u64, addr: u64, word: u64)
+pub(super) proof fn lemma_same_address(phys_bits: u64, n: u64, addr: u64, word: u64)
     requires
         spec::refers(phys_bits, n, addr),
         word & 0x0007_ffff_ffff_f000 == addr & 0x0007_ffff_ffff_f000,
@@ -359,8 +359,11 @@ pub(super) proof fn lemma_table<G: Granule>(
         used <= G::shape().entries((level - 1) as nat),
         r == spec::table(table, used),
     ensures
-        spec::entry(level as nat, r) == (Entry::Table { table, used }),
-        spec::wf(G::shape().page_bits, phys_bits, level as nat, r),
+        r & 0x1 != 0,
+        r & 0x2 != 0,
+        r & 0x0000_ffff_ffff_f000 == table.0,
+        spec::used(r) == used,
+        spec::is_our_table(G::shape().page_bits, phys_bits, r),
 {
     lemma_sizes::<G>();
     let p = G::shape().page_bits as u64;
@@ -407,7 +410,7 @@ pub(super) proof fn lemma_wf<G: Granule>(phys_bits: u64, level: nat, word: u64)
 }
 
 /// The bits of a table's descriptor.
-proof fn lemma_table_bits(word: u64)
+pub(super) proof fn lemma_table_bits(word: u64)
     by (bit_vector)
     requires
         word & 0xf800_0000_0000_0c0f == 0x3,
@@ -500,8 +503,8 @@ proof fn lemma_cache(word: u64)
         == 0) by (bit_vector);
 }
 
-/// What the walk is told by words that stand for `entry`.
-pub open spec fn told<G: Granule, R: Region>(entry: Entry) -> Step {
+/// What the walk is told by words that stand for `entry`, which if it is a page allows `rights`.
+pub open spec fn told(entry: Entry, rights: Rights) -> Step {
     match entry {
         Entry::Empty => Step::NotPresent,
         Entry::Table { table, .. } => Step::Table {
@@ -511,7 +514,7 @@ pub open spec fn told<G: Granule, R: Region>(entry: Entry) -> Step {
         },
         Entry::Page { frame, prop } => Step::Page {
             frame: frame.0 as int,
-            rights: AArch64::<G, R>::rights(prop),
+            rights,
             global: prop.global,
             cache: prop.cache,
         },
@@ -533,8 +536,9 @@ pub(super) proof fn lemma_step<G: Granule, R: Region>(
     ensures
         spec::wf(G::shape().page_bits, phys_bits, level, now),
         spec::entry(level, word).may_become(spec::entry(level, now)),
-        hw::step(G::shape().page_bits as u64, phys_bits, level, now) == told::<G, R>(
+        hw::step(G::shape().page_bits as u64, phys_bits, level, now) == told(
             spec::entry(level, word),
+            AArch64::<G, R>::rights(spec::entry(level, word)->Page_prop),
         ),
 {
     lemma_bits();
@@ -555,8 +559,9 @@ proof fn lemma_read<G: Granule, R: Region>(phys_bits: u64, level: nat, word: u64
         spec::wf(G::shape().page_bits, phys_bits, level, word),
         word & 0x1 != 0,
     ensures
-        hw::step(G::shape().page_bits as u64, phys_bits, level, word) == told::<G, R>(
+        hw::step(G::shape().page_bits as u64, phys_bits, level, word) == told(
             spec::entry(level, word),
+            AArch64::<G, R>::rights(spec::entry(level, word)->Page_prop),
         ),
 {
     lemma_bits();

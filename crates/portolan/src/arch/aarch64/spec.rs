@@ -160,6 +160,11 @@ pub open spec fn is_ours(level: nat, word: u64) -> bool {
     &&& word & 0x0008_0000_0000_0000 == 0 ==> word & 0x80 != 0
 }
 
+/// Whether the descriptor of a table is one of ours: it takes nothing away, and bits without use are zero.
+pub open spec fn is_our_table(page_bits: u8, phys_bits: u64, word: u64) -> bool {
+    refers(phys_bits, page_bits as u64, word) && word & 0xf800_0000_0000_0c0f == 0x3
+}
+
 /// Whether a descriptor is one of ours: empty is all zeros, reserved bits are zero, what it refers to fits the machine's
 /// addresses, and tables allow everything.
 pub open spec fn wf(page_bits: u8, phys_bits: u64, level: nat, word: u64) -> bool {
@@ -170,7 +175,7 @@ pub open spec fn wf(page_bits: u8, phys_bits: u64, level: nat, word: u64) -> boo
         &&& refers(phys_bits, size_bits(page_bits, level), word)
         &&& is_ours(level, word)
     } else {
-        refers(phys_bits, page_bits as u64, word) && word & 0xf800_0000_0000_0c0f == 0x3
+        is_our_table(page_bits, phys_bits, word)
     }
 }
 
