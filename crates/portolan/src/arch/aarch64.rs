@@ -44,11 +44,12 @@
 //!
 //! # Break-before-make
 //! An entry in use may not change its output address, size, memory type or shareability, nor become global, without being
-//! made invalid and invalidated in between (D8.17.1, R_WHZWS). [`map`](crate::PageTable::map) only fills empty entries,
-//! and [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay its
-//! [`Flush`](crate::Flush) before the same addresses are mapped again. [`protect`](crate::PageTable::protect) changes
-//! entries in place, as the manual allows for permissions and accessed and dirty bits. To change the cache policy of a page
-//! that processors may be using, or to make it global, unmap it, pay, and map it.
+//! made invalid and invalidated in between (D8.17.1, R_WHZWS). [`map`](crate::PageTable::map) only fills empty entries, and
+//! [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay the [`Flush`](crate::Flush) before
+//! the same addresses are mapped again, or, if it [frees tables](crate::Flush::frees_tables), any that these tables covered.
+//! [`protect`](crate::PageTable::protect) changes entries in place, as the manual allows for permissions and accessed and
+//! dirty bits. To change the cache policy of a page that processors may be using, or to make it global, unmap it, pay, and
+//! map it.
 //!
 //! # How entries are written
 //! DBM (bit 51) says whether a page may be written, AP\[2\] (bit 7) whether it is clean; bit 55, which is software's, holds

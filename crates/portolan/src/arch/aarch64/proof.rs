@@ -570,6 +570,7 @@ proof fn lemma_read<G: Granule, R: Region>(phys_bits: u64, level: nat, word: u64
         lemma_leaf::<G>(level);
         lemma_address(phys_bits, spec::size_bits(G::shape().page_bits, level), word);
         lemma_cache(word);
+        assert(word & 0xff10_0000_0000_0320 == 0x300 ==> word & 0x300 == 0x300) by (bit_vector);
     } else {
         lemma_address(phys_bits, G::shape().page_bits as u64, word);
         lemma_table_bits(word);

@@ -241,8 +241,8 @@ proof fn lemma_read<G: Stage2Granule>(phys_bits: u64, level: nat, word: u64)
         lemma_leaf::<G>(level);
         lemma_address(phys_bits, size_bits(12, level), word);
         lemma_cache(word);
-        assert(word & 0xfeb0_0000_0000_0b40 == 0x340 ==> word & 0x40 != 0 && word
-            & 0x0020_0000_0000_0000 == 0) by (bit_vector);
+        assert(word & 0xfeb0_0000_0000_0b40 == 0x340 ==> word & 0x40 != 0 && word & 0x300 == 0x300
+            && word & 0x0020_0000_0000_0000 == 0) by (bit_vector);
     } else {
         lemma_address(phys_bits, 12, word);
         lemma_table_bits(word);
