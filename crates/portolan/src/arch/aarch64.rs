@@ -287,6 +287,10 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
         proof::lemma_zero(G::shape().page_bits, phys_bits, level);
     }
 
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(G::shape().page_bits as u64, phys_bits, level, word);
+    }
+
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
         proof::lemma_settled(G::shape().page_bits, phys_bits, level, word);
     }

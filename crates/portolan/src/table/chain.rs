@@ -3,13 +3,13 @@
 use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::home;
+use super::stack::Stack;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::Entry;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
-use super::stack::Stack;
 use core::marker::PhantomData;
 #[cfg(verus_only)]
 use spec::is_blank;
@@ -124,14 +124,7 @@ impl<A: PagingMode> Chain<A> {
         let ghost phys_bits = frames.phys_bits();
         let ghost all = stack.tables();
         let (head, perm) = stack.take(frames, Ghost(lo as nat));
-        let mut chain = Self::begin(
-            frames,
-            Ghost(stack.tables()),
-            (head, perm),
-            offset,
-            lo,
-            word,
-        );
+        let mut chain = Self::begin(frames, Ghost(stack.tables()), (head, perm), offset, lo, word);
         assert(stack.tables().insert(head) =~= all);
         while chain.hi + 1 < top
             invariant

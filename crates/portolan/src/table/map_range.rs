@@ -2,6 +2,8 @@
 
 use super::chain::Chain;
 use super::plan::InTheWay;
+#[cfg(verus_only)]
+use super::plan::spec::{is_part, need};
 use super::stack::Stack;
 use super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr};
@@ -11,8 +13,6 @@ use crate::arch::entry::AccessBits;
 use crate::arch::entry::{EntryFormat, stored};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
-#[cfg(verus_only)]
-use super::plan::spec::{is_part, need};
 #[cfg(verus_only)]
 use proof::lemma_first_of_run;
 use vstd::prelude::*;
@@ -72,10 +72,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     )
                     &&& final(self).goes_through(*old(self))
                 },
-                Err(Hindrance::InTheWay(what)) => *final(self) == *old(self)
-                    && old(self).is_in_the_way(va as int, hi as int, what),
-                Err(Hindrance::NoMemory) => final(self).unchanged_from(*old(self))
-                    && old(self).is_untranslated(va as int, hi as int),
+                Err(Hindrance::InTheWay(what)) => *final(self) == *old(self) && old(
+                    self,
+                ).is_in_the_way(va as int, hi as int, what),
+                Err(Hindrance::NoMemory) => final(self).unchanged_from(*old(self)) && old(
+                    self,
+                ).is_untranslated(va as int, hi as int),
             },
         no_unwind
     {
@@ -203,7 +205,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         while at < hi
             invariant
-                w == (Wanted { va: va as int, hi: hi as int, frame: frame.0 as int, largest, prop }),
+                w == (Wanted {
+                    va: va as int,
+                    hi: hi as int,
+                    frame: frame.0 as int,
+                    largest,
+                    prop,
+                }),
                 tree.sound(),
                 tree.is_wanted(w),
                 va <= at <= hi,
@@ -212,7 +220,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.is_mapping(tree, stack, w, at as int),
             decreases hi - at,
         {
-            let bytes = self.map_run(Ghost(tree), Ghost(w), &mut stack, at, hi, next, largest, prop);
+            let bytes = self.map_run(
+                Ghost(tree),
+                Ghost(w),
+                &mut stack,
+                at,
+                hi,
+                next,
+                largest,
+                prop,
+            );
             at += bytes;
             next += bytes;
         }
@@ -275,7 +292,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let chain = Chain::<A>::take(stack, &mut self.frames, at, run.level, d.stop.level, word);
         let ghost linked = chain;
         proof {
-            self.lemma_range_chain(*old(self), *old(stack), *stack, tree, w, at as int, d, run, chain);
+            self.lemma_range_chain(
+                *old(self),
+                *old(stack),
+                *stack,
+                tree,
+                w,
+                at as int,
+                d,
+                run,
+                chain,
+            );
         }
         let ghost taken = *self;
         self.hang(at, d, chain);

@@ -12,8 +12,8 @@ use super::super::plan::proof::{
 use super::super::plan::spec::{ext, is_part, lack, need};
 use super::super::stack::Stack;
 use super::super::stack::spec::zeros;
-use super::Wanted;
 use super::super::tree::Tree;
+use super::Wanted;
 use crate::addr::{PageSize, PhysAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, is_table_address};
@@ -540,7 +540,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         // the space
         let e = chain.page();
-        assert(self.space() == before.space().map(at, PhysAddr(next as u64), Self::size(l), w.prop));
+        assert(self.space() == before.space().map(
+            at,
+            PhysAddr(next as u64),
+            Self::size(l),
+            w.prop,
+        ));
         // the steps
         assert(self.steps_from(before));
         self.lemma_through_page(before);
