@@ -93,7 +93,6 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// As `make`, of tables from a stack that has enough.
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     pub(super) fn take<M: TableMemory>(
         stack: &mut Stack<A>,
         frames: &mut Frames<M>,
