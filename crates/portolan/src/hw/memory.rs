@@ -100,7 +100,7 @@ impl TablePerm {
     /// Trusted because a level is how hardware reads words, and it leaves zeros alone at every level: a zeroed table that
     /// nothing refers to has none yet.
     ///
-    /// Exercised by `range::reserved_tables_serve_any_level`.
+    /// Exercised by `map_range::pages_grow_towards_the_middle_and_shrink_towards_the_end`.
     #[verifier::external_body]
     pub(crate) proof fn relevel<A: PagingMode>(tracked self, level: nat) -> (tracked r: TablePerm)
         requires
