@@ -55,6 +55,38 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).is_unmapped_from(*old(self), va as int, d.stop.level as nat, r),
         no_unwind
     {
+        let (frame, prop, chain) = self.take(va, d);
+        let ghost taken = *self;
+        let owed = match chain {
+            None => None,
+            Some(chain) => {
+                let frames = self.frames.detach(Ghost(chain.tables()));
+                proof {
+                    self.lemma_detached(*old(self), taken, chain);
+                }
+                Some(Owed { frames, chain })
+            },
+        };
+        (frame, prop, owed)
+    }
+
+    /// Clears the page that `d` found; tables that become empty are a chain of their own. Their frames stay in the tree's
+    /// account.
+    #[inline(always)]
+    pub(super) fn take(&mut self, va: u64, d: Descent) -> (r: (
+        PhysAddr,
+        PageProperty,
+        Option<Chain<A>>,
+    ))
+        requires
+            old(self).ready(),
+            old(self).is_descent(va as int, d.stop.level as nat, d),
+            d.entry is Page,
+        ensures
+            final(self).ready(),
+            final(self).is_taken_from(*old(self), va as int, d.stop.level as nat, r),
+        no_unwind
+    {
         let d = self.survey(va, d);
         let (frame, prop) = self.replace(Ghost(va as int), &d, None);
         let ghost cleared = *self;
@@ -62,8 +94,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.lemma_cleared(*old(self), va as int, d);
         }
         if d.cut.level > d.stop.level {
-            let owed = self.cut_off(Ghost(*old(self)), va, d);
-            return (frame, prop, Some(owed));
+            let chain = self.cut_off(Ghost(*old(self)), va, d);
+            return (frame, prop, Some(chain));
         }
         proof {
             self.lemma_keep(*old(self), va as int, d);
@@ -77,15 +109,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Takes the tables that are empty without the page that was cleared out of the tree.
-    fn cut_off(&mut self, Ghost(mapped): Ghost<Self>, va: u64, d: Descent) -> (r: Owed<M, A>)
+    fn cut_off(&mut self, Ghost(mapped): Ghost<Self>, va: u64, d: Descent) -> (r: Chain<A>)
         requires
             old(self).is_cleared(mapped, va as int, d),
             d.cut.level > d.stop.level,
         ensures
-            final(self).inv(),
+            final(self).ready(),
             final(self).space() == old(self).space(),
             final(self).steps_from(mapped),
-            final(self).is_handed_over(mapped, Some(r)),
+            final(self).frames.held() == mapped.frames.held(),
+            final(self).is_rest(mapped, Some(r)),
         no_unwind
     {
         let ghost cleared = *self;
@@ -98,20 +131,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             index: A::geometry().index(va, d.cut.level),
         };
         let chain = self.unlink(va, slot, d.head, d.stop.level);
-        proof {
-            self.lemma_after_unlink(mapped, cleared, va as int, d, chain);
-        }
-        let frames = self.frames.detach(Ghost(chain.tables()));
         let ghost mid = *self;
         proof {
-            self.lemma_detached(mapped, cleared, va as int, d, chain);
+            self.lemma_after_unlink(mapped, cleared, va as int, d, chain);
         }
         self.note(va, d.cut, d.cut.used - 1);
         proof {
             self.lemma_after_note(mid, va as int, d.cut, (d.cut.used - 1) as u16);
             self.lemma_unmapped(mapped, cleared, mid);
         }
-        Owed { frames, chain }
+        chain
     }
 }
 

@@ -66,10 +66,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.frames.held() == tables(self.perms@)
     }
 
-    /// What holds between operations.
-    pub(crate) open spec fn inv(self) -> bool {
+    /// The tables are in order, and all is noted: what the way down needs.
+    pub(crate) open spec fn ready(self) -> bool {
         &&& self.linked()
         &&& self.model().counted()
+    }
+
+    /// What holds between operations.
+    pub(crate) open spec fn inv(self) -> bool {
+        &&& self.ready()
         &&& self.accounted()
     }
 
