@@ -88,7 +88,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let d = self.survey(va, d);
-        let (frame, prop) = self.replace(Ghost(va as int), &d, None);
+        let (frame, prop) = self.replace(Ghost(va as int), d.slot(), d.word, None);
         let ghost cleared = *self;
         proof {
             self.lemma_cleared(*old(self), va as int, d);

@@ -70,6 +70,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             None => tables(self.perms@) == tables(old.perms@),
             Some(chain) => {
                 &&& chain.inv(self.phys_bits())
+                &&& chain.page() is Empty
                 &&& tables(old.perms@) == tables(self.perms@).union(chain.tables())
                 &&& tables(self.perms@).disjoint(chain.tables())
             },
