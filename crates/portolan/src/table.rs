@@ -12,6 +12,7 @@ pub(crate) mod protect;
 pub(crate) mod release;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod run;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;

@@ -2,6 +2,7 @@
 
 use super::chain::Chain;
 use super::descend::Descent;
+use super::stack::Stack;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -19,11 +20,19 @@ pub(crate) mod spec;
 
 verus! {
 
+/// Tables that are no longer reachable.
+pub(crate) enum Loose<A: PagingMode> {
+    /// Those that became empty with one page.
+    Chain(Chain<A>),
+    /// Those that became empty with a range.
+    Stack(Stack<A>),
+}
+
 /// Tables that are no longer reachable, with the account of their frames.
 #[verifier::reject_recursive_types(M)]
 pub(crate) struct Owed<M: TableMemory, A: PagingMode> {
     pub(crate) frames: Frames<M>,
-    pub(crate) chain: Chain<A>,
+    pub(crate) tables: Loose<A>,
 }
 
 impl<M: TableMemory, A: PagingMode> Owed<M, A> {
@@ -32,9 +41,12 @@ impl<M: TableMemory, A: PagingMode> Owed<M, A> {
         requires
             self.inv(),
     {
-        let mut owed = self;
-        owed.chain.free(&mut owed.frames);
-        assert(owed.frames.held() =~= Set::empty());
+        let mut frames = self.frames;
+        match self.tables {
+            Loose::Chain(chain) => chain.free(&mut frames),
+            Loose::Stack(stack) => stack.free_all(&mut frames),
+        }
+        assert(frames.held() =~= Set::empty());
     }
 }
 
@@ -64,7 +76,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 proof {
                     self.lemma_detached(*old(self), taken, chain);
                 }
-                Some(Owed { frames, chain })
+                Some(Owed { frames, tables: Loose::Chain(chain) })
             },
         };
         (frame, prop, owed)

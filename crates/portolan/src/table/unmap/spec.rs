@@ -5,7 +5,7 @@ use super::super::descend::Descent;
 use super::super::model::home;
 use super::super::perms::tables;
 use super::super::tree::Tree;
-use super::Owed;
+use super::{Loose, Owed};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry};
@@ -15,11 +15,29 @@ use vstd::prelude::*;
 
 verus! {
 
+impl<A: PagingMode> Loose<A> {
+    /// The frames of the tables.
+    pub(crate) open spec fn tables(self) -> Set<PhysAddr> {
+        match self {
+            Loose::Chain(chain) => chain.tables(),
+            Loose::Stack(stack) => stack.tables(),
+        }
+    }
+
+    /// They are what they are said to be.
+    pub(crate) open spec fn inv(self, phys_bits: u64) -> bool {
+        match self {
+            Loose::Chain(chain) => chain.inv(phys_bits),
+            Loose::Stack(stack) => stack.inv(phys_bits),
+        }
+    }
+}
+
 impl<M: TableMemory, A: PagingMode> Owed<M, A> {
     /// The frames held are those of the tables.
     pub(crate) open spec fn inv(self) -> bool {
-        &&& self.chain.inv(self.frames.phys_bits())
-        &&& self.frames.held() == self.chain.tables()
+        &&& self.tables.inv(self.frames.phys_bits())
+        &&& self.frames.held() == self.tables.tables()
     }
 }
 
