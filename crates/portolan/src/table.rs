@@ -10,9 +10,9 @@ pub(crate) mod perms;
 pub(crate) mod proof;
 pub(crate) mod protect;
 pub(crate) mod release;
+pub(crate) mod run;
 #[cfg(verus_only)]
 pub(crate) mod spec;
-pub(crate) mod run;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;

@@ -2,12 +2,13 @@
 
 use super::descend::Descent;
 #[cfg(verus_only)]
-use super::model::home;
-use super::stack::Stack;
-use super::tree::{Slot, Tree};
+use super::descend::Stop;
 #[cfg(verus_only)]
 use super::perms::tables;
+use super::stack::Stack;
+use super::tree::{Slot, Tree};
 use super::unmap::{Loose, Owed};
+use crate::addr::PageSize;
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
@@ -22,11 +23,51 @@ pub(crate) mod spec;
 
 verus! {
 
+/// A range that is worked through: the tree at the start, the first address and the end.
+#[verifier::reject_recursive_types(M)]
+pub(crate) ghost struct Job<M: TableMemory, A: PagingMode, B: AccessBits> {
+    pub start: Tree<M, A, B>,
+    pub lo: int,
+    pub hi: int,
+}
+
+/// Where a run is: in the table for `va`, at entry `index`. The page at `first` was left, and `cleared` others were not.
+pub(crate) ghost struct Run {
+    pub va: int,
+    pub stop: Stop,
+    pub index: int,
+    pub first: Option<u64>,
+    pub cleared: int,
+}
+
+/// The smaller of two page sizes.
+fn smaller(a: Option<PageSize>, b: Option<PageSize>) -> (r: Option<PageSize>)
+    ensures
+        r is Some == (a is Some || b is Some),
+        a is Some ==> r->0.bytes() <= a->0.bytes(),
+        b is Some ==> r->0.bytes() <= b->0.bytes(),
+    no_unwind
+{
+    match (a, b) {
+        (Some(x), Some(y)) => if x.bytes() <= y.bytes() {
+            a
+        } else {
+            b
+        },
+        (None, _) => b,
+        _ => a,
+    }
+}
+
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Unmaps all pages from `lo` to below `hi`. Tables that become empty are no longer reachable.
+    /// Unmaps all pages from `lo` to below `hi`; answers with the smallest page's size, if there was one. Tables that become
+    /// empty are no longer reachable.
     ///
     /// A table's pages are cleared in one go, but for the first: with that one it is known what became empty.
-    pub(super) fn unmap_range(&mut self, lo: u64, hi: u64) -> (r: Option<Owed<M, A>>)
+    pub(super) fn unmap_range(&mut self, lo: u64, hi: u64) -> (r: (
+        Option<PageSize>,
+        Option<Owed<M, A>>,
+    ))
         requires
             old(self).inv(),
             lo <= hi <= A::geo().limit(),
@@ -35,53 +76,71 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).inv(),
             final(self).space() == old(self).space().unmap_range(lo as int, hi as int),
             final(self).mixes_from(*old(self)),
-            final(self).is_handed_over(*old(self), r),
+            final(self).is_handed_over(*old(self), r.1),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old(self).space().pages.contains_key(base)
+                    ==> r.0 is Some && old(self).space().pages[base].size.bytes() >= r.0->0.bytes(),
         no_unwind
     {
         let mut stack = Stack::new(Ghost(self.frames.phys_bits()));
         let mut va = lo;
+        let mut least: Option<PageSize> = None;
+        let ghost job = Job { start: *self, lo: lo as int, hi: hi as int };
         proof {
-            self.lemma_unmap_start(lo as int, hi as int, stack);
+            self.lemma_unmap_start(job, stack);
         }
         while va < hi
             invariant
                 self.ready(),
                 lo <= hi <= A::geo().limit(),
                 lo <= va <= A::geo().limit(),
-                !old(self).space().is_cut(lo as int, hi as int),
-                self.is_clearing(*old(self), lo as int, va as int, hi as int, None),
-                self.is_shared_with(*old(self), stack),
+                job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
+                job.is_whole(),
+                self.is_clearing(job, va as int, None),
+                self.is_shared_with(job.start, stack),
+                job.is_sized(*self, least, 0),
             decreases A::geo().limit() - va,
         {
             let d = self.descend(va, 1);
-            let (next, first) = self.clear_run(Ghost((*old(self), lo)), va, hi, &d);
+            let (next, first) = self.clear_run(Ghost(job), Ghost(least), va, hi, &d);
             if let Some(at) = first {
-                self.take_first(Ghost((*old(self), lo, next, hi)), at, &mut stack);
+                let size = A::size_at(d.stop.level);
+                proof {
+                    A::lemma_page_size(d.stop.level as nat);
+                }
+                self.take_first(
+                    Ghost(job),
+                    Ghost((least, A::geo().span(d.stop.level as nat), next)),
+                    at,
+                    &mut stack,
+                );
+                least = smaller(least, size);
             }
             va = next;
         }
         proof {
-            self.lemma_all_cleared(*old(self), lo as int, va as int, hi as int);
+            self.lemma_all_cleared(job, va as int, least);
         }
         if stack.len() == 0 {
             proof {
-                self.lemma_nothing_owed(*old(self), stack);
+                self.lemma_nothing_owed(job.start, stack);
             }
-            return None;
+            return (least, None);
         }
         let ghost done = *self;
         let frames = self.frames.detach(Ghost(stack.tables()));
         proof {
-            self.lemma_owed(*old(self), done, stack);
+            self.lemma_owed(job.start, done, stack);
         }
-        Some(Owed { frames, tables: Loose::Stack(stack) })
+        (least, Some(Owed { frames, tables: Loose::Stack(stack) }))
     }
 
     /// Unmaps the page at `at`, which a run has left; tables that become empty go on the stack.
     #[inline]
     fn take_first(
         &mut self,
-        Ghost(range): Ghost<(Self, u64, u64, u64)>,
+        Ghost(job): Ghost<Job<M, A, B>>,
+        Ghost(run): Ghost<(Option<PageSize>, int, u64)>,
         at: u64,
         stack: &mut Stack<A>,
     )
@@ -89,25 +148,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).ready(),
             old(self).space().pages.contains_key(at as int),
             at < A::geo().limit(),
-            range.1 <= at < range.3,
-            old(self).is_clearing(
-                range.0,
-                range.1 as int,
-                range.2 as int,
-                range.3 as int,
-                Some(at),
-            ),
-            old(self).is_shared_with(range.0, *old(stack)),
+            job.lo <= at < job.hi,
+            old(self).is_clearing(job, run.2 as int, Some(at)),
+            old(self).is_shared_with(job.start, *old(stack)),
+            job.is_sized(*old(self), run.0, run.1),
+            job.is_page(at as int, run.1),
         ensures
             final(self).ready(),
-            final(self).is_clearing(
-                range.0,
-                range.1 as int,
-                range.2 as int,
-                range.3 as int,
-                None,
-            ),
-            final(self).is_shared_with(range.0, *final(stack)),
+            final(self).is_clearing(job, run.2 as int, None),
+            final(self).is_shared_with(job.start, *final(stack)),
+            job.is_sized(*final(self), run.0, run.1),
         no_unwind
     {
         let d = self.descend(at, 1);
@@ -119,21 +169,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost way = chain;
         if let Some(chain) = chain {
             proof {
-                old(self).lemma_apart(range.0, *self, *stack, chain);
+                old(self).lemma_apart(job.start, *self, *stack, chain);
             }
             chain.dismantle(&mut self.frames, stack);
         }
         proof {
-            self.lemma_shared_on(*old(self), range.0, way, *old(stack), *stack);
-            self.lemma_first_taken(
-                *old(self),
-                range.0,
-                range.1 as int,
-                range.2 as int,
-                range.3 as int,
-                at,
-                l,
-            );
+            self.lemma_shared_on(*old(self), job.start, way, *old(stack), *stack);
+            self.lemma_first_taken(*old(self), job, run.2 as int, at, l);
+            self.lemma_sized(*old(self), job, at as int, run.0, run.1);
         }
     }
 
@@ -141,7 +184,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// first; stops at an entry that is a table's. Answers with how far it got, and where the page that is left is.
     fn clear_run(
         &mut self,
-        Ghost(start): Ghost<(Self, u64)>,
+        Ghost(job): Ghost<Job<M, A, B>>,
+        Ghost(least): Ghost<Option<PageSize>>,
         va: u64,
         end: u64,
         d: &Descent,
@@ -150,66 +194,74 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).ready(),
             va < end <= A::geo().limit(),
             old(self).is_descent(va as int, 1, *d),
-            !start.0.space().is_cut(start.1 as int, end as int),
-            old(self).is_clearing(start.0, start.1 as int, va as int, end as int, None),
-            start.1 <= va,
+            job.is_whole(),
+            job.lo <= va,
+            job.hi == end,
+            old(self).is_clearing(job, va as int, None),
+            job.is_sized(*old(self), least, 0),
         ensures
             final(self).ready(),
             tables(final(self).perms@) == tables(old(self).perms@),
             va < r.0 <= A::geo().limit(),
-            final(self).is_clearing(
-                start.0,
-                start.1 as int,
-                r.0 as int,
-                end as int,
-                r.1,
-            ),
-            r.1 matches Some(at) ==> final(self).space().pages.contains_key(at as int) && start.1 <= at
-                < end,
+            final(self).is_clearing(job, r.0 as int, r.1),
+            r.1 is None ==> *final(self) == *old(self),
+            r.1 matches Some(at) ==> {
+                &&& final(self).space().pages.contains_key(at as int)
+                &&& job.lo <= at < end
+                &&& job.is_page(at as int, A::geo().span(d.stop.level as nat))
+                &&& job.is_sized(*final(self), least, A::geo().span(d.stop.level as nat))
+                &&& A::page_size(d.stop.level as nat) is Some
+            },
         no_unwind
     {
         let geometry = A::geometry();
         let stop = d.stop;
         let span = geometry.entry_span(stop.level);
         let entries = geometry.table_entries(stop.level);
-        let ghost l = stop.level as nat;
-        let ghost n = home(A::geo(), va as int, l);
-        let ghost lo = start.1 as int;
         let mut at = va & !(span - 1);
         let mut index = d.index;
         let mut first: Option<u64> = None;
         let mut cleared: u16 = 0;
+        let ghost mut run = Run::start(va, *d);
         proof {
-            self.lemma_run_start(start.0, lo, va, end as int, *d, at);
+            self.lemma_run_start(job, va, *d, at);
         }
         while index < entries && at < end
             invariant
                 geometry == A::geo(),
-                l == stop.level,
-                n == home(A::geo(), va as int, l),
-                span == A::geo().span(l),
-                entries == A::geo().entries(l) <= 8192,
-                !start.0.space().is_cut(lo, end as int),
-                lo <= va < end <= A::geo().limit(),
+                span == A::geo().span(run.level()),
+                entries == A::geo().entries(run.level()) <= 8192,
+                job.is_whole(),
+                job.lo <= va < end <= A::geo().limit(),
+                job.hi == end,
                 d.index <= index <= entries,
                 d.index < entries,
-                cleared <= index - d.index,
-                self.is_running(*old(self), va as int, stop, index as int, at as int, first, cleared as int),
-                self.is_clearing(start.0, lo, at as int, end as int, first),
-                index == d.index ==> !(self.entry_at(va as int, l) is Table),
-                d.index == A::geo().index_of(va as int, l),
-                index == d.index ==> at <= va,
+                d.index == A::geo().index_of(va as int, run.level()),
+                index == d.index ==> at <= va && !(self.entry_at(va as int, run.level()) is Table),
                 index > d.index ==> va < at,
                 va < at + span,
-                first matches Some(p) ==> lo <= p < end,
                 at <= A::geo().limit(),
+                cleared <= index - d.index,
+                run == (Run {
+                    va: va as int,
+                    stop,
+                    index: index as int,
+                    first,
+                    cleared: cleared as int,
+                }),
+                at == run.at::<A>(),
+                self.is_running(*old(self), run),
+                self.is_clearing(job, at as int, first),
+                job.is_sized(*self, least, span as int),
+                first matches Some(p) ==> job.lo <= p < end && job.is_page(p as int, span as int)
+                    && A::page_size(run.level()) is Some,
             ensures
                 va < at,
             decreases entries - index,
         {
             let slot = Slot { level: stop.level, table: stop.table, index };
             proof {
-                self.lemma_run_slot(*old(self), va as int, stop, index as int, at as int, first, cleared as int);
+                self.lemma_run_slot(run);
             }
             let (word, entry) = self.read(Ghost(at as int), slot);
             match entry {
@@ -220,58 +272,31 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     let ghost before = *self;
                     self.replace(Ghost(at as int), slot, word, None);
                     proof {
-                        self.lemma_run_cleared(
-                            before,
-                            *old(self),
-                            start.0,
-                            lo,
-                            va as int,
-                            end as int,
-                            stop,
-                            index as int,
-                            at,
-                            first,
-                            cleared as int,
-                        );
+                        self.lemma_run_cleared(before, *old(self), job, run);
+                        self.lemma_sized(before, job, at as int, least, span as int);
                     }
                     cleared += 1;
                 },
                 found => {
-                    let ghost was = first;
                     if let Entry::Page { .. } = found {
                         first = Some(at);
                     }
                     proof {
-                        self.lemma_run_passed(
-                            *old(self),
-                            start.0,
-                            lo,
-                            va as int,
-                            end as int,
-                            stop,
-                            index as int,
-                            at,
-                            (was, first),
-                            cleared as int,
-                        );
+                        self.lemma_run_passed(*old(self), job, run, first);
+                        A::lemma_wf(self.phys_bits(), run.level(), word);
                     }
                 },
             }
             index += 1;
             at += span;
+            proof {
+                run = Run { first, cleared: cleared as int, ..run.next() };
+            }
         }
-        let ghost run = *self;
+        let ghost end = *self;
         if cleared > 0 {
             proof {
-                self.lemma_run_note(
-                    *old(self),
-                    va as int,
-                    stop,
-                    index as int,
-                    at as int,
-                    first,
-                    cleared as int,
-                );
+                self.lemma_run_note(*old(self), run);
             }
             let used = if A::counting() && stop.level < geometry.levels {
                 stop.used - cleared
@@ -280,23 +305,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             };
             self.note(va, stop, used);
             proof {
-                self.lemma_after_note(run, va as int, stop, used);
+                self.lemma_after_note(end, va as int, stop, used);
             }
         }
         proof {
-            self.lemma_run_done(
-                run,
-                *old(self),
-                start.0,
-                lo,
-                va as int,
-                end as int,
-                stop,
-                index as int,
-                at as int,
-                first,
-                cleared as int,
-            );
+            self.lemma_run_done(end, *old(self), job, run);
         }
         (at, first)
     }

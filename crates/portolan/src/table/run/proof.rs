@@ -7,6 +7,8 @@ use super::super::model::{Model, NodeId, home};
 use super::super::perms::{space, tables};
 use super::super::stack::Stack;
 use super::super::tree::{Slot, Tree};
+use super::{Job, Run};
+use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
@@ -58,13 +60,14 @@ impl Model {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Before the first page is cleared.
-    pub(super) proof fn lemma_unmap_start(self, lo: int, hi: int, stack: Stack<A>)
+    pub(super) proof fn lemma_unmap_start(self, job: Job<M, A, B>, stack: Stack<A>)
         requires
             self.inv(),
+            job.start == self,
             stack.inv(self.phys_bits()),
             stack.tables() == Set::<crate::PhysAddr>::empty(),
         ensures
-            self.is_clearing(self, lo, lo, hi, None),
+            self.is_clearing(job, job.lo, None),
             self.is_shared_with(self, stack),
     {
         assert(self.frames.held() =~= tables(self.perms@).union(stack.tables()));
@@ -101,27 +104,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Where a run starts.
-    pub(super) proof fn lemma_run_start(
-        self,
-        start: Self,
-        lo: int,
-        va: u64,
-        hi: int,
-        d: Descent,
-        at: u64,
-    )
+    pub(super) proof fn lemma_run_start(self, job: Job<M, A, B>, va: u64, d: Descent, at: u64)
         requires
             self.ready(),
             self.is_descent(va as int, 1, d),
-            self.is_clearing(start, lo, va as int, hi, None),
+            self.is_clearing(job, va as int, None),
             at == va & !((A::geo().span(d.stop.level as nat) - 1) as u64),
         ensures
-            self.is_running(self, va as int, d.stop, d.index as int, at as int, None, 0),
-            self.is_clearing(start, lo, at as int, hi, None),
-            !(self.entry_at(va as int, d.stop.level as nat) is Table),
-            at <= va < at + A::geo().span(d.stop.level as nat),
-            d.index == A::geo().index_of(va as int, d.stop.level as nat),
-            d.index < A::geo().entries(d.stop.level as nat),
+            ({
+                let run = Run::start(va, d);
+                &&& self.is_running(self, run)
+                &&& self.is_clearing(job, at as int, None)
+                &&& at == run.at::<A>()
+                &&& at <= va < at + A::geo().span(run.level())
+                &&& d.index == A::geo().index_of(va as int, run.level()) < A::geo().entries(
+                    run.level(),
+                )
+                &&& !(self.entry_at(va as int, run.level()) is Table)
+            }),
     {
         let l = d.stop.level as nat;
         let m = self.model();
@@ -130,44 +130,36 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         A::geo().lemma_bounds(va as int, l);
         assert(m.nodes.contains_key(home(A::geo(), va as int, l)));
         assert(m.slot_ok(home(A::geo(), va as int, l), A::geo().index_of(va as int, l)));
-        let (s, now) = (start.space(), self.space());
+        let (s, now) = (job.start.space(), self.space());
         assert forall|base: int| #[trigger]
-            s.is_cleared_at(now, lo, at as int, hi, None, base) by {
-            assert(s.is_cleared_at(now, lo, va as int, hi, None, base));
+            s.is_cleared_at(now, job.lo, at as int, job.hi, None, base) by {
+            assert(s.is_cleared_at(now, job.lo, va as int, job.hi, None, base));
         }
     }
 
     /// The entry that a run is at.
-    pub(super) proof fn lemma_run_slot(
-        self,
-        old: Self,
-        va: int,
-        stop: Stop,
-        index: int,
-        at: int,
-        first: Option<u64>,
-        cleared: int,
-    )
+    pub(super) proof fn lemma_run_slot(self, run: Run)
         requires
-            self.is_running(old, va, stop, index, at, first, cleared),
-            0 <= index < A::geo().entries(stop.level as nat),
+            self.linked(),
+            self.is_stop(run.va, run.stop),
+            0 <= run.index < A::geo().entries(run.level()),
         ensures
-            0 <= at,
-            at + A::geo().span(stop.level as nat) <= A::geo().limit() <= 0x200_0000_0000_0000,
+            0 <= run.at::<A>(),
+            run.next().at::<A>() == run.at::<A>() + A::geo().span(run.level()),
+            run.next().at::<A>() <= A::geo().limit() <= 0x200_0000_0000_0000,
             forall|slot: Slot|
-                slot == (Slot { level: stop.level, table: stop.table, index: index as usize })
-                    ==> #[trigger] self.is_slot(at, slot),
-            home(A::geo(), at, stop.level as nat) == home(A::geo(), va, stop.level as nat),
-            A::geo().index_of(at, stop.level as nat) == index,
-            at % A::geo().span(stop.level as nat) == 0,
-            A::geo().span(stop.level as nat) > 0,
+                slot.level == run.stop.level && slot.table == run.stop.table && slot.index
+                    == run.index ==> #[trigger] self.is_slot(run.at::<A>(), slot),
+            home(A::geo(), run.at::<A>(), run.level()) == run.node::<A>(),
+            A::geo().index_of(run.at::<A>(), run.level()) == run.index,
+            run.at::<A>() % A::geo().span(run.level()) == 0,
+            A::geo().span(run.level()) > 0,
     {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
-        assert(self.model().nodes.contains_key(n));
-        self.model().lemma_first(n, index);
-        A::geo().lemma_entry_end(l, index);
-        A::geo().lemma_span(l);
+        assert(self.model().nodes.contains_key(run.node::<A>()));
+        self.model().lemma_first(run.node::<A>(), run.index);
+        A::geo().lemma_entry_end(run.level(), run.index);
+        A::geo().lemma_next_entry(run.level(), run.index);
+        A::geo().lemma_span(run.level());
         A::geo().lemma_limit();
     }
 
@@ -175,77 +167,56 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_run_passed(
         self,
         old: Self,
-        start: Self,
-        lo: int,
-        va: int,
-        hi: int,
-        stop: Stop,
-        index: int,
-        at: u64,
-        first: (Option<u64>, Option<u64>),
-        cleared: int,
+        job: Job<M, A, B>,
+        run: Run,
+        first: Option<u64>,
     )
         requires
-            self.is_running(old, va, stop, index, at as int, first.0, cleared),
-            self.is_clearing(start, lo, at as int, hi, first.0),
-            0 <= index < A::geo().entries(stop.level as nat),
-            lo <= va < at + A::geo().span(stop.level as nat),
-            at < hi,
-            !start.space().is_cut(lo, hi),
-            !(self.entry_at(at as int, stop.level as nat) is Table),
-            if self.entry_at(at as int, stop.level as nat) is Page {
-                first.0 is None && first.1 == Some(at)
-            } else {
-                first.1 == first.0
+            self.is_running(old, run),
+            self.is_clearing(job, run.at::<A>(), run.first),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            match self.entry_at(run.at::<A>(), run.level()) {
+                Entry::Empty => first == run.first,
+                Entry::Page { .. } => run.first is None && first is Some && first->0 == run.at::<
+                    A,
+                >(),
+                Entry::Table { .. } => false,
             },
         ensures
-            self.is_running(
-                old,
-                va,
-                stop,
-                index + 1,
-                at + A::geo().span(stop.level as nat),
-                first.1,
-                cleared,
-            ),
-            self.is_clearing(start, lo, at + A::geo().span(stop.level as nat), hi, first.1),
-            first.1 == Some(at) ==> lo <= at,
+            self.is_running(old, Run { first, ..run.next() }),
+            self.is_clearing(job, run.next().at::<A>(), first),
+            self.entry_at(run.at::<A>(), run.level()) is Page ==> job.lo <= run.at::<A>()
+                && job.is_page(run.at::<A>(), A::geo().span(run.level())),
     {
-        let l = stop.level as nat;
-        self.lemma_run_slot(old, va, stop, index, at as int, first.0, cleared);
-        self.model().lemma_entry_pages::<A>(at as int, l);
-        A::geo().lemma_next_entry(l, index);
-        self.lemma_not_cut(start, lo, va, hi, at as int, l, first.0);
-        let (s, now) = (start.space(), self.space());
-        let next = at + A::geo().span(l);
+        let at = run.at::<A>();
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        self.lemma_not_cut(job, run);
+        let (s, now) = (job.start.space(), self.space());
+        let next = run.next().at::<A>();
         assert forall|base: int| #[trigger]
-            s.is_cleared_at(now, lo, next, hi, first.1, base) by {
-            assert(s.is_cleared_at(now, lo, at as int, hi, first.0, base));
+            s.is_cleared_at(now, job.lo, next, job.hi, first, base) by {
+            assert(s.is_cleared_at(now, job.lo, at, job.hi, run.first, base));
         }
     }
 
     /// A page that a run is at lies within the range.
-    proof fn lemma_not_cut(
-        self,
-        start: Self,
-        lo: int,
-        va: int,
-        hi: int,
-        at: int,
-        l: nat,
-        left: Option<u64>,
-    )
+    proof fn lemma_not_cut(self, job: Job<M, A, B>, run: Run)
         requires
-            self.is_clearing(start, lo, at, hi, left),
-            self.entry_at(at, l) is Page ==> self.space().pages.contains_key(at)
-                && self.space().pages[at].size.bytes() == A::geo().span(l),
-            lo <= va < at + A::geo().span(l),
-            at < hi,
-            !start.space().is_cut(lo, hi),
+            self.is_clearing(job, run.at::<A>(), run.first),
+            self.entry_at(run.at::<A>(), run.level()) is Page ==> self.space().pages.contains_key(
+                run.at::<A>(),
+            ) && self.space().pages[run.at::<A>()].size.bytes() == A::geo().span(run.level()),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
         ensures
-            self.entry_at(at, l) is Page ==> lo <= at && start.space().same_at(self.space(), at),
+            self.entry_at(run.at::<A>(), run.level()) is Page ==> job.lo <= run.at::<A>()
+                && job.is_page(run.at::<A>(), A::geo().span(run.level())),
     {
-        assert(start.space().is_cleared_at(self.space(), lo, at, hi, left, at));
+        let at = run.at::<A>();
+        let (s, now) = (job.start.space(), self.space());
+        assert(s.is_cleared_at(now, job.lo, at, job.hi, run.first, at));
     }
 
     /// A page was cleared.
@@ -253,86 +224,67 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self,
         before: Self,
         old: Self,
-        start: Self,
-        lo: int,
-        va: int,
-        hi: int,
-        stop: Stop,
-        index: int,
-        at: u64,
-        first: Option<u64>,
-        cleared: int,
+        job: Job<M, A, B>,
+        run: Run,
     )
         requires
-            before.is_running(old, va, stop, index, at as int, first, cleared),
-            before.is_clearing(start, lo, at as int, hi, first),
-            0 <= index < A::geo().entries(stop.level as nat),
-            lo <= va < at + A::geo().span(stop.level as nat),
-            at < hi,
-            0 <= cleared,
-            !start.space().is_cut(lo, hi),
-            before.entry_at(at as int, stop.level as nat) is Page,
-            first is Some,
-            self.replaced_from(before, at as int, stop.level as nat, Entry::Empty),
+            before.is_running(old, run),
+            before.is_clearing(job, run.at::<A>(), run.first),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            before.entry_at(run.at::<A>(), run.level()) is Page,
+            run.first is Some,
+            self.replaced_from(before, run.at::<A>(), run.level(), Entry::Empty),
             self.steps_from(before),
         ensures
-            self.is_running(
-                old,
-                va,
-                stop,
-                index + 1,
-                at + A::geo().span(stop.level as nat),
-                first,
-                cleared + 1,
-            ),
-            self.is_clearing(start, lo, at + A::geo().span(stop.level as nat), hi, first),
+            self.is_running(old, Run { cleared: run.cleared + 1, ..run.next() }),
+            self.is_clearing(job, run.next().at::<A>(), run.first),
+            job.is_page(run.at::<A>(), A::geo().span(run.level())),
+            self.space().pages == before.space().pages.remove(run.at::<A>()),
     {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
+        let (l, n, at) = (run.level(), run.node::<A>(), run.at::<A>());
         let (was, now) = (before.model(), self.model());
-        before.lemma_run_slot(old, va, stop, index, at as int, first, cleared);
-        was.lemma_entry_pages::<A>(at as int, l);
-        A::geo().lemma_next_entry(l, index);
-        before.lemma_not_cut(start, lo, va, hi, at as int, l, first);
+        before.lemma_run_slot(run);
+        was.lemma_entry_pages::<A>(at, l);
+        before.lemma_not_cut(job, run);
         assert(was.nodes.contains_key(n));
-        was.lemma_put_counted(n, index, Entry::Empty);
-        self.lemma_stays(before, va, stop, at as int, Entry::Empty);
-        let p = first->0 as int;
+        was.lemma_put_counted(n, run.index, Entry::Empty);
+        self.lemma_stays(before, run, Entry::Empty);
+        let p = run.first->0 as int;
         A::geo().lemma_decompose(p, l);
-        A::geo().lemma_decompose(at as int, l);
+        A::geo().lemma_decompose(at, l);
         A::geo().lemma_bounds(p, l);
-        assert(A::geo().index_of(p, l) != index);
+        assert(A::geo().index_of(p, l) != run.index);
         assert(self.entry_at(p, l) == before.entry_at(p, l));
-        let (s, mid, done) = (start.space(), before.space(), self.space());
-        let next = at + A::geo().span(l);
-        assert forall|base: int| #[trigger]
-            mid.same_at(done, base) || mid.same_at(s, base) by {
-            assert(s.is_cleared_at(mid, lo, at as int, hi, first, base));
+        let (s, mid, done) = (job.start.space(), before.space(), self.space());
+        let next = run.next().at::<A>();
+        assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
+            assert(s.is_cleared_at(mid, job.lo, at, job.hi, run.first, base));
         }
-        self.lemma_mix(before, start);
+        self.lemma_mix(before, job.start);
         assert forall|base: int| #[trigger]
-            s.is_cleared_at(done, lo, next, hi, first, base) by {
-            assert(s.is_cleared_at(mid, lo, at as int, hi, first, base));
+            s.is_cleared_at(done, job.lo, next, job.hi, run.first, base) by {
+            assert(s.is_cleared_at(mid, job.lo, at, job.hi, run.first, base));
         }
     }
 
-    /// An entry that isn't a table's was replaced in the table at `stop`: the table is where it was.
-    proof fn lemma_stays(self, before: Self, va: int, stop: Stop, at: int, e: Entry)
+    /// The entry that a run is at was replaced: its table is where it was.
+    pub(super) proof fn lemma_stays(self, before: Self, run: Run, e: Entry)
         requires
             before.linked(),
-            before.is_stop(va, stop),
-            home(A::geo(), at, stop.level as nat) == home(A::geo(), va, stop.level as nat),
-            self.replaced_from(before, at, stop.level as nat, e),
+            before.is_stop(run.va, run.stop),
+            0 <= run.index < A::geo().entries(run.level()),
+            self.replaced_from(before, run.at::<A>(), run.level(), e),
         ensures
-            self.is_stop(va, stop),
+            self.is_stop(run.va, run.stop),
     {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
+        let (l, n) = (run.level(), run.node::<A>());
         let (was, now) = (before.model(), self.model());
+        before.lemma_run_slot(run);
         assert(before.perms@.dom().contains(n) && self.perms@.dom().contains(n));
         assert(now.nodes[n].table == was.nodes[n].table);
         if l < A::geo().levels {
-            let up = home(A::geo(), va, l + 1);
+            let up = home(A::geo(), run.va, l + 1);
             assert(before.perms@.dom().contains(up) && self.perms@.dom().contains(up));
             assert(now.nodes[up] == was.nodes[up]);
             assert(now.nodes[up].table == before.perms@[up].addr());
@@ -340,76 +292,52 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// After a run, the table's use can be noted.
-    pub(super) proof fn lemma_run_note(
-        self,
-        old: Self,
-        va: int,
-        stop: Stop,
-        index: int,
-        at: int,
-        first: Option<u64>,
-        cleared: int,
-    )
+    pub(super) proof fn lemma_run_note(self, old: Self, run: Run)
         requires
             old.ready(),
-            old.is_stop(va, stop),
-            self.is_running(old, va, stop, index, at, first, cleared),
-            cleared > 0,
+            old.is_stop(run.va, run.stop),
+            self.is_running(old, run),
+            run.cleared > 0,
         ensures
-            self.noted(va, stop.level as nat) >= 1,
-            2 <= A::geo().entries(stop.level as nat),
-            A::counts() && stop.level < A::geo().levels ==> stop.used - cleared == self.noted(
-                va,
-                stop.level as nat,
-            ) && stop.used <= A::geo().entries(stop.level as nat),
+            self.noted(run.va, run.level()) >= 1,
+            2 <= A::geo().entries(run.level()),
+            A::counts() && run.level() < A::geo().levels ==> {
+                &&& run.stop.used - run.cleared == self.noted(run.va, run.level())
+                &&& run.stop.used <= A::geo().entries(run.level())
+            },
     {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
-        let p = first->0 as int;
+        let (l, n, p) = (run.level(), run.node::<A>(), run.first->0 as int);
         A::geo().lemma_span(l);
         A::geo().lemma_bounds(p, l);
         assert(self.model().nodes.contains_key(n));
         lemma_used_update(self.model().nodes[n].entries, A::geo().index_of(p, l), Entry::Empty);
         if l < A::geo().levels {
-            old.lemma_bounded(va, stop);
+            old.lemma_bounded(run.va, run.stop);
         }
     }
 
     /// What a run leaves.
-    pub(super) proof fn lemma_run_done(
-        self,
-        run: Self,
-        old: Self,
-        start: Self,
-        lo: int,
-        va: int,
-        hi: int,
-        stop: Stop,
-        index: int,
-        at: int,
-        first: Option<u64>,
-        cleared: int,
-    )
+    pub(super) proof fn lemma_run_done(self, end: Self, old: Self, job: Job<M, A, B>, run: Run)
         requires
-            run.is_running(old, va, stop, index, at, first, cleared),
-            run.is_clearing(start, lo, at, hi, first),
-            self.space() == run.space(),
-            self.frames.held() == run.frames.held(),
-            self.phys_bits() == run.phys_bits(),
-            self.root == run.root,
-            self.trace@ == run.trace@ || self.trace@ == run.trace@.push(self.perms@),
+            end.is_running(old, run),
+            end.is_clearing(job, run.at::<A>(), run.first),
+            self.space() == end.space(),
+            self.frames.held() == end.frames.held(),
+            self.phys_bits() == end.phys_bits(),
+            self.root == end.root,
+            self.trace@ == end.trace@ || self.trace@ == end.trace@.push(self.perms@),
         ensures
-            self.is_clearing(start, lo, at, hi, first),
-            first matches Some(p) ==> self.space().pages.contains_key(p as int),
+            self.is_clearing(job, run.at::<A>(), run.first),
+            run.first matches Some(p) ==> self.space().pages.contains_key(p as int),
     {
-        self.lemma_mix(run, start);
-        if let Some(p) = first {
-            let l = stop.level as nat;
-            let m = run.model();
-            assert(m.nodes.contains_key(home(A::geo(), va, l)));
+        self.lemma_mix(end, job.start);
+        if let Some(p) = run.first {
+            let (l, n) = (run.level(), run.node::<A>());
+            let m = end.model();
+            assert(m.nodes.contains_key(n));
             A::geo().lemma_bounds(p as int, l);
-            m.lemma_own_home(home(A::geo(), va, l));
-            A::geo().lemma_in_range(home(A::geo(), va, l).base, l);
+            m.lemma_own_home(n);
+            A::geo().lemma_in_range(n.base, l);
             m.lemma_entry_pages::<A>(p as int, l);
         }
     }
@@ -481,47 +409,69 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_first_taken(
         self,
         before: Self,
-        start: Self,
-        lo: int,
+        job: Job<M, A, B>,
         next: int,
-        hi: int,
         at: u64,
         l: nat,
     )
         requires
-            before.is_clearing(start, lo, next, hi, Some(at)),
+            before.is_clearing(job, next, Some(at)),
             self.put_from(before, at as int, l, Entry::Empty),
             self.frames.held() == before.frames.held(),
-            lo <= at < hi,
+            job.lo <= at < job.hi,
             at as int % A::geo().span(l) == 0,
         ensures
-            self.is_clearing(start, lo, next, hi, None),
+            self.is_clearing(job, next, None),
+            self.space().pages == before.space().pages.remove(at as int),
     {
-        let (s, mid, done) = (start.space(), before.space(), self.space());
-        assert forall|base: int| #[trigger]
-            mid.same_at(done, base) || mid.same_at(s, base) by {
-            assert(s.is_cleared_at(mid, lo, next, hi, Some(at), base));
+        let (s, mid, done) = (job.start.space(), before.space(), self.space());
+        assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
+            assert(s.is_cleared_at(mid, job.lo, next, job.hi, Some(at), base));
         }
-        self.lemma_mix(before, start);
-        assert forall|base: int| #[trigger] s.is_cleared_at(done, lo, next, hi, None, base) by {
-            assert(s.is_cleared_at(mid, lo, next, hi, Some(at), base));
+        self.lemma_mix(before, job.start);
+        assert forall|base: int| #[trigger]
+            s.is_cleared_at(done, job.lo, next, job.hi, None, base) by {
+            assert(s.is_cleared_at(mid, job.lo, next, job.hi, Some(at), base));
         }
     }
 
-    /// All pages are gone.
-    pub(super) proof fn lemma_all_cleared(self, start: Self, lo: int, va: int, hi: int)
+    /// One page less, of a size that is known.
+    pub(super) proof fn lemma_sized(
+        self,
+        before: Self,
+        job: Job<M, A, B>,
+        at: int,
+        least: Option<PageSize>,
+        span: int,
+    )
         requires
-            self.is_clearing(start, lo, va, hi, None),
-            hi <= va,
+            job.is_sized(before, least, span),
+            job.is_page(at, span),
+            self.space().pages == before.space().pages.remove(at),
         ensures
-            self.space() == start.space().unmap_range(lo, hi),
+            job.is_sized(self, least, span),
     {
-        let (s, done) = (start.space(), self.space());
-        let gone = s.unmap_range(lo, hi);
+    }
+
+    /// All pages are gone.
+    pub(super) proof fn lemma_all_cleared(self, job: Job<M, A, B>, va: int, least: Option<PageSize>)
+        requires
+            self.is_clearing(job, va, None),
+            job.hi <= va,
+            job.is_sized(self, least, 0),
+        ensures
+            forall|base: int|
+                job.lo <= base < job.hi && #[trigger] job.start.space().pages.contains_key(base)
+                    ==> least is Some && job.start.space().pages[base].size.bytes()
+                    >= least->0.bytes(),
+            self.space() == job.start.space().unmap_range(job.lo, job.hi),
+    {
+        let (s, done) = (job.start.space(), self.space());
+        let gone = s.unmap_range(job.lo, job.hi);
         assert forall|base: int| #[trigger]
             done.pages.contains_key(base) == gone.pages.contains_key(base) && (
             done.pages.contains_key(base) ==> done.pages[base] == gone.pages[base]) by {
-            assert(s.is_cleared_at(done, lo, va, hi, None, base));
+            assert(s.is_cleared_at(done, job.lo, va, job.hi, None, base));
         }
         assert(done.pages =~= gone.pages);
     }

@@ -1,12 +1,14 @@
 //! What holds while a range is worked through.
 
-use super::super::descend::Stop;
-use super::super::model::home;
+use super::super::descend::Descent;
+use super::super::model::{NodeId, home};
 use super::super::perms::{space, tables};
 use super::super::stack::Stack;
 use super::super::tree::Tree;
+use super::{Job, Run};
+use crate::addr::PageSize;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry};
+use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -71,6 +73,66 @@ impl AddressSpace {
     }
 }
 
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Job<M, A, B> {
+    /// No page lies partly in the range.
+    pub(crate) open spec fn is_whole(self) -> bool {
+        !self.start.space().is_cut(self.lo, self.hi)
+    }
+
+    /// At the start, a page of `span` bytes was at `at`.
+    pub(crate) open spec fn is_page(self, at: int, span: int) -> bool {
+        &&& self.start.space().pages.contains_key(at)
+        &&& self.start.space().pages[at].size.bytes() == span
+    }
+
+    /// Each page that is gone was at least as large as `least`, or of `span` bytes.
+    pub(crate) open spec fn is_sized(
+        self,
+        now: Tree<M, A, B>,
+        least: Option<PageSize>,
+        span: int,
+    ) -> bool {
+        forall|base: int| #[trigger]
+            self.start.space().pages.contains_key(base) && !now.space().pages.contains_key(base)
+                ==> self.is_page(base, span) || least is Some
+                && self.start.space().pages[base].size.bytes() >= least->0.bytes()
+    }
+}
+
+impl Run {
+    /// Where a run starts.
+    pub(crate) open spec fn start(va: u64, d: Descent) -> Run {
+        Run { va: va as int, stop: d.stop, index: d.index as int, first: None, cleared: 0 }
+    }
+
+    /// The table's level.
+    pub(crate) open spec fn level(self) -> nat {
+        self.stop.level as nat
+    }
+
+    /// Where the table stands.
+    pub(crate) open spec fn node<A: PagingMode>(self) -> NodeId {
+        home(A::geo(), self.va, self.level())
+    }
+
+    /// The first address that the next entry is for.
+    pub(crate) open spec fn at<A: PagingMode>(self) -> int {
+        self.node::<A>().base + self.index * A::geo().span(self.level())
+    }
+
+    /// One entry on.
+    pub(crate) open spec fn next(self) -> Run {
+        Run { index: self.index + 1, ..self }
+    }
+
+    /// There is a next entry, and it is for addresses from `lo` to below `hi`.
+    pub(crate) open spec fn is_within<A: PagingMode>(self, lo: int, hi: int) -> bool {
+        &&& 0 <= self.index < A::geo().entries(self.level())
+        &&& lo <= self.va < self.at::<A>() + A::geo().span(self.level())
+        &&& self.at::<A>() < hi
+    }
+}
+
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Between `old` and this, after each single store, each page was as in `old`, but for bits that hardware had set, or is
     /// as in this one.
@@ -85,18 +147,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             )
     }
 
-    /// This is `start` with the pages from `lo` to `at` unmapped, but for one that is left at `left`.
+    /// This is the start with the pages of the range up to `at` unmapped, but for one that is left at `left`.
     pub(crate) open spec fn is_clearing(
         self,
-        start: Self,
-        lo: int,
+        job: Job<M, A, B>,
         at: int,
-        hi: int,
         left: Option<u64>,
     ) -> bool {
-        &&& self.mixes_from(start)
-        &&& self.frames.held() == start.frames.held()
-        &&& start.space().is_cleared(self.space(), lo, at, hi, left)
+        &&& self.mixes_from(job.start)
+        &&& self.frames.held() == job.start.frames.held()
+        &&& job.start.space().is_cleared(self.space(), job.lo, at, job.hi, left)
     }
 
     /// The frames of `start` are those of this and of `stack`.
@@ -106,32 +166,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& tables(self.perms@).disjoint(stack.tables())
     }
 
-    /// This is `old` with `cleared` entries of the table at `stop`, which is that for `va`, cleared, up to entry `index`,
-    /// which is for `at`; that for `first` is a page and was left.
-    pub(crate) open spec fn is_running(
-        self,
-        old: Self,
-        va: int,
-        stop: Stop,
-        index: int,
-        at: int,
-        first: Option<u64>,
-        cleared: int,
-    ) -> bool {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
+    /// This is `old` after a part of a run: all is as it was but for the entries that were cleared, and the first page is
+    /// still there.
+    pub(crate) open spec fn is_running(self, old: Self, run: Run) -> bool {
+        let (l, n) = (run.level(), run.node::<A>());
         &&& self.linked()
-        &&& self.is_stop(va, stop)
+        &&& self.is_stop(run.va, run.stop)
         &&& self.model().counted_but(n)
-        &&& self.noted(va, l) == old.noted(va, l) - cleared
+        &&& self.noted(run.va, l) == old.noted(run.va, l) - run.cleared
         &&& tables(self.perms@) == tables(old.perms@)
-        &&& cleared == 0 ==> self == old
-        &&& cleared > 0 ==> first is Some
-        &&& at == n.base + index * A::geo().span(l)
-        &&& first matches Some(p) ==> home(A::geo(), p as int, l) == n && self.entry_at(
-            p as int,
-            l,
-        ) is Page && p as int % A::geo().span(l) == 0 && p < at
+        &&& 0 <= run.cleared
+        &&& run.cleared == 0 ==> self == old
+        &&& run.cleared > 0 ==> run.first is Some
+        &&& run.first matches Some(p) ==> {
+            &&& home(A::geo(), p as int, l) == n
+            &&& self.entry_at(p as int, l) is Page
+            &&& p as int % A::geo().span(l) == 0
+            &&& p < run.at::<A>()
+        }
     }
 }
 
