@@ -1,8 +1,6 @@
 //! Runs: entries of one table that follow each other.
 
-use super::descend::Descent;
-#[cfg(verus_only)]
-use super::descend::Stop;
+use super::descend::{Descent, Stop};
 #[cfg(verus_only)]
 use super::perms::tables;
 use super::stack::Stack;

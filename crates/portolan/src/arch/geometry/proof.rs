@@ -224,6 +224,20 @@ impl Geometry {
         lemma_mask(raw, bits);
     }
 
+    /// What the tree covers as the shift that computes it.
+    pub(crate) proof fn lemma_limit_shl(self, bits: u64)
+        requires
+            self.wf(),
+            bits == self.shift(self.levels as nat) + self.root_bits,
+        ensures
+            bits < 64,
+            1u64 << bits == self.limit(),
+    {
+        self.lemma_shift(self.levels as nat);
+        self.lemma_powers(self.levels as nat);
+        lemma_shl(bits);
+    }
+
     /// A table's size as the shift that computes it.
     pub(crate) proof fn lemma_table_bytes(self)
         requires
