@@ -89,7 +89,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         while va < hi
             invariant
-                self.ready(),
+                self.sound(),
                 lo <= hi <= A::geo().limit(),
                 lo <= va <= A::geo().limit(),
                 job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
@@ -143,7 +143,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         stack: &mut Stack<A>,
     )
         requires
-            old(self).ready(),
+            old(self).sound(),
             old(self).space().pages.contains_key(at as int),
             at < A::geo().limit(),
             job.lo <= at < job.hi,
@@ -152,7 +152,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.is_sized(*old(self), run.0, run.1),
             job.is_page(at as int, run.1),
         ensures
-            final(self).ready(),
+            final(self).sound(),
             final(self).is_clearing(job, run.2 as int, None),
             final(self).is_shared_with(job.start, *final(stack)),
             job.is_sized(*final(self), run.0, run.1),
@@ -189,7 +189,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         d: &Descent,
     ) -> (r: (u64, Option<u64>))
         requires
-            old(self).ready(),
+            old(self).sound(),
             va < end <= A::geo().limit(),
             old(self).is_descent(va as int, 1, *d),
             job.is_whole(),
@@ -198,7 +198,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_clearing(job, va as int, None),
             job.is_sized(*old(self), least, 0),
         ensures
-            final(self).ready(),
+            final(self).sound(),
             tables(final(self).perms@) == tables(old(self).perms@),
             va < r.0 <= A::geo().limit(),
             final(self).is_clearing(job, r.0 as int, r.1),

@@ -91,11 +91,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         Option<Chain<A>>,
     ))
         requires
-            old(self).ready(),
+            old(self).sound(),
             old(self).is_descent(va as int, d.stop.level as nat, d),
             d.entry is Page,
         ensures
-            final(self).ready(),
+            final(self).sound(),
             final(self).is_taken_from(*old(self), va as int, d.stop.level as nat, r),
         no_unwind
     {
@@ -126,7 +126,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_cleared(mapped, va as int, d),
             d.cut.level > d.stop.level,
         ensures
-            final(self).ready(),
+            final(self).sound(),
             final(self).space() == old(self).space(),
             final(self).steps_from(mapped),
             final(self).frames.held() == mapped.frames.held(),

@@ -17,7 +17,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where a descent starts.
     pub(super) proof fn lemma_descent_root(self, va: int, stop: Stop)
         requires
-            self.ready(),
+            self.sound(),
             0 <= va < A::geo().limit(),
             stop == (Stop { level: A::geo().levels, table: self.root, above: self.root, used: 1 }),
         ensures
@@ -30,7 +30,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The entry at a stop.
     pub(super) proof fn lemma_stop_slot(self, va: int, stop: Stop, index: usize)
         requires
-            self.ready(),
+            self.sound(),
             self.is_stop(va, stop),
             index == A::geo().index_of(va, stop.level as nat),
         ensures
@@ -41,7 +41,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The table one level down.
     pub(super) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
         requires
-            self.ready(),
+            self.sound(),
             self.is_stop(va, stop),
             stop.level > 1,
             self.entry_at(va, stop.level as nat) == (Entry::Table {
@@ -79,7 +79,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         next: (Stop, Stop, PhysAddr),
     )
         requires
-            self.ready(),
+            self.sound(),
             self.is_way(va, stop, cut, head),
             stop.level > 1,
             self.is_stop(va, next.0),
@@ -114,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A table in which nothing else was found.
     pub(super) proof fn lemma_alone(self, va: int, l: nat)
         requires
-            self.ready(),
+            self.sound(),
             self.model().in_range(va),
             1 <= l < A::geo().levels,
             self.perms@.contains_key(home(A::geo(), va, l)),
@@ -142,7 +142,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where something else was found, it stays when the way is cleared.
     pub(crate) proof fn lemma_shared(self, old: Self, va: int, l: nat, e: Entry)
         requires
-            old.ready(),
+            old.sound(),
             old.is_shared(va, l),
             old.model().in_range(va),
             1 <= l <= A::geo().levels,
@@ -169,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// An entry of the table at a stop.
     pub(super) proof fn lemma_table_entry(self, va: int, stop: Stop, index: usize)
         requires
-            self.ready(),
+            self.sound(),
             self.is_stop(va, stop),
             index < A::geo().entries(stop.level as nat),
         ensures
@@ -192,7 +192,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A second look at a page finds it again.
     pub(super) proof fn lemma_survey(self, va: int, d: Descent, r: Descent)
         requires
-            self.ready(),
+            self.sound(),
             self.is_descent(va, d.stop.level as nat, d),
             self.is_descent(va, d.stop.level as nat, r),
             d.entry is Page,
@@ -243,7 +243,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What a note is to be, after the entry for `va` at the stop's level was set.
     pub(crate) proof fn lemma_after_set(self, old: Self, va: int, stop: Stop, e: Entry)
         requires
-            old.ready(),
+            old.sound(),
             old.is_stop(va, stop),
             self.replaced_from(old, va, stop.level as nat, e),
             !(e is Table),
@@ -301,7 +301,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What is noted of a table is no more than its entries.
     pub(crate) proof fn lemma_bounded(self, va: int, stop: Stop)
         requires
-            self.ready(),
+            self.sound(),
             self.is_stop(va, stop),
             stop.level < A::geo().levels,
         ensures
@@ -334,7 +334,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::counts() && stop.level < A::geo().levels ==> n == mid.noted(va, stop.level as nat),
             self.noted_from(mid, va, stop.level as nat, n),
         ensures
-            self.ready(),
+            self.sound(),
             mid.accounted() ==> self.inv(),
             self.frames.held() == mid.frames.held(),
             tables(self.perms@) == tables(mid.perms@),

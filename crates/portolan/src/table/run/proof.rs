@@ -106,7 +106,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where a run starts.
     pub(super) proof fn lemma_run_start(self, job: Job<M, A, B>, va: u64, d: Descent, at: u64)
         requires
-            self.ready(),
+            self.sound(),
             self.is_descent(va as int, 1, d),
             self.is_clearing(job, va as int, None),
             at == va & !((A::geo().span(d.stop.level as nat) - 1) as u64),
@@ -294,7 +294,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// After a run, the table's use can be noted.
     pub(super) proof fn lemma_run_note(self, old: Self, run: Run)
         requires
-            old.ready(),
+            old.sound(),
             old.is_stop(run.va, run.stop),
             self.is_running(old, run),
             run.cleared > 0,
@@ -345,7 +345,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page that starts at `at` is found there.
     pub(super) proof fn lemma_page_found(self, at: int, d: Descent)
         requires
-            self.ready(),
+            self.sound(),
             self.is_descent(at, 1, d),
             self.space().pages.contains_key(at),
         ensures
@@ -479,7 +479,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// No table became empty.
     pub(super) proof fn lemma_nothing_owed(self, start: Self, stack: Stack<A>)
         requires
-            self.ready(),
+            self.sound(),
             self.frames.held() == start.frames.held(),
             self.is_shared_with(start, stack),
             stack@.len() == 0,

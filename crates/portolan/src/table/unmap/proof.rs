@@ -16,7 +16,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page is gone: tables that held nothing else are empty, and can be unlinked.
     pub(super) proof fn lemma_cleared(self, old: Self, va: int, d: Descent)
         requires
-            old.ready(),
+            old.sound(),
             old.is_descent(va, d.stop.level as nat, d),
             old.is_cut(va, d.cut),
             d.entry is Page,
@@ -190,7 +190,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_detached(self, old: Self, taken: Self, chain: Chain<A>)
         requires
             old.accounted(),
-            taken.ready(),
+            taken.sound(),
             taken.frames.held() == old.frames.held(),
             taken.is_rest(old, Some(chain)),
             self.perms@ == taken.perms@,

@@ -45,7 +45,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// This is `old` without the page that `d` found, and what else is to be done.
     #[verifier::opaque]
     pub(crate) open spec fn is_cleared(self, old: Self, va: int, d: Descent) -> bool {
-        &&& old.ready()
+        &&& old.sound()
         &&& old.is_descent(va, d.stop.level as nat, d)
         &&& old.is_cut(va, d.cut)
         &&& d.entry is Page
