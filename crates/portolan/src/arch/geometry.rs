@@ -153,6 +153,26 @@ impl Geometry {
         raw & ((1u64 << bits) - 1)
     }
 
+    /// How many bytes the tree covers.
+    #[inline]
+    pub(crate) fn limit_bytes(self) -> (r: u64)
+        requires
+            self.wf(),
+        ensures
+            r == self.limit(),
+        no_unwind
+    {
+        proof {
+            self.lemma_shift(self.levels as nat);
+        }
+        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
+            + self.root_bits as u64;
+        proof {
+            self.lemma_limit_shl(bits);
+        }
+        1u64 << bits
+    }
+
     /// A table of `level` has 2 to the power of this many entries.
     #[inline(always)]
     fn table_bits(self, level: u8) -> (r: u64)

@@ -146,6 +146,59 @@ pub open spec fn is_protect_error<A: PagingMode>(
     }
 }
 
+/// Whether a range can be worked on at all; if not, `Some` error.
+pub open spec fn check_range<A: PagingMode>(range: VirtRange<A>) -> Option<Error> {
+    let addr = range.first().raw();
+    let bytes = range.bytes();
+    let size = A::geo().span(1) as u64;
+    if addr as int % size as int != 0 {
+        Some(Error::NotAligned { addr, size })
+    } else if bytes as int % size as int != 0 {
+        Some(Error::NotAligned { addr: addr.wrapping_add(bytes), size })
+    } else if range.first()@ + bytes > A::geo().limit() {
+        Some(Error::PastEnd { addr, size: bytes })
+    } else {
+        None
+    }
+}
+
+/// A page of `size` bytes at `addr` lies partly in `lo..hi` and partly outside.
+pub open spec fn names_cut<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let base = addr as int % A::geo().limit();
+    &&& A::canonical(addr)
+    &&& space.pages.contains_key(base)
+    &&& space.pages[base].size.bytes() == size
+    &&& base < hi && lo < base + size
+    &&& !(lo <= base && base + size <= hi)
+}
+
+/// `e` is the answer to a request for all pages of a range that is not done.
+pub open spec fn is_range_error<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_range(range) is Some {
+        check_range(range) == Some(e)
+    } else {
+        e matches Error::CoveredByHugePage { addr, size } && names_cut::<A>(
+            space,
+            lo,
+            hi,
+            addr,
+            size,
+        )
+    }
+}
+
 /// `was` is the page of `size` at `va`, with all that hardware had set.
 pub open spec fn is_found<A: PagingMode>(
     space: AddressSpace,
