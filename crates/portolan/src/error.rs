@@ -75,6 +75,14 @@ pub enum Error {
         /// The page's size; for a new page table, the root's.
         size: u64,
     },
+    /// In this paging mode a live entry may not turn from a page into a table or back, as AArch64 demands
+    /// ("break-before-make"): unmap, pay the flush, then map.
+    BreakBeforeMake {
+        /// The virtual address.
+        addr: u64,
+        /// The page's size.
+        size: u64,
+    },
     /// The frame, or a part of it, lies above what the machine's physical addresses reach.
     PhysTooWide {
         /// The frame's physical address.
@@ -98,6 +106,7 @@ impl Error {
             Error::CoveredByHugePage { addr, .. } => addr,
             Error::NotMapped { addr, .. } => addr,
             Error::NoMemory { addr, .. } => addr,
+            Error::BreakBeforeMake { addr, .. } => addr,
             Error::PhysTooWide { addr, .. } => addr,
         }
     }
@@ -115,6 +124,7 @@ impl Error {
             Error::CoveredByHugePage { size, .. } => size,
             Error::NotMapped { size, .. } => size,
             Error::NoMemory { size, .. } => size,
+            Error::BreakBeforeMake { size, .. } => size,
             Error::PhysTooWide { size, .. } => size,
         }
     }
@@ -134,6 +144,7 @@ impl core::fmt::Display for Error {
             Self::CoveredByHugePage { .. } => "covered by a huge page",
             Self::NotMapped { .. } => "not mapped",
             Self::NoMemory { .. } => "no memory for a table",
+            Self::BreakBeforeMake { .. } => "a live entry of this mode can't change its size",
             Self::PhysTooWide { .. } => "physical address too wide",
         };
         match self.size() {

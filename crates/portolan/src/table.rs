@@ -2,6 +2,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod descend;
+pub(crate) mod full;
 pub(crate) mod map;
 pub(crate) mod model;
 #[cfg(verus_only)]
@@ -10,8 +11,10 @@ pub(crate) mod perms;
 pub(crate) mod proof;
 pub(crate) mod protect;
 pub(crate) mod release;
+mod resize;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod split;
 pub(crate) mod tree;
 pub(crate) mod unmap;
 
