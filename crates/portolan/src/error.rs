@@ -63,9 +63,17 @@ pub enum Error {
     },
     /// No page of this size is mapped here.
     NotMapped {
-        /// The virtual address.
+        /// The virtual address; for a collapse, where the first hole starts.
         addr: u64,
-        /// The size that was asked for; for a query, the smallest page's.
+        /// The size that was asked for; for a query, the smallest page's; for a collapse, how long the hole is.
+        size: u64,
+    },
+    /// These pages can't be one: frames that don't follow each other or don't start at a multiple of the larger page's
+    /// size, other properties, or smaller pages in between. `addr` and `size` are those of the first that doesn't fit.
+    NotUniform {
+        /// Where the page that doesn't fit starts.
+        addr: u64,
+        /// The size that pages are to have that are to become one.
         size: u64,
     },
     /// The machine has no frame for a table that is needed.
@@ -106,6 +114,7 @@ impl Error {
             Error::CoveredByHugePage { addr, .. } => addr,
             Error::NotMapped { addr, .. } => addr,
             Error::NoMemory { addr, .. } => addr,
+            Error::NotUniform { addr, .. } => addr,
             Error::BreakBeforeMake { addr, .. } => addr,
             Error::PhysTooWide { addr, .. } => addr,
         }
@@ -124,6 +133,7 @@ impl Error {
             Error::CoveredByHugePage { size, .. } => size,
             Error::NotMapped { size, .. } => size,
             Error::NoMemory { size, .. } => size,
+            Error::NotUniform { size, .. } => size,
             Error::BreakBeforeMake { size, .. } => size,
             Error::PhysTooWide { size, .. } => size,
         }
@@ -144,6 +154,7 @@ impl core::fmt::Display for Error {
             Self::CoveredByHugePage { .. } => "covered by a huge page",
             Self::NotMapped { .. } => "not mapped",
             Self::NoMemory { .. } => "no memory for a table",
+            Self::NotUniform { .. } => "not like the pages before",
             Self::BreakBeforeMake { .. } => "a live entry of this mode can't change its size",
             Self::PhysTooWide { .. } => "physical address too wide",
         };

@@ -1,6 +1,7 @@
 //! The page table.
 
 pub(crate) mod chain;
+pub(crate) mod collapse;
 pub(crate) mod descend;
 pub(crate) mod full;
 pub(crate) mod map;

@@ -226,3 +226,187 @@ fn what_can_t_be_divided_is_refused() {
         }
     );
 }
+
+/// A 2 MiB page's worth of 4 KiB pages, mapped by `frame`.
+fn with_parts<B: AccessBits>(heap: &Heap, frame: impl Fn(u64) -> u64) -> Table<'_, B> {
+    let mut table = Table::<B>::new(heap).unwrap();
+    for page in 0..512 {
+        let frame = PhysAddr::new(frame(page));
+        let prop = PageProperty::USER_RW;
+        table
+            .map(va(AT + page * 4096), frame, PageSize::Size4K, prop)
+            .unwrap();
+    }
+    table
+}
+
+/// Records what it is told.
+#[derive(Default)]
+struct Told(RefCell<Vec<(u64, PageSize)>>);
+// SAFETY: no processor uses these tables
+unsafe impl Invalidate<X86_64> for Told {
+    fn invalidate(&self, addr: VirtAddr<X86_64>, size: PageSize) {
+        self.0.borrow_mut().push((addr.as_u64(), size));
+    }
+}
+
+#[test]
+fn what_was_divided_can_be_joined_again() {
+    let heap = Heap::default();
+    let mut table = with_page::<Tracking>(&heap, PageSize::Size1G, PageProperty::KERNEL_RX);
+    let before = looks(&table);
+    pay(table.split(va(AT), PageSize::Size1G).unwrap());
+    pay(table.split(va(AT), PageSize::Size2M).unwrap());
+    let tables = heap.count();
+    pay(table.collapse(va(AT), PageSize::Size2M).unwrap());
+    assert_eq!(heap.count(), tables - 1);
+    let now = pay(table.collapse(va(AT), PageSize::Size1G).unwrap());
+    assert_eq!(heap.count(), tables - 2);
+    assert!(now.prop.accessed && !now.prop.dirty);
+    for (was, now) in before.iter().zip(looks(&table)) {
+        assert_eq!((was.0, was.1), (now.0, now.1));
+        assert!(was.2.alike(now.2));
+    }
+    drop(table);
+    assert_eq!(heap.count(), 0);
+}
+
+#[test]
+fn each_part_is_flushed_and_only_then_is_their_table_given_back() {
+    let heap = Heap::default();
+    let mut table = with_parts::<portolan::Preset>(&heap, |page| 0x20_0000 + page * 4096);
+    let tables = heap.count();
+    let (_, flush) = table.collapse(va(AT), PageSize::Size2M).unwrap();
+    assert_eq!(heap.count(), tables);
+    assert_eq!(flush.part(), Some(PageSize::Size4K));
+    assert!(flush.frees_tables());
+    let tlb = Told::default();
+    flush.pay(&tlb);
+    assert_eq!(heap.count(), tables - 1);
+    let told = tlb.0.into_inner();
+    assert!((0..512).all(|page| told[page as usize] == (AT + page * 4096, PageSize::Size4K)));
+    assert_eq!(told.len(), 512);
+}
+
+#[test]
+fn a_page_that_may_be_stored_to_counts_as_dirty_when_it_is_joined() {
+    let heap = Heap::default();
+    let mut table = with_parts::<Tracking>(&heap, |page| 0x20_0000 + page * 4096);
+    assert!(!table.query(va(AT)).unwrap().prop.dirty);
+    let now = pay(table.collapse(va(AT), PageSize::Size2M).unwrap());
+    assert!(now.prop.accessed && now.prop.dirty);
+    assert_eq!(table.query(va(AT + 0x12_3456)).unwrap(), now);
+}
+
+#[test]
+fn one_dirty_part_makes_the_joined_page_dirty() {
+    let heap = Heap::default();
+    let mut table = with_page::<Tracking>(&heap, PageSize::Size2M, PageProperty::USER_RO);
+    pay(table.split(va(AT), PageSize::Size2M).unwrap());
+    let dirty = PageProperty {
+        dirty: true,
+        ..PageProperty::USER_RO
+    };
+    pay(table
+        .protect(va(AT + 0x7000), PageSize::Size4K, dirty)
+        .unwrap());
+    assert!(
+        pay(table.collapse(va(AT), PageSize::Size2M).unwrap())
+            .prop
+            .dirty
+    );
+}
+
+#[test]
+fn the_first_page_that_does_not_fit_is_named() {
+    let misfit = |frame: fn(u64) -> u64| {
+        let heap = Heap::default();
+        let mut table = with_parts::<Tracking>(&heap, frame);
+        let error = table.collapse(va(AT), PageSize::Size2M).unwrap_err();
+        let last = va(AT + 0x1f_f000);
+        assert_eq!(
+            table.query(last).unwrap().frame.as_u64(),
+            frame(511),
+            "nothing has changed"
+        );
+        error
+    };
+    let not_uniform = |page: u64| Error::NotUniform {
+        addr: AT + page * 4096,
+        size: 4096,
+    };
+    assert_eq!(misfit(|page| 0x1000 + page * 4096), not_uniform(0));
+    assert_eq!(
+        misfit(|page| 0x20_0000 + (page ^ (page >= 510) as u64) * 4096),
+        not_uniform(510)
+    );
+    let heap = Heap::default();
+    let mut table = with_parts::<Tracking>(&heap, |page| 0x20_0000 + page * 4096);
+    pay(table
+        .protect(va(AT + 0x3000), PageSize::Size4K, PageProperty::USER_RO)
+        .unwrap());
+    let error = table.collapse(va(AT), PageSize::Size2M).unwrap_err();
+    assert_eq!(error, not_uniform(3));
+    assert_eq!(
+        error.to_string(),
+        "not like the pages before: 4 KiB at 0xffff800040003000"
+    );
+    let error = table.collapse(va(AT), PageSize::Size1G).unwrap_err();
+    assert_eq!(
+        error,
+        Error::NotUniform {
+            addr: AT,
+            size: PageSize::Size2M.bytes()
+        }
+    );
+}
+
+#[test]
+fn what_is_not_full_or_not_there_is_not_joined() {
+    let heap = Heap::default();
+    let mut table = with_parts::<Tracking>(&heap, |page| 0x20_0000 + page * 4096);
+    pay(table.unmap(va(AT + 0x5000), PageSize::Size4K).unwrap());
+    let mut refused = |at, size| table.collapse(va(at), size).unwrap_err();
+    let (small, large) = (4096, PageSize::Size2M.bytes());
+    let cases = [
+        (
+            refused(AT, PageSize::Size2M),
+            Error::NotMapped {
+                addr: AT + 0x5000,
+                size: small,
+            },
+        ),
+        (
+            refused(AT + 0x20_0000, PageSize::Size2M),
+            Error::NotMapped {
+                addr: AT + 0x20_0000,
+                size: large,
+            },
+        ),
+        (
+            refused(AT, PageSize::Size4K),
+            Error::UnsupportedSize {
+                addr: AT,
+                size: small,
+            },
+        ),
+        (
+            refused(AT + 0x1000, PageSize::Size2M),
+            Error::NotAligned {
+                addr: AT + 0x1000,
+                size: large,
+            },
+        ),
+    ];
+    for (is, should_be) in cases {
+        assert_eq!(is, should_be);
+    }
+    let mut table = with_page::<Tracking>(&heap, PageSize::Size1G, PageProperty::USER_RO);
+    let huge = Error::AlreadyMapped {
+        addr: AT,
+        size: PageSize::Size1G.bytes(),
+    };
+    for (at, size) in [(AT, PageSize::Size1G), (AT + 0x20_0000, PageSize::Size2M)] {
+        assert_eq!(table.collapse(va(at), size).unwrap_err(), huge);
+    }
+}

@@ -69,6 +69,25 @@ pub unsafe trait Invalidate<A: PagingMode> {
     /// Returns once no processor that uses the table holds a translation, or a cached entry of an upper table, that
     /// serves an address of the page at `addr`: on x86_64, `INVLPG` on each (Intel SDM vol. 3, 5.10.4.1).
     fn invalidate(&self, addr: VirtAddr<A>, size: PageSize);
+
+    /// As `invalidate`, where pages of size `part` were before: no processor holds a translation of any of them. One
+    /// `INVLPG` does not do on x86_64; unless this is implemented otherwise, say by flushing all, each part is invalidated.
+    fn invalidate_parts(&self, addr: VirtAddr<A>, size: PageSize, part: PageSize) {
+        let mut offset: u64 = 0;
+        while offset < size.bytes()
+            decreases
+                    if offset < size.bytes() {
+                        size.bytes() - offset
+                    } else {
+                        0
+                    },
+        {
+            if let Ok(at) = addr.checked_add(offset) {
+                self.invalidate(at, part);
+            }
+            offset += part.bytes();
+        }
+    }
 }
 
 } // verus!
@@ -320,9 +339,12 @@ pub(crate) tracked struct Flushed<A: PagingMode> {
 impl<A: PagingMode> Flushed<A> {
     /// Which page.
     pub uninterp spec fn page(&self) -> (VirtAddr<A>, PageSize);
+
+    /// The size of the pages that were there before, if they were smaller.
+    pub uninterp spec fn part(&self) -> Option<PageSize>;
 }
 
-/// Tells the processors of the page of `size` at `addr`.
+/// Tells the processors of the page of `size` at `addr`, where pages of size `part` were if there is one.
 /// Trusted because the machine promises it ([`Invalidate`]).
 ///
 /// Exercised by `controls::a_suite_that_pays_no_flush_meets_stale_translations`.
@@ -332,11 +354,16 @@ pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(
     tlb: &T,
     addr: VirtAddr<A>,
     size: PageSize,
+    part: Option<PageSize>,
 ) -> (r: Tracked<Flushed<A>>)
     ensures
         r@.page() == (addr, size),
+        r@.part() == part,
 {
-    tlb.invalidate(addr, size);
+    match part {
+        None => tlb.invalidate(addr, size),
+        Some(part) => tlb.invalidate_parts(addr, size, part),
+    }
     Tracked(Flushed { _private: core::marker::PhantomData })
 }
 
@@ -346,13 +373,16 @@ pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(
 /// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn trust_flushed<A: PagingMode>(addr: VirtAddr<A>, size: PageSize) -> (r: Tracked<
-    Flushed<A>,
->)
+pub(crate) fn trust_flushed<A: PagingMode>(
+    addr: VirtAddr<A>,
+    size: PageSize,
+    part: Option<PageSize>,
+) -> (r: Tracked<Flushed<A>>)
     ensures
         r@.page() == (addr, size),
+        r@.part() == part,
 {
-    let _ = (addr, size);
+    let _ = (addr, size, part);
     Tracked(Flushed { _private: core::marker::PhantomData })
 }
 

@@ -176,6 +176,44 @@ pub open spec fn is_split_error<A: PagingMode>(
     }
 }
 
+/// `e` is the answer to a request to collapse that is not done.
+pub open spec fn is_collapse_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    let addr = va.raw();
+    if check(va, size) is Some {
+        check(va, size) == Some(e)
+    } else {
+        match part_size::<A>(size) {
+            None => e == (Error::UnsupportedSize { addr, size: size.bytes() }),
+            Some(part) => match e {
+                Error::AlreadyMapped { addr: at, size: s } => {
+                    &&& space.lookup(va@) matches Some(m) && m.size.bytes() == s >= size.bytes()
+                    &&& at == addr - addr as int % s as int
+                },
+                Error::NotMapped { addr: at, size: s } => {
+                    &&& addr <= at < at + s <= addr + size.bytes()
+                    &&& !space.overlaps(va@ + (at - addr), s as int)
+                },
+                Error::NotUniform { addr: at, size: s } => {
+                    &&& s == part.bytes()
+                    &&& AddressSpace::is_part(va@, size, part, va@ + (at - addr))
+                    &&& !space.fits(va@, size, part, va@ + (at - addr))
+                },
+                Error::BreakBeforeMake { addr: at, size: s } => {
+                    &&& at == addr && s == size.bytes()
+                    &&& !A::resizes()
+                    &&& space.is_uniform(va@, size, part)
+                },
+                _ => false,
+            },
+        }
+    }
+}
+
 /// `was` is the page of `size` at `va`, with all that hardware had set.
 pub open spec fn is_found<A: PagingMode>(
     space: AddressSpace,

@@ -430,6 +430,81 @@ impl Model {
         assert(now.pages =~= split.pages);
     }
 
+    /// Joined from parts at frames that follow each other, the page is what takes their place.
+    pub(crate) proof fn lemma_divided_collapse<A: EntryFormat>(self, q: Model, n: NodeId, i: int)
+        requires
+            self.divided_pages::<A>(q, n, i),
+            self.divided_evenly(q, n, i),
+            self.geo == A::geo(),
+            self.geo.span(n.level) > 0,
+            self.geo.span((n.level - 1) as nat) > 0,
+            A::page_size(n.level) is Some,
+            A::page_size(n.level)->0.bytes() == self.geo.span(n.level),
+        ensures
+            self.space::<A>() == q.space::<A>().collapse(
+                self.start(n, i),
+                A::page_size(n.level)->0,
+                self.nodes[n].entries[i]->prop,
+            ),
+    {
+        let start = self.start(n, i);
+        let was = q.space::<A>();
+        let now = self.space::<A>();
+        let joined = was.collapse(start, A::page_size(n.level)->0, self.nodes[n].entries[i]->prop);
+        assert(self.page_as_divided::<A>(q, n, i, start));
+        vstd::arithmetic::div_mod::lemma_small_mod(0, self.geo.span((n.level - 1) as nat) as nat);
+        assert(was.pages[start].frame == self.nodes[n].entries[i]->frame) by {
+            let k = self.geo.index_of(start, (n.level - 1) as nat);
+            let part = q.nodes[self.child(n, i)].entries[k];
+            assert(part is Page);
+        }
+        assert forall|x: int| #[trigger]
+            now.pages.contains_key(x) == joined.pages.contains_key(x) && (now.pages.contains_key(x)
+                ==> now.pages[x] == joined.pages[x]) by {
+            assert(self.page_as_divided::<A>(q, n, i, x));
+        }
+        assert(now.pages =~= joined.pages);
+    }
+
+    /// Where a page puts an address.
+    proof fn lemma_translate<A: EntryFormat>(self, x: int, l: nat)
+        requires
+            self.inv(),
+            self.pages_ok::<A>(),
+            self.in_range(x),
+            self.page_at(x, l),
+        ensures
+            self.space::<A>().translate(x) == Some(
+                (self.entry_at(x, l)->frame.0 + x % self.geo.span(l), self.entry_at(x, l)->prop),
+            ),
+    {
+        self.lemma_level(x, l);
+        self.lemma_lookup::<A>(x);
+    }
+
+    /// Trees in which all levels say the same of an address put it at the same place.
+    proof fn lemma_same_translate<A: EntryFormat>(self, q: Model, x: int)
+        requires
+            self.inv(),
+            q.inv(),
+            self.pages_ok::<A>(),
+            q.pages_ok::<A>(),
+            self.in_range(x) ==> forall|l: nat|
+                1 <= l <= self.geo.levels ==> #[trigger] self.same_page(q, x, l),
+        ensures
+            self.space::<A>().translate(x) == q.space::<A>().translate(x),
+    {
+        self.lemma_lookup::<A>(x);
+        q.lemma_lookup::<A>(x);
+        if self.in_range(x) && self.is_mapped(x) {
+            assert(self.same_page(q, x, self.level_of(x)));
+            self.lemma_translate::<A>(x, self.level_of(x));
+            q.lemma_translate::<A>(x, self.level_of(x));
+        } else if self.in_range(x) && q.is_mapped(x) {
+            assert(self.same_page(q, x, q.level_of(x)));
+        }
+    }
+
     /// Each byte lies where it did, and no other property of it is another.
     pub(crate) proof fn lemma_divided_translate<A: EntryFormat>(
         self,
@@ -460,22 +535,15 @@ impl Model {
             }),
     {
         let (start, below) = (self.start(n, i), (n.level - 1) as nat);
-        self.lemma_lookup::<A>(x);
-        q.lemma_lookup::<A>(x);
         if start <= x < start + self.geo.span(n.level) {
             self.lemma_divided_inside(q, n, i, x);
-            self.lemma_level(x, n.level);
-            q.lemma_level(x, below);
+            self.lemma_translate::<A>(x, n.level);
+            q.lemma_translate::<A>(x, below);
+            let part = q.nodes[self.child(n, i)].entries[self.geo.index_of(x, below)];
+            assert(part is Page);
         } else {
             self.lemma_divided_outside(q, n, i, x);
-            if self.in_range(x) && self.is_mapped(x) {
-                assert(self.same_page(q, x, self.level_of(x)));
-                q.lemma_level(x, self.level_of(x));
-            }
-            if self.in_range(x) && q.is_mapped(x) {
-                assert(self.same_page(q, x, q.level_of(x)));
-                self.lemma_level(x, q.level_of(x));
-            }
+            self.lemma_same_translate::<A>(q, x);
         }
     }
 }

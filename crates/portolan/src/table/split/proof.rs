@@ -1,8 +1,8 @@
 //! A page is divided: each byte stays where it is.
 
 use super::super::full::FullTable;
-use super::super::model::split::{part, parts};
 use super::super::model::home;
+use super::super::model::split::{part, parts};
 use super::super::perms::{node, tables};
 use super::super::protect::proof::lemma_put_put;
 use super::super::tree::{Slot, Tree};

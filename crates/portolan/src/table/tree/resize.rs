@@ -4,11 +4,13 @@ use super::super::full::FullTable;
 #[cfg(verus_only)]
 use super::super::model::home;
 use super::{Slot, Tree};
+use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 use crate::hw::memory::TableMemory;
+use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -89,6 +91,53 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Err((now, full))
             },
         }
+    }
+
+    /// Puts the page `word` in the place of the table below an entry, by one store, and takes the table out of the tree.
+    pub(in crate::table) fn join(
+        &mut self,
+        Ghost(va): Ghost<int>,
+        slot: Slot,
+        table: PhysAddr,
+        word: u64,
+    ) -> (r: FullTable<A>)
+        requires
+            old(self).linked(),
+            old(self).is_slot(va, slot),
+            old(self).may_join(va, slot.level as nat, table, A::entry(slot.level as nat, word)),
+            A::wf(old(self).phys_bits(), slot.level as nat, word),
+        ensures
+            final(self).joined_from(
+                *old(self),
+                va,
+                slot.level as nat,
+                A::entry(slot.level as nat, word),
+                r,
+            ),
+            r.table == table,
+        no_unwind
+    {
+        let level = slot.level - 1;
+        let ghost id = home(A::geo(), va, slot.level as nat);
+        let ghost below = home(A::geo(), va, level as nat);
+        proof {
+            self.lemma_slot(va, slot);
+            self.lemma_join_below(va, slot);
+        }
+        let tracked mut perm = self.perms.borrow_mut().tracked_remove(id);
+        self.frames.write::<A>(slot.table, slot.index, word, Tracked(&mut perm));
+        let ghost written = perm;
+        let tracked rest;
+        proof {
+            self.perms.borrow_mut().tracked_insert(id, perm);
+            rest = self.perms.borrow_mut().tracked_remove(below);
+            self.trace@ = self.trace@.push(self.perms@);
+        }
+        let full = FullTable { level, table, perm: Tracked(rest), mode: PhantomData };
+        proof {
+            self.lemma_join(*old(self), va, slot, word, written, full);
+        }
+        full
     }
 }
 
