@@ -5,7 +5,7 @@
 //!
 //! Both are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
 //! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
-//! holds one suite for all of them.
+//! holds one suite for all of them. [`walk`] is what processors make of the words of tables.
 //!
 //! ```
 //! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
@@ -42,6 +42,7 @@ pub mod machine;
 mod memory;
 mod rng;
 mod soft;
+pub mod walk;
 
 pub use access::{Access, Kind, Outcome, PageFaultCode, Privilege, code_word};
 pub use kvm::{KvmConfig, KvmMachine, Paging};
