@@ -27,7 +27,7 @@ pub struct Introduction {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_guest: Option<String>,
     /// Levels of the walk.
-    pub levels: u32,
+    pub levels: u8,
     /// The width of physical addresses.
     pub physical_bits: u8,
 }
@@ -50,10 +50,10 @@ pub fn choose(
         },
     };
     let config = SoftConfig {
-        levels: 4,
         cpus: 1,
         phys_bits: 40,
         caching: Caching::Hoard,
+        ..SoftConfig::default()
     };
     let machine = SoftMachine::new(config);
     let introduction = Introduction {
@@ -61,7 +61,7 @@ pub fn choose(
         about: "a processor in software, which keeps every translation for as long as it may",
         walker: "by the manual (Intel SDM vol. 3, ch. 5), in code of the machine's own".to_owned(),
         no_guest,
-        levels: machine.levels(),
+        levels: machine.regime().levels(),
         physical_bits: machine.memory().phys_bits(),
     };
     Ok((Chosen::Soft(machine), introduction))
@@ -103,7 +103,7 @@ fn introduce_guest(guest: KvmMachine) -> (Chosen, Introduction) {
         about: "a guest on this host's processor, through /dev/kvm",
         walker: guest.paging().to_string(),
         no_guest: None,
-        levels: guest.levels(),
+        levels: guest.regime().levels(),
         physical_bits: guest.memory().phys_bits(),
     };
     (Chosen::Kvm(guest), introduction)

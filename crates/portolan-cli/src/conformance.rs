@@ -6,6 +6,7 @@ use crate::output::Output;
 use crate::verdict::{Stop, Verdict};
 use portolan::{Invalidate, PageSize, PagingMode, X86_64, X86_64La57};
 use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
+use portolan_machine::walk::Regime;
 use portolan_machine::{
     Caching, KvmConfig, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine,
 };
@@ -194,7 +195,7 @@ fn soft_parts(full: bool, seed: u64) -> Vec<Work> {
         ..SoftConfig::default()
     };
     let five = SoftConfig {
-        levels: 5,
+        regime: Regime::X86_64 { levels: 5 },
         phys_bits: 52,
         cpus: 3,
         ..four

@@ -155,8 +155,9 @@ fn answer_words(answer: &Answer) -> String {
     }
 }
 
-/// An outcome in words, its style, and CR2 if the processor has set it.
+/// An outcome in words, its style, and the address if the processor reports one.
 fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String>) {
+    let fault = |words: String, at: String| (words, FAULT, Some(at));
     match came {
         Came::Loaded { value } => (format!("loaded {value}"), GOOD, None),
         Came::Stored => match stored {
@@ -166,18 +167,38 @@ fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String
         Came::Executed { number } => (format!("executed, eax = {number}"), GOOD, None),
         Came::PageFault { code, words, cr2 } => {
             // The line begins with who did what
-            let what: Vec<_> = words
-                .iter()
-                .copied()
-                .filter(|word| *word != "supervisor")
-                .collect();
-            (
+            let mut what = words.clone();
+            what.retain(|word| *word != "supervisor");
+            fault(
                 format!("#PF {code:#x} {}", what.join(", ")),
-                FAULT,
-                Some(format!("CR2 {cr2}")),
+                format!("CR2 {cr2}"),
             )
         }
         Came::GeneralProtection { code } => (format!("#GP {code:#x} not canonical"), FAULT, None),
-        Came::Astray { vector } => (format!("went astray, exception {vector}"), BAD, None),
+        Came::EptViolation {
+            qualification,
+            words,
+            guest_physical,
+        } => fault(
+            format!("violation {qualification:#x} {}", words.join(", ")),
+            format!("GPA {guest_physical}"),
+        ),
+        Came::EptMisconfiguration { guest_physical } => fault(
+            "misconfiguration".to_owned(),
+            format!("GPA {guest_physical}"),
+        ),
+        Came::Abort { words, level, far } => fault(
+            format!("abort, {}, level {level}", words.join(", ")),
+            format!("FAR {far}"),
+        ),
+        Came::Trap {
+            cause,
+            words,
+            stval,
+        } => fault(
+            format!("trap {cause} {}", words.join(", ")),
+            format!("stval {stval}"),
+        ),
+        Came::Astray { exception } => (format!("went astray, exception {exception}"), BAD, None),
     }
 }

@@ -8,6 +8,7 @@ use super::tree::{self, Table};
 use portolan::{
     Error, Flush, Invalidate, Mapping, PageSize, PageTable, PhysAddr, Tracking, VirtAddr, X86_64,
 };
+use portolan_machine::walk::Regime;
 use portolan_machine::{Access, Kind, Machine, MachineError, Memory, Outcome};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,11 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
     /// The physical memory.
     pub fn memory(&self) -> &'m Memory {
         self.machine.memory()
+    }
+
+    /// How the machine walks.
+    pub fn regime(&self) -> Regime {
+        self.machine.regime()
     }
 
     /// How many table frames the page table holds.
@@ -216,10 +222,7 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
                 exit: "no outcome".to_owned(),
             });
         };
-        if matches!(
-            got,
-            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_)
-        ) {
+        if got.is_performed() {
             self.was_used(&access);
         }
         let made = Made::new(&access, region_at(access.va), expected, got);
@@ -239,7 +242,11 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
 
     /// The tree of tables, as the words have it.
     pub fn read_tables(&self) -> (Table, Vec<String>) {
-        tree::read(self.memory(), self.table.root(), self.machine.levels())
+        tree::read(
+            self.memory(),
+            self.table.root(),
+            u32::from(self.machine.regime().levels()),
+        )
     }
 
     /// Shows the tables, and checks that they are those that are held.

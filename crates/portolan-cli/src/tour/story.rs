@@ -5,9 +5,9 @@ use super::stage::Stage;
 use portolan::{Error, Invalidate, Mapping, PageProperty, PageSize, PhysAddr, X86_64};
 use portolan_machine::Kind::{Fetch, Load, Store};
 use portolan_machine::Privilege::{Supervisor, User};
-use portolan_machine::{
-    Access, Kind, Machine, MachineError, Outcome, PageFaultCode, Privilege, code_word,
-};
+use portolan_machine::fault::Refusal;
+use portolan_machine::walk::{Regime, Rights};
+use portolan_machine::{Access, Isa, Kind, Machine, MachineError, Outcome, Privilege};
 
 const FUNCTION: u64 = 0x40_1000;
 const CONSTANT: u64 = 0x40_3010;
@@ -27,10 +27,10 @@ const BYTES_2M: u64 = PageSize::Size2M.bytes();
 
 /// What memory holds where the program reads, by physical address.
 const CONTENTS: [(u64, u64); 5] = [
-    (0x4000_1000, code_word(7)),
+    (0x4000_1000, Isa::X86_64.code_word(7)),
     (0x4000_3010, 42),
     (0x403f_0000, 0x0b1ec7),
-    (0x4040_1000, code_word(60)),
+    (0x4040_1000, Isa::X86_64.code_word(60)),
     (0xfed0_00f0, 0x1a77),
 ];
 
@@ -52,19 +52,18 @@ enum Comes {
 }
 
 impl Comes {
-    fn outcome(self, access: &Access) -> Outcome {
-        let code = PageFaultCode::of(access.kind, access.privilege);
-        let addr = access.va;
+    fn outcome(self, regime: Regime, access: &Access) -> Outcome {
+        let refused = |refusal: Refusal| Outcome::Fault(refusal.fault(regime, access));
         match self {
             Comes::Value(value) => Outcome::Loaded(value),
             Comes::Stored => Outcome::Stored,
             Comes::Runs(number) => Outcome::Fetched(number),
-            Comes::Refused => Outcome::PageFault {
-                code: code.with(PageFaultCode::PRESENT),
-                addr,
-            },
-            Comes::Absent => Outcome::PageFault { code, addr },
-            Comes::NotCanonical => Outcome::GeneralProtection { code: 0 },
+            Comes::Refused => refused(Refusal::Denied {
+                level: 1,
+                rights: Rights::ALL,
+            }),
+            Comes::Absent => refused(Refusal::Absent { level: 1 }),
+            Comes::NotCanonical => refused(Refusal::NotCanonical),
         }
     }
 }
@@ -82,7 +81,10 @@ fn made<K: Machine + Invalidate<X86_64>>(
         privilege,
         value,
     };
-    let expected: Vec<Outcome> = comes.iter().map(|comes| comes.outcome(&access)).collect();
+    let expected: Vec<Outcome> = comes
+        .iter()
+        .map(|comes| comes.outcome(stage.regime(), &access))
+        .collect();
     stage.access(access, &expected, note)
 }
 
