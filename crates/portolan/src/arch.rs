@@ -18,7 +18,7 @@ verus! {
 
 /// A paging mode: a geometry and an entry format whose meaning to the hardware is proven.
 ///
-/// Sealed: the modes are [`X86_64`](x86_64::X86_64) and [`X86_64La57`](x86_64::X86_64La57).
+/// Sealed: the modes are those of this module.
 pub trait PagingMode: EntryFormat {
 
 }

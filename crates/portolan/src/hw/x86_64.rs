@@ -6,7 +6,7 @@
 //! are used; 1 GiB pages exist (CPUID 80000001H:EDX\[26\]), or none is mapped. `CR4.SMEP` and `CR4.SMAP` may be set: they
 //! keep supervisor mode from more than the entries do.
 
-use super::mmu::{Rights, Step};
+use super::mmu::{Allowed, Rights, Step};
 use crate::prop::CachePolicy;
 use vstd::prelude::*;
 
@@ -24,7 +24,15 @@ pub open spec fn beyond(word: u64, phys_bits: u64) -> bool {
 
 /// What every entry on the path can take away: R/W (bit 1), U/S (bit 2), XD (bit 63) (5.6.1).
 pub open spec fn rights(word: u64) -> Rights {
-    Rights { read: true, write: bit(word, 1), user: bit(word, 2), execute: !bit(word, 63) }
+    let kernel = Allowed { read: true, write: bit(word, 1), execute: !bit(word, 63) };
+    Rights {
+        kernel,
+        user: if bit(word, 2) {
+            kernel
+        } else {
+            Allowed::none()
+        },
+    }
 }
 
 /// The cache policy that entry `index` of `IA32_PAT` selects (13.12.3 and 13.12.4).
@@ -73,7 +81,11 @@ pub open spec fn page(word: u64, mask: u64, pat_bit: u64) -> Step {
 
 /// An entry that refers to a table, whose address is in bits 51:12.
 pub open spec fn table(word: u64) -> Step {
-    Step::Table { table: (word & 0x000f_ffff_ffff_f000) as int, rights: rights(word) }
+    Step::Table {
+        table: (word & 0x000f_ffff_ffff_f000) as int,
+        rights: rights(word),
+        global: false,
+    }
 }
 
 /// What the entry `word` of a table of `level` tells the walk (5.5.4, figure 5-11).

@@ -1,6 +1,6 @@
 //! That x86_64 entries are what [`spec`](super::spec) says, to us and to the processor.
 
-use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address, rights, unset};
+use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address};
 use super::super::geometry::proof::{lemma_mask, lemma_shl};
 use super::spec;
 use super::{Levels, X86};
@@ -467,19 +467,23 @@ pub(super) proof fn lemma_progress(level: nat, word: u64, now: u64)
         hw::may_become(level, word, now),
         now != word,
     ensures
-        unset(now) < unset(word),
+        u64::MAX - now < u64::MAX - word,
 {
     assert(word | 0x20 >= word && word | 0x40 >= word && word | 0x60 >= word) by (bit_vector);
 }
 
 /// What an entry tells the walk.
-pub(super) open spec fn told(entry: Entry) -> Step {
+pub(super) open spec fn told<L: Levels>(entry: Entry) -> Step {
     match entry {
         Entry::Empty => Step::NotPresent,
-        Entry::Table { table, .. } => Step::Table { table: table.0 as int, rights: Rights::all() },
+        Entry::Table { table, .. } => Step::Table {
+            table: table.0 as int,
+            rights: Rights::all(),
+            global: false,
+        },
         Entry::Page { frame, prop } => Step::Page {
             frame: frame.0 as int,
-            rights: rights(prop),
+            rights: X86::<L>::rights(prop),
             global: prop.global,
             cache: prop.cache,
         },
@@ -487,7 +491,7 @@ pub(super) open spec fn told(entry: Entry) -> Step {
 }
 
 /// Whatever hardware made of a word of ours, it is one, and hardware reads in it what we wrote.
-pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
+pub(super) proof fn lemma_step<L: Levels>(phys_bits: u64, level: nat, word: u64, now: u64)
     requires
         1 <= level,
         phys_bits <= 52,
@@ -496,7 +500,7 @@ pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
     ensures
         spec::wf(phys_bits, level, now),
         spec::entry(level, word).may_become(spec::entry(level, now)),
-        hw::step(phys_bits, level, now) == told(spec::entry(level, word)),
+        hw::step(phys_bits, level, now) == told::<L>(spec::entry(level, word)),
 {
     lemma_bits();
     if word & 0x1 != 0 {
@@ -510,18 +514,18 @@ pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
         } else {
             lemma_table_bits(word);
         }
-        lemma_read(phys_bits, level, now);
+        lemma_read::<L>(phys_bits, level, now);
     }
 }
 
 /// Hardware reads in a present word of ours what we do.
-proof fn lemma_read(phys_bits: u64, level: nat, word: u64)
+proof fn lemma_read<L: Levels>(phys_bits: u64, level: nat, word: u64)
     requires
         1 <= level,
         spec::wf(phys_bits, level, word),
         word & 0x1 != 0,
     ensures
-        hw::step(phys_bits, level, word) == told(spec::entry(level, word)),
+        hw::step(phys_bits, level, word) == told::<L>(spec::entry(level, word)),
 {
     lemma_bits();
     if !spec::is_page(level, word) {
