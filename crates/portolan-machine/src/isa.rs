@@ -13,14 +13,20 @@ pub enum Isa {
     Riscv64,
 }
 
-/// `movz w0, #0`: the number goes to bits 20:5.
+/// `movz w0, #0`: the lower half of the number goes to bits 20:5.
 const MOVZ_W0: u64 = 0x5280_0000;
-/// `svc #0`.
-const SVC: u64 = 0xd400_0001;
-/// `lui a0, 0`: the number goes to bits 31:12.
-const LUI_A0: u64 = 0x0000_0537;
-/// `ebreak`.
-const EBREAK: u64 = 0x0010_0073;
+/// `brk #0`, as the second instruction: the upper half of the number goes to bits 20:5 of it.
+const BRK: u64 = 0xd420_0000 << 32;
+/// Where the two halves are.
+const HALVES: u64 = 0xffff << 5 | 0xffff << 37;
+/// `lui a0, 0`: bits 25:6 of the number go to bits 31:12.
+const LUI_A0: u64 = 0x537;
+/// `c.addi a0, 0`: bits 5:0 of the number go to bits 12 and 6:2 of it.
+const ADDI_A0: u64 = 0x0501 << 32;
+/// `c.ebreak`.
+const EBREAK: u64 = 0x9002 << 48;
+/// Where the parts of the number are.
+const PARTS: u64 = 0xffff_f000 | 0x1f << 34 | 1 << 44;
 
 impl Isa {
     /// The instructions of the processors that walk tables of `regime`.
@@ -33,17 +39,20 @@ impl Isa {
         }
     }
 
-    /// A word of code that carries a number, or its lowest bits: 32 on x86_64, 16 on AArch64, 20 on RISC-V.
+    /// A word of code that carries a number, of which RISC-V takes the lowest 26 bits and the others all 32.
     ///
-    /// It puts the number into a register and ends in an exception: `mov eax, number` and `ud2`; `movz w0, #number` and
-    /// `svc #0`; `lui a0, number` and `ebreak`.
+    /// It puts the number into a register and ends in an exception: `mov eax, number` and `ud2`; `movz w0, #low` and
+    /// `brk #high`; `lui a0, high`, `c.addi a0, low` and `c.ebreak`.
     #[must_use]
     pub const fn code_word(self, number: u32) -> u64 {
         let number = number as u64;
         match self {
             Isa::X86_64 => 0xb8 | number << 8 | 0x0b0f << 40 | (number & 0xff) << 56,
-            Isa::AArch64 => MOVZ_W0 | (number & 0xffff) << 5 | SVC << 32,
-            Isa::Riscv64 => LUI_A0 | (number & 0xf_ffff) << 12 | EBREAK << 32,
+            Isa::AArch64 => MOVZ_W0 | (number & 0xffff) << 5 | BRK | number >> 16 << 37,
+            Isa::Riscv64 => {
+                let (high, low) = (number >> 6 & 0xf_ffff, number & 0x3f);
+                LUI_A0 | high << 12 | ADDI_A0 | (low & 0x1f) << 34 | low >> 5 << 44 | EBREAK
+            }
         }
     }
 
@@ -56,12 +65,12 @@ impl Isa {
                 word >> 8,
             ),
             Isa::AArch64 => (
-                word & !(0xffff << 5) == MOVZ_W0 | SVC << 32,
-                word >> 5 & 0xffff,
+                word & !HALVES == MOVZ_W0 | BRK,
+                word >> 5 & 0xffff | (word >> 37 & 0xffff) << 16,
             ),
             Isa::Riscv64 => (
-                word & !(0xf_ffff << 12) == LUI_A0 | EBREAK << 32,
-                word >> 12 & 0xf_ffff,
+                word & !PARTS == LUI_A0 | ADDI_A0 | EBREAK,
+                (word >> 12 & 0xf_ffff) << 6 | (word >> 44 & 1) << 5 | word >> 34 & 0x1f,
             ),
         };
         if is_code { Some(number as u32) } else { None }
@@ -76,5 +85,36 @@ impl Isa {
             Isa::AArch64 => 0,
             Isa::Riscv64 => 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Isa;
+
+    #[test]
+    fn code_words_carry_their_number() {
+        let numbers = [
+            0, 1, 0x1f, 0x20, 0x3f, 0x40, 0x1234, 0xffff, 0x1_0000, 0x3ff_ffff,
+        ];
+        for isa in [Isa::X86_64, Isa::AArch64, Isa::Riscv64] {
+            for number in numbers {
+                assert_eq!(
+                    isa.code_number(isa.code_word(number)),
+                    Some(number),
+                    "{isa:?}"
+                );
+            }
+            assert_eq!(isa.code_number(0), None);
+        }
+    }
+
+    #[test]
+    fn code_words_are_the_instructions_they_are_said_to_be() {
+        assert_eq!(Isa::X86_64.code_word(0x1234_5678), 0x780b_0f12_3456_78b8);
+        // movz w0, #0x5678; brk #0x1234
+        assert_eq!(Isa::AArch64.code_word(0x1234_5678), 0xd422_4680_528a_cf00);
+        // lui a0, 0x1; c.addi a0, -31; c.ebreak
+        assert_eq!(Isa::Riscv64.code_word(0x61), 0x9002_1505_0000_1537);
     }
 }
