@@ -13,6 +13,8 @@ const AROUND: usize = 3;
 const REQUEST_WIDTH: usize = 42;
 /// How wide outcomes of accesses are, before the fault's address.
 const OUTCOME_WIDTH: usize = 33;
+/// The same on RISC-V, whose register for the address has a longer name.
+const TRAP_WIDTH: usize = 31;
 
 impl<W: Write> Text<W> {
     pub(super) fn step(&mut self, step: &Step) -> io::Result<()> {
@@ -78,7 +80,13 @@ impl<W: Write> Text<W> {
             self.line(paint(DIM, format!("  ({note})")))?;
         }
         let words = match cr2 {
-            Some(cr2) => format!("{}{cr2}", padded(style, &words, OUTCOME_WIDTH)),
+            Some(cr2) => {
+                let width = match made.got {
+                    Came::Trap { .. } => TRAP_WIDTH,
+                    _ => OUTCOME_WIDTH,
+                };
+                format!("{}{cr2}", padded(style, &words, width))
+            }
             None => paint(style, words),
         };
         self.line(format!(
@@ -164,7 +172,7 @@ fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String
             Some(value) => (format!("stored {value:#x}"), GOOD, None),
             None => ("stored".to_owned(), GOOD, None),
         },
-        Came::Executed { number } => (format!("executed, eax = {number}"), GOOD, None),
+        Came::Executed { number } => (format!("executed code {number}"), GOOD, None),
         Came::PageFault { code, words, cr2 } => {
             // The line begins with who did what
             let mut what = words.clone();
@@ -188,7 +196,7 @@ fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String
             format!("GPA {guest_physical}"),
         ),
         Came::Abort { words, level, far } => fault(
-            format!("abort, {}, level {level}", words.join(", ")),
+            format!("abort level {level} {}", words.join(", ")),
             format!("FAR {far}"),
         ),
         Came::Trap {

@@ -6,6 +6,7 @@ use portolan_machine::fault::{Abort, AbortClass, Cause, PageFaultCode, Qualifica
 use portolan_machine::{Access, Fault, Kind, Outcome, Privilege};
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A number that is written in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -429,6 +430,9 @@ fn fault_words(code: PageFaultCode) -> Vec<&'static str> {
 /// The address space, as the words of the tables have it.
 #[derive(Debug, Serialize)]
 pub struct Space {
+    /// The addresses that there are.
+    #[serde(skip)]
+    pub ranges: Vec<RangeInclusive<u64>>,
     /// Runs of pages, by address.
     pub runs: Vec<Run>,
     /// Whether they are the pages that were asked for, and `query` says the same of each.

@@ -1,7 +1,7 @@
 //! Requests from a seed: close together, so that they meet, and of every way to be wrong.
 
 use super::model::{Model, Op};
-use super::shape::{ALL_SIZES, CACHES, combination, expresses, fitting, ranges, sizes};
+use super::shape::{ALL_SIZES, CACHES, combination, expresses, fitting, sizes};
 use crate::machine::Machine;
 use crate::rng::Rng;
 use crate::walk::Regime;
@@ -202,7 +202,7 @@ impl Source {
             1 => va.wrapping_add(size.bytes() / 2),
             2 => {
                 // With two halves, the topmost bit that is translated is tied to those above it
-                let free = self.regime.va_bits() - u32::from(ranges(self.regime).len() == 2);
+                let free = self.regime.va_bits() - u32::from(self.regime.ranges().len() == 2);
                 va ^ 1 << (free + self.rng.below(u64::from(64 - free)) as u32)
             }
             _ => va,

@@ -1,6 +1,8 @@
 //! What a page table should be: a map from addresses to pages.
 
-use super::shape::{expresses, level_of, widest};
+use super::shape::{expresses, granted, level_of, widest};
+use crate::access::Access;
+use crate::fault::Refusal;
 use crate::rng::mix;
 use crate::walk::Regime;
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
@@ -118,6 +120,28 @@ impl Model {
     pub fn target(&self, va: u64) -> Option<u64> {
         self.covering(va)
             .map(|(base, page)| page.frame.as_u64() + (va - base))
+    }
+
+    /// Why an access is refused, if it is.
+    #[must_use]
+    pub fn refusal(&self, access: &Access) -> Option<Refusal> {
+        let &Access {
+            va,
+            kind,
+            privilege,
+            ..
+        } = access;
+        if !self.regime.canonical(va) {
+            return Some(Refusal::NotCanonical);
+        }
+        let Some((_, page)) = self.covering(va) else {
+            let level = self.lowest_table(va);
+            return Some(Refusal::Absent { level });
+        };
+        let level = level_of(self.regime, page.size).unwrap_or_default();
+        let rights = granted(self.regime, page.prop);
+        let denied = Refusal::Denied { level, rights };
+        (!rights.allow(kind, privilege)).then_some(denied)
     }
 
     /// Performs a request. The answer to a map is nothing, to all others the mapping.

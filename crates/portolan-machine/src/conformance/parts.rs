@@ -6,7 +6,6 @@ mod requests;
 mod sequences;
 
 use super::generate::Source;
-use super::shape::ranges;
 use super::subject::Bench;
 use crate::machine::Machine;
 use portolan::PageSize;
@@ -18,6 +17,6 @@ impl<K: Machine, M> Bench<'_, K, M> {
 
     /// The last page of `size` in the first range of addresses.
     fn last_of_first(&self, size: PageSize) -> u64 {
-        ranges(self.machine.regime())[0].end() - (size.bytes() - 1)
+        self.machine.regime().ranges()[0].end() - (size.bytes() - 1)
     }
 }

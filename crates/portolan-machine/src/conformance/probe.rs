@@ -2,7 +2,7 @@
 
 use super::model::{Model, number_at};
 use super::report::{Failure, Mismatch};
-use super::shape::{allows, granted, level_of, ranges, tells_dirty};
+use super::shape::{granted, level_of, tells_dirty};
 use super::subject::Subject;
 use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
@@ -31,7 +31,7 @@ where
     fn edges(&mut self) -> Vec<u64> {
         let regime = self.bench.machine.regime();
         let mut addresses = vec![0, u64::MAX - 7];
-        for range in ranges(regime) {
+        for range in regime.ranges() {
             let (first, end) = (*range.start(), range.end().wrapping_add(1));
             addresses.extend([first, first.wrapping_sub(8), end, end.wrapping_sub(8)]);
         }
@@ -131,35 +131,24 @@ where
 
     /// What should come of an access in a state of the table.
     pub(super) fn outcome_in(&self, model: &Model, access: &Access) -> Outcome {
-        let &Access {
-            va,
-            kind,
-            privilege,
-            ..
-        } = access;
         let regime = self.bench.machine.regime();
         let refused = |refusal: Refusal| Outcome::Fault(refusal.fault(regime, access));
-        if !regime.canonical(va) {
-            return refused(Refusal::NotCanonical);
-        }
-        let Some((base, page)) = model.covering(va) else {
-            let level = model.lowest_table(va);
-            return refused(Refusal::Absent { level });
-        };
-        let level = level_of(regime, page.size).unwrap_or_default();
-        if !self.bench.machine.supports(page.size) {
+        if let Some((_, page)) = model.covering(access.va)
+            && !self.bench.machine.supports(page.size)
+        {
             // To a processor without pages of this size, the bit that asks for one is reserved
+            let level = level_of(regime, page.size).unwrap_or_default();
             return refused(Refusal::Reserved { level, bits: 0 });
         }
-        if !allows(regime, page.prop, kind, privilege) {
-            let rights = granted(regime, page.prop);
-            return refused(Refusal::Denied { level, rights });
+        if let Some(refusal) = model.refusal(access) {
+            return refused(refusal);
         }
-        let addr = page.frame.as_u64() + (va - base);
-        let word = self.words.get(&addr).copied().unwrap_or_default();
+        let addr = model.target(access.va);
+        let word = addr.and_then(|addr| self.words.get(&addr).copied());
+        let word = word.unwrap_or_default();
         let isa = Isa::of(regime);
         let exception = isa.illegal();
-        match kind {
+        match access.kind {
             Kind::Load => Outcome::Loaded(word),
             Kind::Store => Outcome::Stored,
             Kind::Fetch => {

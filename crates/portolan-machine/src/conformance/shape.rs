@@ -1,10 +1,8 @@
 //! What a regime has: addresses, sizes of pages, and properties that an entry can express. All of it by the manuals, and
 //! nothing by the library under test.
 
-use crate::access::{Kind, Privilege};
-use crate::walk::{Allowed, Regime, Region, Rights};
+use crate::walk::{Allowed, Regime, Rights};
 use portolan::{CachePolicy, PageProperty, PageSize};
-use std::ops::RangeInclusive;
 
 /// The sizes of all architectures.
 pub(super) const ALL_SIZES: [PageSize; 7] = [
@@ -40,26 +38,12 @@ pub(super) fn level_of(regime: Regime, size: PageSize) -> Option<u8> {
     levels.find(|level| regime.span(*level) == size.bytes())
 }
 
-/// The ranges of addresses that a regime translates: one, or two halves.
-pub(super) fn ranges(regime: Regime) -> Vec<RangeInclusive<u64>> {
-    let bits = regime.va_bits();
-    let low = |bits| 0..=(1u64 << bits) - 1;
-    let high = |bits| u64::MAX << bits..=u64::MAX;
-    match regime {
-        Regime::X86_64 { .. } | Regime::Riscv { .. } => vec![low(bits - 1), high(bits - 1)],
-        Regime::Arm1 {
-            region: Region::Upper,
-            ..
-        } => vec![high(bits)],
-        Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } => vec![low(bits)],
-    }
-}
-
-/// How many bits of a physical address an entry can hold, as far as the library uses them.
+/// How many bits of a physical address an entry can hold.
 pub(super) fn widest(regime: Regime) -> u8 {
     match regime {
         Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
-        Regime::X86_64 { .. } | Regime::Ept | Regime::Riscv { .. } => 52,
+        Regime::X86_64 { .. } | Regime::Ept => 52,
+        Regime::Riscv { .. } => 56,
     }
 }
 
@@ -156,20 +140,6 @@ pub(super) fn granted(regime: Regime, prop: PageProperty) -> Rights {
     };
     let user = if user { own } else { Allowed::NONE };
     Rights { kernel, user }
-}
-
-/// Whether a page of these properties allows an access.
-pub(super) fn allows(regime: Regime, prop: PageProperty, kind: Kind, privilege: Privilege) -> bool {
-    let rights = granted(regime, prop);
-    let allowed = match privilege {
-        Privilege::Supervisor => rights.kernel,
-        Privilege::User => rights.user,
-    };
-    match kind {
-        Kind::Load => allowed.read,
-        Kind::Store => allowed.write,
-        Kind::Fetch => allowed.execute,
-    }
 }
 
 /// Whether the entry of such a page tells whether it was stored to: on AArch64 the bit is that which allows stores, so

@@ -3,7 +3,7 @@
 //! Intel SDM vol. 3, 5.10 (and 29.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
 //! specification, "Supervisor Memory-Management Fence Instruction".
 
-use super::walk::{Found, Hop, allow};
+use super::walk::{Found, Hop};
 use crate::access::{Kind, Privilege};
 use crate::fault::Refusal;
 use crate::rng::Rng;
@@ -47,7 +47,7 @@ impl Translation {
     /// Refuses an access that it doesn't allow.
     pub(super) fn check(&self, kind: Kind, privilege: Privilege) -> Result<(), Refusal> {
         let Found { level, rights, .. } = self.found;
-        if allow(rights, kind, privilege) {
+        if rights.allow(kind, privilege) {
             Ok(())
         } else {
             Err(Refusal::Denied { level, rights })

@@ -82,19 +82,6 @@ pub(super) enum Purpose {
     Look,
 }
 
-/// Whether `rights` allow an access.
-pub(super) fn allow(rights: Rights, kind: Kind, privilege: Privilege) -> bool {
-    let allowed = match privilege {
-        Privilege::Supervisor => rights.kernel,
-        Privilege::User => rights.user,
-    };
-    match kind {
-        Kind::Load => allowed.read,
-        Kind::Store => allowed.write,
-        Kind::Fetch => allowed.execute,
-    }
-}
-
 /// Walks from `start` to the page that serves `va`, which is canonical, and tells `passed` of each table on the way
 /// with the entry that refers to it.
 ///
@@ -129,7 +116,7 @@ pub(super) fn walk(
             (Step::Reserved { bits }, _) => return refused(Refusal::Reserved { level, bits }),
             (Step::Page(leaf), Purpose::Access(kind, privilege)) => {
                 let rights = regime.effective(hop.rights, &leaf, entry);
-                if !allow(rights, kind, privilege) {
+                if !rights.allow(kind, privilege) {
                     return refused(Refusal::Denied { level, rights });
                 }
                 kind == Kind::Store

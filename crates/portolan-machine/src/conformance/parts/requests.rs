@@ -2,7 +2,7 @@
 
 use super::super::model::Op;
 use super::super::report::{Failure, Mismatch};
-use super::super::shape::{ALL_SIZES, level_of, ranges};
+use super::super::shape::{ALL_SIZES, level_of};
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use portolan::{
@@ -93,7 +93,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             let va = self.last_of_first(size);
             // A neighbour that shares no table with the page, then one that shares the most it can
             let above = level_of(regime, size).map_or(0, |level| regime.span(level + 1));
-            let first = *ranges(regime)[0].start();
+            let first = *regime.ranges()[0].start();
             let near = [first, va ^ size.bytes(), va ^ above];
             let fits = |near: &u64| regime.canonical(*near) && near & !(size.bytes() - 1) != va;
             for near in near.into_iter().filter(fits) {

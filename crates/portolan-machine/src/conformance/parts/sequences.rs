@@ -3,7 +3,7 @@
 use super::super::generate::Source;
 use super::super::model::Op;
 use super::super::report::Failure;
-use super::super::shape::{fitting, ranges};
+use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use crate::walk::Regime;
@@ -65,7 +65,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let mut source = self.source(place as u64);
         let sizes = source.sizes();
         let largest = sizes.last().map_or(0, |size| size.bytes());
-        let ranges = ranges(regime);
+        let ranges = regime.ranges();
         let (first, last) = (&ranges[0], &ranges[ranges.len() - 1]);
         let base = [
             *first.start(),
