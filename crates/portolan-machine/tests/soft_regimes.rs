@@ -207,7 +207,9 @@ fn an_abort_tells_the_class_the_level_and_where_it_came_from() {
 #[test]
 fn a_valid_descriptor_is_broken_before_another_is_made() {
     for regime in [ARM1, ARM2] {
-        for new in [page(regime, OTHER), page(regime, FRAME) & !2] {
+        // Another frame, a block, another cache policy
+        let was = page(regime, FRAME);
+        for new in [page(regime, OTHER), was & !2, was ^ 1 << 2] {
             let chain = Chain::new(regime);
             chain.set_page(0, new);
             let noticed = chain.try_at(0, Kind::Load, User);
@@ -219,7 +221,7 @@ fn a_valid_descriptor_is_broken_before_another_is_made() {
         // Rights may change in place
         let chain = Chain::new(regime);
         chain.load(0);
-        chain.set_page(0, page(regime, FRAME) | 1 << 54);
+        chain.set_page(0, was | 1 << 54);
         assert_eq!(chain.load(0), loaded(regime));
     }
 }

@@ -1,7 +1,7 @@
 //! Requests from a seed: close together, so that they meet, and of every way to be wrong.
 
 use super::model::{Model, Op};
-use super::shape::{ALL_SIZES, CACHES, combination, expresses, fitting, sizes};
+use super::shape::{ALL_SIZES, CACHES, combination, expresses, fitting, in_place, sizes};
 use crate::machine::Machine;
 use crate::rng::Rng;
 use crate::walk::Regime;
@@ -119,11 +119,9 @@ impl Source {
             }
             7 | 8 => {
                 let (va, size) = self.place(model);
-                Op::Protect {
-                    va,
-                    size,
-                    prop: self.prop(),
-                }
+                let (prop, was) = (self.prop(), model.covering(va));
+                let prop = was.map_or(prop, |(_, was)| in_place(self.regime, was.prop, prop));
+                Op::Protect { va, size, prop }
             }
             _ => {
                 let (va, size) = self.place(model);

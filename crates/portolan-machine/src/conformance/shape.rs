@@ -70,11 +70,9 @@ pub(super) fn expresses(regime: Regime, prop: PageProperty) -> bool {
         Regime::Ept => user && !global && (read || execute && !write) && cache != UncacheableMinus,
         // Arm ARM, D8.4.1: what EL1 may not read, nobody may
         Regime::Arm1 { .. } => read && !matches!(cache, UncacheableMinus | WriteProtected),
-        // D8.4.2: each of S2AP[0], S2AP[1] and XN stands for itself; a page with none of them is of no use
+        // Hardware has pages that can't be read (D8.4.2); the library doesn't offer them
         Regime::Arm2 { .. } => {
-            user && !global
-                && (read || write || execute)
-                && !matches!(cache, UncacheableMinus | WriteProtected)
+            read && user && !global && !matches!(cache, UncacheableMinus | WriteProtected)
         }
         // Privileged specification, 10.3.1: an entry without rights is a table; what is writable is readable
         Regime::Riscv { .. } => {
@@ -94,6 +92,19 @@ pub(super) fn fitting(regime: Regime, prop: PageProperty) -> PageProperty {
         }
     } else {
         prop
+    }
+}
+
+/// The nearest to `prop` that a page of properties `was` can be made while processors may be using it. On AArch64 a page
+/// has to be unmapped first to be cached otherwise or to become global (Arm ARM D8.17.1).
+pub(super) fn in_place(regime: Regime, was: PageProperty, prop: PageProperty) -> PageProperty {
+    match regime {
+        Regime::Arm1 { .. } | Regime::Arm2 { .. } => PageProperty {
+            global: prop.global && was.global,
+            cache: was.cache,
+            ..prop
+        },
+        _ => prop,
     }
 }
 

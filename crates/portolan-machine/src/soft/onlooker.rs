@@ -27,22 +27,41 @@ impl Onlooker {
     }
 }
 
-/// Whether a descriptor that has become another had to be made invalid first: both are valid, and they have another
-/// address or are of another kind (Arm ARM D8.16.1). The level makes no difference to these bits.
-fn has_to_be_broken(regime: Regime, old: u64, new: u64) -> bool {
+/// Whether a descriptor that has become another had to be made invalid first (Arm ARM D8.17.1): both are valid, and they
+/// have another address or are of another kind, or they are pages and cached or shared otherwise, or the new one is global.
+/// The level makes no difference to these bits, but a page and a table look alike: `is_table` tells them apart.
+fn has_to_be_broken(
+    regime: Regime,
+    (old, new): (u64, u64),
+    is_table: impl FnOnce(u64) -> bool,
+) -> bool {
     const VALID: u64 = 1 << 0;
-    const KIND: u64 = 1 << 1;
+    /// Clear in a block.
+    const NO_BLOCK: u64 = 1 << 1;
+    const SHAREABILITY: u64 = 3 << 8;
     /// Bits 47:12.
     const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
-    matches!(regime, Regime::Arm1 { .. } | Regime::Arm2 { .. })
-        && old & new & VALID != 0
-        && (old ^ new) & (KIND | ADDRESS) != 0
+    let (attributes, not_global) = match regime {
+        // AttrIndx; nG
+        Regime::Arm1 { .. } => (7 << 2, 1 << 11),
+        // MemAttr
+        Regime::Arm2 { .. } => (0xf << 2, 0),
+        _ => return false,
+    };
+    if old & new & VALID == 0 {
+        return false;
+    }
+    let is_page = new & NO_BLOCK == 0 || !is_table(new & ADDRESS);
+    (old ^ new) & (ADDRESS | NO_BLOCK) != 0
+        || is_page
+            && ((old ^ new) & (SHAREABILITY | attributes) != 0 || old & !new & not_global != 0)
 }
 
 impl Observer for Onlooker {
     fn stored(&self, addr: u64, old: u64, new: u64) {
         self.with(|cpus| {
-            if has_to_be_broken(self.regime, old, new) {
+            let is_table = |table| cpus.memory.is_table(table);
+            if has_to_be_broken(self.regime, (old, new), is_table) {
                 cpus.broken
                     .get_or_insert(MachineError::NotBroken { addr, old, new });
             }

@@ -2,7 +2,7 @@
 
 use super::super::model::Op;
 use super::super::report::Failure;
-use super::super::shape::{CACHES, combinations, expresses};
+use super::super::shape::{CACHES, combinations, expresses, in_place};
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use crate::walk::Regime;
@@ -59,11 +59,12 @@ fn others(regime: Regime, from: PageProperty) -> impl Iterator<Item = PageProper
     let all = combinations(from.cache).zip(CACHES.into_iter().cycle());
     let turned = all.map(move |(to, cache)| {
         let turned = PageProperty { cache, ..to };
-        if expresses(regime, turned) {
+        let to = if expresses(regime, turned) {
             turned
         } else {
             to
-        }
+        };
+        in_place(regime, from, to)
     });
     turned.filter(move |to| from.cache == CachePolicy::WriteBack && expresses(regime, *to))
 }
