@@ -134,11 +134,10 @@ impl Model {
         if !self.regime.canonical(va) {
             return Some(Refusal::NotCanonical);
         }
+        let level = self.end_of_walk(va);
         let Some((_, page)) = self.covering(va) else {
-            let level = self.lowest_table(va);
             return Some(Refusal::Absent { level });
         };
-        let level = level_of(self.regime, page.size).unwrap_or_default();
         let rights = granted(self.regime, page.prop);
         let denied = Refusal::Denied { level, rights };
         (!rights.allow(kind, privilege)).then_some(denied)
@@ -316,11 +315,14 @@ impl Model {
         1 + tables.len()
     }
 
-    /// The level of the table in which a walk for `va` ends, if no page covers it: the lowest that has an entry in use on
-    /// the way, or the root.
+    /// The level of the table in which a walk for `va` ends: that which has the page; if there is none, the lowest that
+    /// has an entry in use on the way, or the root.
     #[must_use]
-    pub fn lowest_table(&self, va: u64) -> u8 {
+    pub fn end_of_walk(&self, va: u64) -> u8 {
         let root = self.regime.levels();
+        if let Some((_, page)) = self.covering(va) {
+            return level_of(self.regime, page.size).unwrap_or(root);
+        }
         let has_table = |level: &u8| {
             let span = self.regime.span(level + 1);
             let first = va & !(span - 1);
