@@ -5,8 +5,8 @@ mod vcpu;
 
 use crate::access::{Access, Outcome, Privilege};
 use crate::machine::{Machine, MachineError};
-use crate::memory::Memory;
 use crate::memory::mapped::Mapped;
+use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
@@ -128,7 +128,11 @@ impl KvmMachine {
             ..kvm_userspace_memory_region::default()
         };
         // A host that shadows tables learns of stores to them only from the guest
-        let memory = Memory::mapped(mapped, phys_bits, TABLES, paging != Paging::Nested);
+        let recorded = match paging {
+            Paging::Nested => Recorded::Nothing,
+            Paging::Shadow | Paging::Unknown => Recorded::Tables,
+        };
+        let memory = Memory::mapped(mapped, phys_bits, TABLES, recorded);
         // SAFETY: the region is one mapping, which `memory` keeps for as long as the guest's handles exist
         host("KVM_SET_USER_MEMORY_REGION", unsafe {
             vm.set_user_memory_region(region)

@@ -1,9 +1,10 @@
 //! Machines to run page tables on, for tests and demonstrations.
 //!
 //! - [`SoftMachine`]: processors in software, whose TLBs do the worst that the architecture allows;
-//! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`.
+//! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`;
+//! - [`qemu::QemuMachine`]: a guest of QEMU, of any architecture, whose memory management unit someone else wrote.
 //!
-//! Both are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
+//! The first two are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
 //! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
 //! holds one suite for all of them. [`walk`] is what processors make of the words of tables.
 //!
@@ -42,6 +43,8 @@ mod kvm;
 mod kvm;
 pub mod machine;
 mod memory;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod qemu;
 mod rng;
 mod soft;
 pub mod walk;

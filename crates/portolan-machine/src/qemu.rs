@@ -1,0 +1,344 @@
+//! A machine whose processor is QEMU's: memory management units of three architectures, as someone else read the manuals.
+
+mod aarch64;
+mod answer;
+mod machine;
+mod mailbox;
+mod process;
+mod processor;
+mod riscv;
+mod root;
+
+use crate::access::Access;
+use crate::isa::Isa;
+use crate::machine::MachineError;
+use crate::memory::mapped::Mapped;
+use crate::memory::{Memory, Recorded};
+use crate::walk::Regime;
+use aarch64::{Aarch64, Stage};
+pub use answer::{Answer, Fault, Reason};
+use mailbox::{Mailbox, Report, Step};
+use portolan::PhysAddr;
+use process::Process;
+use processor::Processor;
+use riscv::Riscv;
+use root::Copied;
+use std::fs::File;
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A guest of QEMU's translator of machine code, whose memory management unit walks the tables under test. A handle,
+/// whose clones stand for the same guest.
+///
+/// Its memory is shared with this process, so tables are written in place. A small program in the guest performs
+/// accesses in the mode that is asked for and reports what the processor says of each.
+///
+/// The guest has one processor. It runs only while it is asked for something.
+///
+/// ```
+/// use portolan::{PhysAddr, TableMemory};
+/// use portolan_machine::qemu::{Answer, QemuConfig, QemuMachine};
+/// use portolan_machine::walk::Regime;
+/// use portolan_machine::{Access, MachineError, Privilege};
+///
+/// let machine = match QemuMachine::start(Regime::Riscv { levels: 3 }, QemuConfig::default()) {
+///     // QEMU is not installed
+///     Err(MachineError::Unavailable { .. }) => return Ok(()),
+///     started => started?,
+/// };
+/// // A root whose first entry maps 1 GiB, to be loaded from (R) in supervisor mode (not U)
+/// let memory = machine.memory();
+/// let (frame, root) = (memory.data()[0].start, memory.alloc_zeroed(4096).expect("there is room"));
+/// memory.store(root, frame >> 2 | 0b0000_0011);
+/// memory.store(PhysAddr::new(frame), 42);
+/// machine.set_root(Some(root))?;
+///
+/// let loads = Privilege::ALL.map(|privilege| Access::load(0, privilege));
+/// let answers = machine.access(&loads)?;
+/// assert!(matches!(answers[..], [Answer::Loaded(42), Answer::Fault(_)]));
+/// // The processor has noted that the page was used (A)
+/// assert_eq!(memory.load(root), frame >> 2 | 0b0100_0011);
+/// # Ok::<(), MachineError>(())
+/// ```
+#[derive(Clone)]
+pub struct QemuMachine {
+    regime: Regime,
+    memory: Memory,
+    reserved: Vec<RangeInclusive<u64>>,
+    guest: Arc<Mutex<Guest>>,
+}
+
+/// How a [`QemuMachine`] is built.
+#[derive(Clone, Copy, Debug)]
+pub struct QemuConfig {
+    /// How many GiB of physical memory it sees, 2 to 16; the host provides only what is touched.
+    pub gib: u64,
+    /// How long the guest may take for an answer before it is given up.
+    pub patience: Duration,
+}
+
+impl Default for QemuConfig {
+    fn default() -> Self {
+        QemuConfig {
+            gib: 4,
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+struct Guest {
+    mailbox: Mailbox,
+    processor: Box<dyn Processor>,
+    area: u64,
+    root: Copied,
+    broken: Option<MachineError>,
+}
+
+/// Where table frames come from, as distances from the start of memory. The guest's area lies below, data above.
+const TABLES: std::ops::Range<u64> = 16 << 20..512 << 20;
+
+/// The processor for a regime, and how many bits its physical addresses have.
+fn processor(regime: Regime) -> Option<(Box<dyn Processor>, u8)> {
+    let processor: Box<dyn Processor> = match regime {
+        Regime::Arm1 {
+            granule,
+            va_bits,
+            region,
+        } => Box::new(Aarch64::new(Stage::One {
+            granule,
+            va_bits,
+            region,
+        })),
+        Regime::Arm2 { ipa_bits } => Box::new(Aarch64::new(Stage::Two { ipa_bits })),
+        Regime::Riscv { levels } => Box::new(Riscv::new(levels)),
+        _ => return None,
+    };
+    let phys_bits = match regime {
+        Regime::Riscv { .. } => 56,
+        Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
+        Regime::X86_64 { .. } | Regime::Ept => 40,
+    };
+    Some((processor, phys_bits))
+}
+
+impl QemuMachine {
+    /// Starts a guest with a root that maps nothing.
+    ///
+    /// # Errors
+    /// [`MachineError::Unavailable`] if QEMU is not installed or has no such regime; [`MachineError::Host`] if the host
+    /// refuses a call; [`MachineError::UnexpectedExit`] if the guest doesn't come up.
+    ///
+    /// # Panics
+    /// If the configuration is out of range.
+    pub fn start(regime: Regime, config: QemuConfig) -> Result<Self, MachineError> {
+        assert!((2..=16).contains(&config.gib), "{config:?} is out of range");
+        let (processor, phys_bits) =
+            processor(regime).ok_or_else(|| MachineError::Unavailable {
+                reason: format!("QEMU's translator has no {regime:?}"),
+            })?;
+        let (ram, bytes) = (processor.ram(), config.gib << 30);
+        let file = memory_file(bytes)?;
+        let mapped = Mapped::shared(&file, ram, bytes)?;
+        let tables = ram + TABLES.start..ram + TABLES.end;
+        // QEMU keeps what it translated, and learns of a change of code only from the guest
+        let memory = Memory::mapped(mapped, phys_bits, tables, Recorded::Data);
+        let area = ram + mailbox::AREA;
+        processor.lay_out(&memory, area);
+        let process = Process::start(
+            processor.program(),
+            &arguments(processor.as_ref(), area, &file, config.gib),
+        )?;
+        let mailbox = Mailbox::new(memory.clone(), area, process, config.patience);
+        let mut guest = Guest {
+            mailbox,
+            area,
+            root: Copied::new(memory.clone(), area, processor.slot(area)),
+            processor,
+            broken: None,
+        };
+        guest.set_root(None)?;
+        Ok(QemuMachine {
+            regime,
+            memory,
+            reserved: guest.processor.reserved(),
+            guest: Arc::new(Mutex::new(guest)),
+        })
+    }
+
+    /// What is under test.
+    #[must_use]
+    pub fn regime(&self) -> Regime {
+        self.regime
+    }
+
+    /// The physical memory. It hands out table frames and can be read and written by address.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Addresses that can't be tested, as the guest's own program is there.
+    #[must_use]
+    pub fn reserved(&self) -> &[RangeInclusive<u64>] {
+        &self.reserved
+    }
+
+    /// Loads a root, or one that maps nothing. Translations of global pages survive it.
+    ///
+    /// Before a table is freed, it must have been unloaded.
+    ///
+    /// # Errors
+    /// If the guest ended, or doesn't answer.
+    pub fn set_root(&self, root: Option<PhysAddr>) -> Result<(), MachineError> {
+        self.lock().set_root(root.map(PhysAddr::as_u64))
+    }
+
+    /// Performs accesses, one after the other.
+    ///
+    /// # Errors
+    /// [`MachineError::BadAddress`] for an address that is not a multiple of 8 or is [reserved](Self::reserved);
+    /// otherwise if the guest ended, or doesn't answer.
+    pub fn access(&self, accesses: &[Access]) -> Result<Vec<Answer>, MachineError> {
+        let usable = |access: &Access| {
+            access.va.is_multiple_of(8)
+                && !self.reserved.iter().any(|range| range.contains(&access.va))
+        };
+        if let Some(access) = accesses.iter().find(|access| !usable(access)) {
+            return Err(MachineError::BadAddress { va: access.va });
+        }
+        self.lock().access(&self.memory, accesses)
+    }
+
+    /// The processor forgets what it knows of the page that `va` lies in: `TLBI VAAE1IS` or `IPAS2E1IS` on AArch64,
+    /// `SFENCE.VMA` on RISC-V.
+    ///
+    /// # Errors
+    /// If the guest ended, or doesn't answer.
+    pub fn invalidate_page(&self, va: u64) -> Result<(), MachineError> {
+        let step = [mailbox::INVALIDATE_PAGE.into(), va, 0, 0, 0];
+        self.lock().perform(&[step]).map(drop)
+    }
+
+    /// The processor forgets all translations, those of global pages too.
+    ///
+    /// # Errors
+    /// If the guest ended, or doesn't answer.
+    pub fn invalidate_all(&self) -> Result<(), MachineError> {
+        let step = [mailbox::INVALIDATE_ALL.into(), 0, 0, 0, 0];
+        self.lock().perform(&[step]).map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Guest> {
+        // A guest that was left in the middle of something says so itself
+        self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guest {
+    /// Performs steps on the tables as they are now.
+    fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        self.root.refresh();
+        let reports = self.mailbox.perform(steps);
+        self.root.give_back();
+        if let Err(error) = &reports {
+            // The guest's state is lost, so no later answer could be trusted
+            self.broken = Some(error.clone());
+        }
+        reports
+    }
+
+    fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
+        let loaded = self.processor.root(self.root.set(root));
+        let step = [mailbox::ROOT.into(), loaded, 0, 0, 0];
+        self.perform(&[step]).map(drop)
+    }
+
+    fn access(
+        &mut self,
+        memory: &Memory,
+        accesses: &[Access],
+    ) -> Result<Vec<Answer>, MachineError> {
+        let touch = |word| [mailbox::TOUCH.into(), word, 0, 0, 0];
+        let mut steps: Vec<Step> = memory.take_journal().into_iter().map(touch).collect();
+        let touches = steps.len();
+        steps.extend(
+            accesses
+                .iter()
+                .map(|access| self.processor.access(access, self.area)),
+        );
+        let reports = self.perform(&steps)?;
+        let answer = |(access, report): (&Access, &Option<Report>)| {
+            report
+                .as_ref()
+                .and_then(|report| self.processor.answer(access, report, self.area))
+                .ok_or_else(|| MachineError::UnexpectedExit {
+                    exit: format!("{access:x?} ended in {report:x?}"),
+                })
+        };
+        accesses
+            .iter()
+            .zip(&reports[touches..])
+            .map(answer)
+            .collect()
+    }
+}
+
+/// A [code word](Isa::code_word) for the processors of a regime.
+#[must_use]
+pub const fn code_word(regime: Regime, number: u32) -> u64 {
+    Isa::of(regime).code_word(number)
+}
+
+/// A file of zeros in memory, without a name.
+fn memory_file(bytes: u64) -> Result<File, MachineError> {
+    let failed = |call| {
+        let reason = std::io::Error::last_os_error().to_string();
+        MachineError::Host { call, reason }
+    };
+    // SAFETY: the name is a string that ends in 0
+    let file = unsafe { libc::memfd_create(c"portolan".as_ptr(), libc::MFD_CLOEXEC) };
+    if file < 0 {
+        return Err(failed("memfd_create"));
+    }
+    // SAFETY: the descriptor was just made, and nobody else has it
+    let file = unsafe { File::from_raw_fd(file) };
+    file.set_len(bytes).map_err(|_| failed("ftruncate"))?;
+    Ok(file)
+}
+
+/// QEMU's arguments: the board, its memory, which is the file, and nothing else.
+fn arguments(processor: &dyn Processor, area: u64, file: &File, gib: u64) -> Vec<String> {
+    // By way of this process, which outlives the start, as descriptors are not inherited
+    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    let backend = format!("memory-backend-file,id=ram,size={gib}G,mem-path={path},share=on");
+    let size = format!("{gib}G");
+    let common = [
+        "-m",
+        &size,
+        "-object",
+        &backend,
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+    ];
+    let silent = [
+        "-display", "none", "-serial", "none", "-monitor", "none", "-accel", "tcg",
+    ];
+    let mut all = processor.arguments(area);
+    all.extend(common.into_iter().chain(silent).map(str::to_owned));
+    all
+}
+
+/// Writes bytes to memory, up to a multiple of 8.
+fn write_bytes(memory: &Memory, addr: u64, bytes: &[u8]) {
+    for (addr, part) in (addr..).step_by(8).zip(bytes.chunks(8)) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        memory.store(PhysAddr::new(addr), u64::from_le_bytes(word));
+    }
+}
