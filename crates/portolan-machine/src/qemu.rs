@@ -8,6 +8,7 @@ mod process;
 mod processor;
 mod riscv;
 mod root;
+mod x86_64;
 
 use crate::access::Access;
 use crate::isa::Isa;
@@ -24,10 +25,12 @@ use processor::Processor;
 use riscv::Riscv;
 use root::Copied;
 use std::fs::File;
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use x86_64::X86_64;
 
 /// A guest of QEMU's translator of machine code, whose memory management unit walks the tables under test. A handle,
 /// whose clones stand for the same guest.
@@ -73,7 +76,7 @@ pub struct QemuMachine {
 /// How a [`QemuMachine`] is built.
 #[derive(Clone, Copy, Debug)]
 pub struct QemuConfig {
-    /// How many GiB of physical memory it sees, 2 to 16; the host provides only what is touched.
+    /// How many GiB of physical memory it sees, 2 to 16, on x86_64 no more than 3; the host provides only what is touched.
     pub gib: u64,
     /// How long the guest may take for an answer before it is given up.
     pub patience: Duration,
@@ -113,7 +116,8 @@ fn processor(regime: Regime) -> Option<(Box<dyn Processor>, u8)> {
         })),
         Regime::Arm2 { ipa_bits } => Box::new(Aarch64::new(Stage::Two { ipa_bits })),
         Regime::Riscv { levels } => Box::new(Riscv::new(levels)),
-        _ => return None,
+        Regime::X86_64 { levels } => Box::new(X86_64::new(levels)),
+        Regime::Ept => return None,
     };
     let phys_bits = match regime {
         Regime::Riscv { .. } => 56,
@@ -138,7 +142,8 @@ impl QemuMachine {
             processor(regime).ok_or_else(|| MachineError::Unavailable {
                 reason: format!("QEMU's translator has no {regime:?}"),
             })?;
-        let (ram, bytes) = (processor.ram(), config.gib << 30);
+        let (ram, gib) = (processor.ram(), processor.gib(config.gib));
+        let bytes = gib << 30;
         let file = memory_file(bytes)?;
         let mapped = Mapped::shared(&file, ram, bytes)?;
         let tables = ram + TABLES.start..ram + TABLES.end;
@@ -146,11 +151,14 @@ impl QemuMachine {
         let memory = Memory::mapped(mapped, phys_bits, tables, Recorded::Data);
         let area = ram + mailbox::AREA;
         processor.lay_out(&memory, area);
-        let process = Process::start(
-            processor.program(),
-            &arguments(processor.as_ref(), area, &file, config.gib),
-        )?;
-        let mailbox = Mailbox::new(memory.clone(), area, process, config.patience);
+        let firmware = processor.firmware().map(firmware_file).transpose()?;
+        let mut arguments = arguments(processor.as_ref(), area, &file, gib);
+        if let Some(firmware) = &firmware {
+            arguments.extend(["-bios".to_owned(), path(firmware)]);
+        }
+        let process = Process::start(processor.program(), &arguments)?;
+        let areas = [area, processor.seen(area)];
+        let mailbox = Mailbox::new(memory.clone(), areas, process, config.patience);
         let mut guest = Guest {
             mailbox,
             area,
@@ -311,10 +319,24 @@ fn memory_file(bytes: u64) -> Result<File, MachineError> {
     Ok(file)
 }
 
+/// A file in memory with these bytes.
+fn firmware_file(bytes: Vec<u8>) -> Result<File, MachineError> {
+    let mut file = memory_file(0)?;
+    file.write_all(&bytes).map_err(|error| MachineError::Host {
+        call: "write",
+        reason: error.to_string(),
+    })?;
+    Ok(file)
+}
+
+/// Where another process finds a file without a name: with this process, as descriptors are not inherited.
+fn path(file: &File) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
+}
+
 /// QEMU's arguments: the board, its memory, which is the file, and nothing else.
 fn arguments(processor: &dyn Processor, area: u64, file: &File, gib: u64) -> Vec<String> {
-    // By way of this process, which outlives the start, as descriptors are not inherited
-    let path = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+    let path = path(file);
     let backend = format!("memory-backend-file,id=ram,size={gib}G,mem-path={path},share=on");
     let size = format!("{gib}G");
     let common = [

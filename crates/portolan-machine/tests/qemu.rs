@@ -535,6 +535,8 @@ regimes! {
     arm1_64k_48_upper: arm1(Granule::Size64K, 48, Region::Upper);
     arm2_39: Regime::Arm2 { ipa_bits: 39 };
     arm2_48: Regime::Arm2 { ipa_bits: 48 };
+    x86_64_4: Regime::X86_64 { levels: 4 };
+    x86_64_5: Regime::X86_64 { levels: 5 };
     riscv_sv39: Regime::Riscv { levels: 3 };
     riscv_sv48: Regime::Riscv { levels: 4 };
     riscv_sv57: Regime::Riscv { levels: 5 };

@@ -65,13 +65,16 @@ impl Fault {
         }
     }
 
-    /// Intel SDM vol. 3, 5.7 (page faults) and 6.15 (exceptions).
+    /// Intel SDM vol. 3, 5.7 (page faults) and 6.15 (exceptions). RSVD counts without P, though the manual says that P is
+    /// set with it: QEMU 7.2 leaves it out.
     const fn reason_x86_64(&self) -> Reason {
-        match (self.cause, self.syndrome & 0b1001) {
-            (14, 0) => Reason::Absent,
-            (14, 1) => Reason::Rights,
-            (14, 0b1001) => Reason::Reserved,
-            (12 | 13, _) => Reason::NonCanonical,
+        const P: u64 = 1 << 0;
+        const RSVD: u64 = 1 << 3;
+        match self.cause {
+            14 if self.syndrome & RSVD != 0 => Reason::Reserved,
+            14 if self.syndrome & P != 0 => Reason::Rights,
+            14 => Reason::Absent,
+            12 | 13 => Reason::NonCanonical,
             _ => Reason::Other,
         }
     }

@@ -62,6 +62,8 @@ pub(super) type Step = [u64; 5];
 pub(super) struct Mailbox {
     memory: Memory,
     area: u64,
+    /// Where the guest's program sees the area.
+    seen: u64,
     process: Process,
     patience: Duration,
     rung: u64,
@@ -69,10 +71,16 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     /// For a guest that has been started.
-    pub(super) fn new(memory: Memory, area: u64, process: Process, patience: Duration) -> Self {
+    pub(super) fn new(
+        memory: Memory,
+        [area, seen]: [u64; 2],
+        process: Process,
+        patience: Duration,
+    ) -> Self {
         Mailbox {
             memory,
             area,
+            seen,
             process,
             patience,
             rung: 0,
@@ -113,7 +121,7 @@ impl Mailbox {
             }
             self.put(at + u64::from(REPORT), NONE);
         }
-        let end = self.area + Self::step(steps.len());
+        let end = self.seen + Self::step(steps.len());
         self.put(HEADER + u64::from(END), end);
         self.rung += 1;
         self.put(HEADER + u64::from(DOORBELL), self.rung);
@@ -154,12 +162,15 @@ impl Mailbox {
 
     /// What is known of a guest that doesn't answer.
     fn hung(&self) -> MachineError {
-        let current = self.get(HEADER + u64::from(CURRENT));
-        let first = self.area + STEPS;
-        let exit = if (first..self.area + AREA).contains(&current) {
-            let index = (current - first) / u64::from(STEP);
-            let words: Vec<u64> = (0..5)
-                .map(|word| self.memory.load(PhysAddr::new(current + 8 * word)))
+        let current = self
+            .get(HEADER + u64::from(CURRENT))
+            .wrapping_sub(self.seen);
+        let exit = if (STEPS..AREA).contains(&current) {
+            let index = (current - STEPS) / u64::from(STEP);
+            let words: Vec<u64> = (current..)
+                .step_by(8)
+                .take(5)
+                .map(|at| self.get(at))
                 .collect();
             format!(
                 "no answer for {:?}, in step {index}: {words:x?}",

@@ -14,11 +14,26 @@ pub(super) trait Processor: Send {
     /// Where the board's memory starts.
     fn ram(&self) -> u64;
 
+    /// How many GiB of memory the board has, if so many are wanted.
+    fn gib(&self, wanted: u64) -> u64 {
+        wanted
+    }
+
+    /// What the board starts with, if it can't be told to start with the guest's program.
+    fn firmware(&self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// The board and the processor, as the program's arguments. `area` is where the guest's area is.
     fn arguments(&self, area: u64) -> Vec<String>;
 
     /// Writes the guest's program, and what it needs, to its area.
     fn lay_out(&self, memory: &Memory, area: u64);
+
+    /// Where the guest's program sees its area.
+    fn seen(&self, area: u64) -> u64 {
+        area
+    }
 
     /// The step for an access.
     fn access(&self, access: &Access, area: u64) -> Step;
