@@ -239,6 +239,9 @@ pub enum Refusal {
     },
 }
 
+/// How many bits the physical addresses of an AArch64 processor have at most, and those of the processors here.
+const WIDEST: u32 = 52;
+
 impl Refusal {
     /// How a processor reports the refusal of an access.
     #[must_use]
@@ -278,6 +281,17 @@ impl Refusal {
                 abort: self.abort(kind, privilege == Privilege::User),
                 addr,
             },
+            // To stage 1 that is off, a wider address is none of the processor's (Arm ARM, D8.2.9)
+            Regime::Arm2 { .. } if addr >> WIDEST != 0 => {
+                let wide = Refusal::Reserved {
+                    level: 4,
+                    bits: addr >> WIDEST,
+                };
+                Fault::Abort {
+                    abort: wide.abort(kind, privilege == Privilege::User),
+                    addr,
+                }
+            }
             Regime::Arm2 { .. } => Fault::Abort {
                 abort: self.abort(kind, true),
                 addr,

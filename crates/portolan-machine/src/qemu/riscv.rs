@@ -118,8 +118,11 @@ impl Processor for Riscv {
         }
     }
 
+    /// QEMU 7.2 has one entry of its TLB for what the monitor executes, which isn't translated, and what it loads from the
+    /// same address as another mode, which is.
     fn reserved(&self) -> Vec<RangeInclusive<u64>> {
-        Vec::new()
+        let area = RAM + mailbox::AREA;
+        vec![area..=area + (mailbox::AREA - 1)]
     }
 
     fn slot(&self, _area: u64) -> Option<(u64, u64)> {
