@@ -224,7 +224,7 @@ pub trait EntryFormat: Mmu + Copy {
             Self::wf(phys_bits, level, word),
         ensures
             match Self::entry(level, word) {
-                Entry::Empty => true,
+                Entry::Empty => word == 0,
                 Entry::Table { table, used } => level > 1 && is_table_address::<Self>(
                     table,
                     phys_bits,
@@ -254,6 +254,16 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             Self::entry(level, 0) == Entry::Empty,
             Self::wf(phys_bits, level, 0),
+    ;
+
+    /// A page-aligned address as an entry is nothing to hardware: it is not present, and left alone.
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            word % 4096 == 0,
+        ensures
+            settled::<Self>(level, word),
+            Self::step(phys_bits, level, word) == Step::NotPresent,
     ;
 
     /// Hardware leaves alone what is empty, tables, and pages whose bits are set already.

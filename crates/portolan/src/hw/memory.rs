@@ -95,6 +95,23 @@ impl TablePerm {
 
     /// Its words, as last written or seen.
     pub uninterp spec fn words(&self) -> Seq<u64>;
+
+    /// The right to an empty table, for use at another level.
+    /// Trusted because a level is how hardware reads words, and it leaves zeros alone at every level: a zeroed table that
+    /// nothing refers to has none yet.
+    ///
+    /// Exercised by `range::reserved_tables_serve_any_level`.
+    #[verifier::external_body]
+    pub(crate) proof fn relevel<A: PagingMode>(tracked self, level: nat) -> (tracked r: TablePerm)
+        requires
+            self.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64),
+        ensures
+            r.addr() == self.addr(),
+            r.words() == self.words(),
+            r.level() == level,
+    {
+        unimplemented!()
+    }
 }
 
 /// A machine's table frames, with an account of those that were given out through this value.

@@ -11,6 +11,9 @@ use crate::prop::PageProperty;
 use crate::{PageSize, PhysAddr};
 use vstd::prelude::*;
 
+#[cfg(verus_only)]
+pub(crate) mod proof;
+
 verus! {
 
 /// An address space: the pages that are mapped, each by its first address.
@@ -96,6 +99,61 @@ impl AddressSpace {
         AddressSpace { pages: self.pages.insert(va, Mapping { frame, size, prop }) }
     }
 
+    /// `n` neighbouring pages of `size` more, from `va` on, of frames that follow each other from `frame` on.
+    pub open spec fn map_run(
+        self,
+        va: int,
+        frame: int,
+        size: PageSize,
+        n: nat,
+        prop: PageProperty,
+    ) -> Self
+        decreases n,
+    {
+        if n == 0 {
+            self
+        } else {
+            let done = (n - 1) * size.bytes();
+            self.map_run(va, frame, size, (n - 1) as nat, prop).map(
+                va + done,
+                PhysAddr((frame + done) as u64),
+                size,
+                prop,
+            )
+        }
+    }
+
+    /// The range from `va` to `hi` mapped to the frames from `frame` on, by the largest pages that fit, none larger than
+    /// `largest`.
+    pub open spec fn map_range<A: EntryFormat>(
+        self,
+        va: int,
+        hi: int,
+        frame: int,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> Self
+        decreases
+                (if va < hi {
+                    hi - va
+                } else {
+                    0
+                }),
+    {
+        if va >= hi {
+            self
+        } else {
+            let size = A::page_size(fit::<A>(va, hi, frame, largest, A::geo().levels as nat))->0;
+            self.map(va, PhysAddr(frame as u64), size, prop).map_range::<A>(
+                va + size.bytes(),
+                hi,
+                frame + size.bytes(),
+                largest,
+                prop,
+            )
+        }
+    }
+
     /// One page less.
     pub open spec fn unmap(self, va: int) -> Self {
         AddressSpace { pages: self.pages.remove(va) }
@@ -177,6 +235,34 @@ impl AddressSpace {
     /// The page at `va` with other properties.
     pub open spec fn protect(self, va: int, prop: PageProperty) -> Self {
         AddressSpace { pages: self.pages.insert(va, Mapping { prop, ..self.pages[va] }) }
+    }
+}
+
+/// Whether a page of level `l` can map `va` to `frame` in a range that ends at `hi`, and is no larger than `largest`.
+pub open spec fn fits<A: EntryFormat>(
+    va: int,
+    hi: int,
+    frame: int,
+    largest: PageSize,
+    l: nat,
+) -> bool {
+    &&& A::page_size(l) matches Some(size)
+    &&& size.bytes() <= largest.bytes()
+    &&& va % size.bytes() as int == 0
+    &&& frame % size.bytes() as int == 0
+    &&& va + size.bytes() <= hi
+}
+
+/// The highest level from `l` down whose pages fit; 1 if none above it.
+pub open spec fn fit<A: EntryFormat>(va: int, hi: int, frame: int, largest: PageSize, l: nat) -> nat
+    decreases l,
+{
+    if l <= 1 {
+        1
+    } else if fits::<A>(va, hi, frame, largest, l) {
+        l
+    } else {
+        fit::<A>(va, hi, frame, largest, (l - 1) as nat)
     }
 }
 

@@ -223,7 +223,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// Whether entry `index` of the table at `stop` is in use.
     #[inline(always)]
-    fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
+    pub(super) fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
         requires
             self.inv(),
             self.is_stop(va, stop),
@@ -251,7 +251,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).linked(),
             va < A::geo().limit(),
             old(self).is_stop(va as int, stop),
-            used <= A::geo().entries(stop.level as nat),
+            A::counts() && stop.level < A::geo().levels ==> used <= A::geo().entries(
+                stop.level as nat,
+            ),
         ensures
             final(self).noted_from(*old(self), va as int, stop.level as nat, used),
         no_unwind

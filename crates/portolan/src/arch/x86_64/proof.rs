@@ -390,7 +390,7 @@ pub(super) proof fn lemma_wf<L: Levels>(phys_bits: u64, level: nat, word: u64)
         spec::wf(phys_bits, level, word),
     ensures
         match spec::entry(level, word) {
-            Entry::Empty => true,
+            Entry::Empty => word == 0,
             Entry::Table { table, .. } => level > 1 && is_table_address::<X86<L>>(table, phys_bits),
             Entry::Page { frame, prop } => level <= 3 && prop.read && is_frame_address(
                 frame,
@@ -436,6 +436,21 @@ pub(super) proof fn lemma_wf<L: Levels>(phys_bits: u64, level: nat, word: u64)
         ;
         lemma2_to64();
     }
+}
+
+/// A page-aligned address has the present bit clear.
+pub(super) proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits();
+    assert(word & 0x1 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
 }
 
 /// Nothing, tables and used pages stay as they are.
