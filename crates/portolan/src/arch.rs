@@ -5,6 +5,7 @@
 //! mode's own module.
 
 pub(crate) mod entry;
+pub mod ept;
 pub mod geometry;
 pub mod x86_64;
 

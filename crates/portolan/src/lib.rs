@@ -105,6 +105,7 @@ pub mod spec;
 mod table;
 
 pub use addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
+pub use arch::ept::Ept;
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;

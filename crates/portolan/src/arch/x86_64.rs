@@ -15,7 +15,7 @@ use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(super) mod proof;
 #[cfg(verus_only)]
 mod spec;
 
