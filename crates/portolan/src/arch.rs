@@ -7,6 +7,7 @@
 pub(crate) mod entry;
 pub mod ept;
 pub mod geometry;
+pub mod riscv;
 pub mod x86_64;
 
 pub use entry::{AccessBits, Preset, Tracking};

@@ -106,6 +106,7 @@ mod table;
 
 pub use addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 pub use arch::ept::Ept;
+pub use arch::riscv::{Sv39, Sv48, Sv57};
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;
