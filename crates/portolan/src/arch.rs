@@ -4,6 +4,7 @@
 //! format; what its hardware does with the words is in [`hw`](crate::hw), and that the two fit is proven in the
 //! mode's own module.
 
+pub mod aarch64;
 pub(crate) mod entry;
 pub mod ept;
 pub mod geometry;

@@ -5,6 +5,10 @@
 //! architectures hold definitions only: the walk of page tables as the manuals describe it, over raw 64-bit words.
 
 #[cfg(verus_only)]
+pub mod aarch64;
+#[cfg(verus_only)]
+pub mod aarch64_stage2;
+#[cfg(verus_only)]
 pub mod ept;
 pub(crate) mod memory;
 pub mod mmu;
