@@ -94,6 +94,8 @@ struct Guest {
     processor: Box<dyn Processor>,
     area: u64,
     root: Copied,
+    /// What is to be done before the next access. Until then nothing can tell whether it was.
+    pending: Vec<Step>,
     broken: Option<MachineError>,
 }
 
@@ -162,9 +164,11 @@ impl QemuMachine {
             area,
             root: Copied::new(memory.clone(), area, processor.slot(area)),
             processor,
+            pending: Vec::new(),
             broken: None,
         };
         guest.set_root(None)?;
+        guest.perform(&[])?;
         Ok(QemuMachine {
             regime,
             memory,
@@ -224,7 +228,7 @@ impl QemuMachine {
     /// If the guest ended, or doesn't answer.
     pub fn invalidate_page(&self, va: u64) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_PAGE.into(), va, 0, 0, 0];
-        self.lock().perform(&[step]).map(drop)
+        self.lock().later(step)
     }
 
     /// The processor forgets all translations, those of global pages too.
@@ -233,7 +237,7 @@ impl QemuMachine {
     /// If the guest ended, or doesn't answer.
     pub fn invalidate_all(&self) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_ALL.into(), 0, 0, 0, 0];
-        self.lock().perform(&[step]).map(drop)
+        self.lock().later(step)
     }
 
     fn lock(&self) -> MutexGuard<'_, Guest> {
@@ -243,25 +247,39 @@ impl QemuMachine {
 }
 
 impl Guest {
-    /// Performs steps on the tables as they are now.
+    /// Has a step performed before the next access.
+    fn later(&mut self, step: Step) -> Result<(), MachineError> {
+        self.pending.push(step);
+        match &self.broken {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Performs what is pending and then these steps, on the tables as they are now, and gives the reports of these.
     fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
+        let mut all = std::mem::take(&mut self.pending);
+        let before = all.len();
+        all.extend(steps);
         self.root.refresh();
-        let reports = self.mailbox.perform(steps);
+        let reports = self.mailbox.perform(&all);
         self.root.give_back();
-        if let Err(error) = &reports {
-            // The guest's state is lost, so no later answer could be trusted
-            self.broken = Some(error.clone());
+        match reports {
+            Ok(mut reports) => Ok(reports.split_off(before)),
+            Err(error) => {
+                // The guest's state is lost, so no later answer could be trusted
+                self.broken = Some(error.clone());
+                Err(error)
+            }
         }
-        reports
     }
 
     fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
         let loaded = self.processor.root(self.root.set(root));
-        let step = [mailbox::ROOT.into(), loaded, 0, 0, 0];
-        self.perform(&[step]).map(drop)
+        self.later([mailbox::ROOT.into(), loaded, 0, 0, 0])
     }
 
     fn access(

@@ -56,8 +56,13 @@ impl X86_64 {
 
     /// The first address of the monitor's slot, where its area is.
     fn base(&self) -> u64 {
+        self.extended(SLOT << self.slot_bits())
+    }
+
+    /// The address with the bits above those that are translated as they must be.
+    fn extended(&self, va: u64) -> u64 {
         let unused = 64 - 9 - self.slot_bits();
-        ((SLOT << (64 - 9)).cast_signed() >> unused).cast_unsigned()
+        ((va << unused).cast_signed() >> unused).cast_unsigned()
     }
 
     /// The tables of the slot: the area at its start, the physical memory further on.
@@ -238,7 +243,8 @@ impl Processor for X86_64 {
             (13, Kind::Load) if at(monitor::load()[0]) => Some(Answer::Fault(fault)),
             (13, Kind::Store) if at(monitor::store()[0]) => Some(Answer::Fault(fault)),
             // Some processors report the jump, others its target
-            (13, Kind::Fetch) if at(monitor::fetch()) || rip == access.va => {
+            (13, Kind::Fetch) if at(monitor::fetch()) => Some(Answer::Fault(fault)),
+            (13, Kind::Fetch) if rip == access.va && self.extended(rip) != rip => {
                 Some(Answer::Fault(fault))
             }
             (14, _) if cr2 == access.va => Some(Answer::Fault(fault)),
