@@ -20,6 +20,7 @@ pub struct Bench {
     /// Those that the manuals leave open, or that are known to differ.
     excused: u64,
     wrong: Vec<String>,
+    config: QemuConfig,
 }
 
 /// An entry: its level, where it is, and the word.
@@ -67,6 +68,7 @@ impl Bench {
             skipped: 0,
             excused: 0,
             wrong: Vec::new(),
+            config,
             machine,
         };
         // The second entry of the root, and below it what makes pages of every size lead to data
@@ -169,8 +171,15 @@ impl Bench {
     fn compare(&mut self, access: Access, chain: &[Entry]) {
         let expected = self.walk(access.va);
         let words: Vec<u64> = chain.iter().map(|(_, _, word)| *word).collect();
-        if is_open(self.regime(), &expected, &words)
-            || is_otherwise(self.regime(), &access, &expected, &words)
+        let phys_bits = self.memory().phys_bits();
+        if is_open(self.regime(), phys_bits, &expected, &words)
+            || is_otherwise(
+                self.regime(),
+                self.config.memory_types,
+                &access,
+                &expected,
+                &words,
+            )
         {
             self.excused += 1;
             return;

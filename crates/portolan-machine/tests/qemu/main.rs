@@ -14,7 +14,9 @@ mod known;
 
 use bench::Bench;
 use format::{combinations, format};
+use portolan_machine::qemu::QemuConfig;
 use portolan_machine::walk::{Granule, Regime, Region};
+use std::ops::Range;
 
 /// Every combination of rights, accessed and dirty bits at every page size; and those of the smallest page below tables
 /// that take away what they can, in every combination.
@@ -56,11 +58,35 @@ fn fields(regime: Regime) {
 
 /// Every bit of every kind of entry at every level, turned over.
 fn flips(regime: Regime) {
-    let Some(mut bench) = Bench::start(regime) else {
+    flips_with(regime, QemuConfig::default(), 0..64);
+}
+
+/// The same where physical addresses are narrow, so that more of their bits must not be set.
+fn flips_with_narrow_addresses(regime: Regime) {
+    let phys_bits = Some(40);
+    let config = QemuConfig {
+        phys_bits,
+        ..QemuConfig::default()
+    };
+    flips_with(regime, config, 36..64);
+}
+
+/// The same of the bits that are reserved without memory types, where QEMU has such processors.
+fn flips_without_memory_types(regime: Regime) {
+    let config = QemuConfig {
+        memory_types: false,
+        ..QemuConfig::default()
+    };
+    flips_with(regime, config, 54..61);
+    flips_with(regime, config, 63..64);
+}
+
+fn flips_with(regime: Regime, config: QemuConfig, bits: Range<u32>) {
+    let Some(mut bench) = Bench::start_with(regime, config) else {
         return;
     };
     for level in 1..=regime.levels() {
-        for bit in 0..64 {
+        for bit in bits.clone() {
             let word = bench.page(level) ^ 1 << bit;
             bench.check(&bench.chain(level, word, 0));
             if level > 1 {
@@ -176,6 +202,27 @@ tests! {
     riscv_sv57: crate::riscv(5);
     x86_64_4: crate::x86_64(4);
     x86_64_5: crate::x86_64(5);
+}
+
+#[test]
+fn addresses_can_be_narrow() {
+    for regime in [
+        lower(4, 48),
+        upper(16, 47),
+        lower(64, 42),
+        arm2(39),
+        x86_64(4),
+        x86_64(5),
+    ] {
+        flips_with_narrow_addresses(regime);
+    }
+}
+
+#[test]
+fn memory_types_can_be_missing() {
+    for levels in 3..=5 {
+        flips_without_memory_types(riscv(levels));
+    }
 }
 
 // One for each program in a guest is enough, as it waits
