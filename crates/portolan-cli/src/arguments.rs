@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::arch::Arch;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Page tables for kernels and hypervisors, proven down to the words that the processor walks, at work on a machine.
@@ -45,6 +46,9 @@ pub struct TourArguments {
     /// Which machine the tour is on
     #[arg(long, value_enum, default_value_t = TourMachine::Auto)]
     pub machine: TourMachine,
+    /// Which architecture's tables; a guest of /dev/kvm has x86_64's
+    #[arg(long, value_enum, default_value_t = Arch::X86_64)]
+    pub arch: Arch,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -70,6 +74,9 @@ pub struct ConformanceArguments {
     /// Which machines
     #[arg(long, value_enum, default_value_t = SuiteMachines::All)]
     pub machine: SuiteMachines,
+    /// Which architecture's tables; all if it is left out
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
     /// Where random choices come from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

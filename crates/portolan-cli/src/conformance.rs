@@ -1,10 +1,11 @@
 //! The conformance suite: on which machines, how much of it, and what is said of it.
 
+use crate::arch::{Arch, Visit};
 use crate::arguments::{ConformanceArguments, SuiteMachines};
 use crate::choice::reason;
 use crate::output::Output;
 use crate::verdict::{Stop, Verdict};
-use portolan::{Invalidate, PageSize, PagingMode, X86_64, X86_64La57};
+use portolan::{PageSize, PagingMode, X86_64};
 use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
 use portolan_machine::{
     Caching, KvmConfig, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine,
@@ -153,14 +154,17 @@ fn suite(
     let &ConformanceArguments {
         full,
         machine,
+        arch,
         seed,
         ..
     } = arguments;
+    let wanted = |one: &Arch| arch.is_none_or(|arch| arch == *one);
     let mut parts = Vec::new();
     if machine != SuiteMachines::Kvm {
-        parts.extend(soft_parts(full, seed));
+        let all = Arch::all().iter().filter(|one| wanted(one));
+        parts.extend(all.flat_map(|arch| soft_parts(*arch, full, seed)));
     }
-    if machine != SuiteMachines::Soft {
+    if machine != SuiteMachines::Soft && wanted(&Arch::X86_64) {
         let asked = machine == SuiteMachines::Kvm;
         parts.extend(guest_parts(guest(), asked, full, seed)?);
     }
@@ -182,56 +186,74 @@ fn suite(
     Ok(report)
 }
 
-/// Processors in software: with a cache that does anything, with five levels, and with one that never forgets.
-fn soft_parts(full: bool, seed: u64) -> Vec<Work> {
-    let plan = if full {
-        Plan::full(seed)
-    } else {
-        Plan::quick(seed)
-    };
-    let four = SoftConfig {
+/// Processors in software: with caches that do anything, and for x86_64 also with one that never forgets.
+fn soft_parts(arch: Arch, full: bool, seed: u64) -> Vec<Work> {
+    let config = SoftConfig {
+        regime: arch.regime(),
         caching: Caching::Seeded(seed),
+        phys_bits: arch.widest(),
         ..SoftConfig::default()
-    };
-    let five = SoftConfig {
-        levels: 5,
-        phys_bits: 52,
-        cpus: 3,
-        ..four
     };
     let hoard = SoftConfig {
         caching: Caching::Hoard,
         phys_bits: 36,
         cpus: 1,
-        ..four
+        ..config
     };
-    vec![
-        soft_part::<X86_64>(
-            "software, 4 levels, 48 physical bits, 2 processors",
-            four,
-            plan,
-        ),
-        soft_part::<X86_64La57>(
-            "software, 5 levels, 52 physical bits, 3 processors",
-            five,
-            plan,
-        ),
-        soft_part::<X86_64>(
-            "software, 4 levels, 36 physical bits, never forgets",
-            hoard,
-            plan,
-        ),
-    ]
+    let mut configs = vec![config];
+    if arch == Arch::X86_64 {
+        configs.push(hoard);
+    }
+    let part = |config| soft_part(arch, config, full, seed);
+    configs.into_iter().map(part).collect()
 }
 
-fn soft_part<A: PagingMode>(name: &'static str, config: SoftConfig, plan: Plan) -> Work
-where
-    SoftMachine: Invalidate<A>,
-{
+fn soft_part(arch: Arch, config: SoftConfig, full: bool, seed: u64) -> Work {
+    let SoftConfig {
+        cpus,
+        phys_bits,
+        caching,
+        ..
+    } = config;
+    let levels = arch.regime().levels();
+    let forgets = match caching {
+        Caching::Hoard => "that never forget",
+        Caching::Seeded(_) => "that forget as they like",
+    };
+    let name = format!(
+        "software, {arch}: {levels} levels, {phys_bits} physical bits, processors {forgets}: {cpus}"
+    );
     Box::new(move || {
         let machine = SoftMachine::new(config);
-        Part::new(name).timed(|counts| run::<A, _>(&machine, &plan, counts))
+        let plan = if full {
+            Plan::full(seed)
+        } else {
+            Plan::quick(seed)
+        };
+        let work = |counts: &mut Counts| {
+            arch.visit(Suite {
+                machine: &machine,
+                plan,
+                counts,
+            })
+        };
+        Part::new(&name).timed(work)
     })
+}
+
+/// The suite on a machine in software.
+struct Suite<'a> {
+    machine: &'a SoftMachine,
+    plan: Plan,
+    counts: &'a mut Counts,
+}
+
+impl Visit for Suite<'_> {
+    type Answer = Result<(), Failure>;
+
+    fn visit<A: PagingMode>(self) -> Self::Answer {
+        run::<A, _>(self.machine, &self.plan, self.counts)
+    }
 }
 
 /// A guest, if there is one, and a guest beside software. It is an error that there is none if it was `asked` for.

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod arch;
 mod arguments;
 mod choice;
 mod conformance;

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 #[test]
 fn a_quick_selection_runs_in_software() {
-    let output = portolan(&["conformance", "--machine", "soft", "--seed", "5"]);
+    let arguments = ["--machine", "soft", "--arch", "x86_64-la57", "--seed", "5"];
+    let output = portolan(&[&["conformance"], &arguments[..]].concat());
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
-    assert!(text.contains("software, 5 levels"));
+    assert!(text.contains("software, x86_64-la57: 5 levels"));
     assert!(text.contains("user store: #PF 0x7 (P|W|U) rights"));
     assert!(text.ends_with("conformance: everything is as it has to be\n"));
 }

@@ -10,7 +10,9 @@ mod generate;
 mod interpose;
 pub mod model;
 mod parts;
+mod probe;
 mod report;
+mod shape;
 mod subject;
 
 pub use agree::agree;

@@ -7,6 +7,7 @@ use crate::access::{Access, Outcome, Privilege};
 use crate::machine::{Machine, MachineError};
 use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
+use crate::walk::Regime;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
 use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, TableMemory, VirtAddr};
@@ -290,8 +291,8 @@ impl Machine for KvmMachine {
         &self.memory
     }
 
-    fn levels(&self) -> u32 {
-        4
+    fn regime(&self) -> Regime {
+        Regime::X86_64 { levels: 4 }
     }
 
     fn cpus(&self) -> usize {

@@ -24,7 +24,7 @@
 //!
 //! let (_, flush) = table.unmap(page, PageSize::Size4K)?;
 //! flush.pay(&machine);
-//! assert!(matches!(machine.access(0, &[load])?[0], Outcome::PageFault { .. }));
+//! assert!(matches!(machine.access(0, &[load])?[0], Outcome::Fault(_)));
 //!
 //! machine.set_root(0, None)?;
 //! drop(table);
@@ -34,6 +34,8 @@
 
 pub mod access;
 pub mod conformance;
+pub mod fault;
+mod isa;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kvm;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -47,7 +49,9 @@ mod rng;
 mod soft;
 pub mod walk;
 
-pub use access::{Access, Kind, Outcome, PageFaultCode, Privilege, code_word};
+pub use access::{Access, Kind, Outcome, Privilege};
+pub use fault::Fault;
+pub use isa::Isa;
 pub use kvm::{KvmConfig, KvmMachine, Paging};
 pub use machine::{Machine, MachineError, Page, Sight};
 pub use memory::Memory;

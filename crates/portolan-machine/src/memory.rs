@@ -67,8 +67,8 @@ struct Frames {
 
 /// Someone who is told when table frames change.
 pub(crate) trait Observer: Send + Sync {
-    /// A word of a table was written.
-    fn stored(&self);
+    /// The word of a table at `addr` was written.
+    fn stored(&self, addr: u64, old: u64, new: u64);
     /// A table frame is about to be freed.
     fn freed(&self, table: u64, bytes: usize);
 }
@@ -180,6 +180,11 @@ impl Memory {
         self.frames().held.contains_key(&(addr & !(FRAME - 1)))
     }
 
+    /// The address of the word at `addr`, if there is memory.
+    pub(crate) fn word_at(&self, addr: u64) -> Option<PhysAddr> {
+        (addr >> self.shared.phys_bits == 0).then_some(PhysAddr::new(addr))
+    }
+
     /// The word at a physical address.
     ///
     /// # Panics
@@ -272,10 +277,10 @@ impl Memory {
     }
 
     /// Records that a word of a table was stored, and tells the observer.
-    fn stored(&self, word: PhysAddr) {
+    fn stored(&self, word: PhysAddr, old: u64, new: u64) {
         self.record_table(word.as_u64());
         if let Some(observer) = self.shared.observer.get() {
-            observer.stored();
+            observer.stored(word.as_u64(), old, new);
         }
     }
 
@@ -378,8 +383,9 @@ unsafe impl TableMemory for Memory {
 
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
         let addr = self.word_of_table(table, index);
+        let old = self.load(addr);
         self.store(addr, word);
-        self.stored(addr);
+        self.stored(addr, old, word);
     }
 
     unsafe fn compare_exchange(
@@ -392,7 +398,7 @@ unsafe impl TableMemory for Memory {
         let addr = self.word_of_table(table, index);
         let answer = self.exchange(addr, current, new);
         if answer.is_ok() {
-            self.stored(addr);
+            self.stored(addr, current, new);
         }
         answer
     }

@@ -2,6 +2,7 @@
 
 mod aarch64;
 mod answer;
+mod machine;
 mod mailbox;
 mod process;
 mod processor;
@@ -10,6 +11,7 @@ mod root;
 mod x86_64;
 
 use crate::access::Access;
+use crate::isa::Isa;
 use crate::machine::MachineError;
 use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
@@ -323,17 +325,10 @@ impl Guest {
     }
 }
 
-/// A word that a load can tell apart and that can be executed: it puts its number into a register and ends the fetch by
-/// an exception.
-///
-/// The number has 32 bits, on RISC-V 26; bits above are ignored.
+/// A [code word](Isa::code_word) for the processors of a regime.
 #[must_use]
 pub const fn code_word(regime: Regime, number: u32) -> u64 {
-    match regime {
-        Regime::X86_64 { .. } | Regime::Ept => crate::access::code_word(number),
-        Regime::Arm1 { .. } | Regime::Arm2 { .. } => aarch64::code_word(number),
-        Regime::Riscv { .. } => riscv::code_word(number),
-    }
+    Isa::of(regime).code_word(number)
 }
 
 /// A file of zeros in memory, without a name.

@@ -21,8 +21,10 @@ mod ept;
 mod riscv;
 mod x86_64;
 
+use crate::access::{Kind, Privilege};
 use portolan::CachePolicy;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// A translation regime: what a processor does with the words of tables.
 ///
@@ -233,6 +235,20 @@ impl Rights {
         }
     }
 
+    /// Whether an access is allowed.
+    #[must_use]
+    pub const fn allow(self, kind: Kind, privilege: Privilege) -> bool {
+        let allowed = match privilege {
+            Privilege::Supervisor => self.kernel,
+            Privilege::User => self.user,
+        };
+        match kind {
+            Kind::Load => allowed.read,
+            Kind::Store => allowed.write,
+            Kind::Fetch => allowed.execute,
+        }
+    }
+
     /// What both allow.
     #[must_use]
     pub const fn and(self, other: Rights) -> Rights {
@@ -352,6 +368,22 @@ impl Regime {
                 ..
             } => va | !(u64::MAX >> unused),
             Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } => va & (u64::MAX >> unused),
+        }
+    }
+
+    /// The addresses that the regime translates, in ascending order: two halves, or one range.
+    #[must_use]
+    pub fn ranges(self) -> Vec<RangeInclusive<u64>> {
+        let bits = self.va_bits();
+        let low = |bits| 0..=(1u64 << bits) - 1;
+        let high = |bits| u64::MAX << bits..=u64::MAX;
+        match self {
+            Regime::X86_64 { .. } | Regime::Riscv { .. } => vec![low(bits - 1), high(bits - 1)],
+            Regime::Arm1 {
+                region: Region::Upper,
+                ..
+            } => vec![high(bits)],
+            Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } => vec![low(bits)],
         }
     }
 

@@ -4,8 +4,11 @@
 //! format; what its hardware does with the words is in [`hw`](crate::hw), and that the two fit is proven in the
 //! mode's own module.
 
+pub mod aarch64;
 pub(crate) mod entry;
+pub mod ept;
 pub mod geometry;
+pub mod riscv;
 pub mod x86_64;
 
 pub use entry::{AccessBits, Preset, Tracking};
@@ -18,7 +21,7 @@ verus! {
 
 /// A paging mode: a geometry and an entry format whose meaning to the hardware is proven.
 ///
-/// Sealed: the modes are [`X86_64`](x86_64::X86_64) and [`X86_64La57`](x86_64::X86_64La57).
+/// Sealed: the modes are those of this module.
 pub trait PagingMode: EntryFormat {
 
 }

@@ -1,7 +1,7 @@
 //! The hardware's walk of the tables in memory is what the model says.
 
 use crate::addr::PhysAddr;
-use crate::arch::entry::{Entry, EntryFormat, rights};
+use crate::arch::entry::{Entry, EntryFormat};
 use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, reaches, walk, walk_from};
 use crate::spec::space::{page_walk, translation};
 use crate::table::model::{Model, NodeId, home};
@@ -24,7 +24,7 @@ pub(crate) open spec fn holds<A: Mmu>(memory: Memory, perms: Perms) -> bool {
 pub(crate) open spec fn answer<A: EntryFormat>(m: Model, va: int) -> Walk {
     if m.is_mapped(va) {
         let l = m.level_of(va);
-        page_walk(Model::mapping::<A>(m.entry_at(va, l), l), va % A::geo().span(l))
+        page_walk::<A>(Model::mapping::<A>(m.entry_at(va, l), l), va % A::geo().span(l))
     } else {
         Walk::NotPresent
     }
@@ -53,6 +53,7 @@ proof fn lemma_walk_from<A: EntryFormat>(
             perms[home(A::geo(), raw % A::geo().limit(), l)].addr().0 as int,
             raw,
             Rights::all(),
+            false,
         ) == answer::<A>(model::<A>(perms), raw % A::geo().limit()),
     decreases l,
 {
@@ -85,7 +86,7 @@ proof fn lemma_walk_from<A: EntryFormat>(
         },
         Entry::Page { prop, .. } => {
             m.lemma_stop(va, l);
-            assert(Rights::all().and(rights(prop)) == rights(prop));
+            assert(Rights::all().and(A::rights(prop)) == A::rights(prop));
         },
         Entry::Empty => {
             m.lemma_stop(va, l);

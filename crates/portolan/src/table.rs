@@ -2,16 +2,19 @@
 
 pub(crate) mod chain;
 pub(crate) mod descend;
+pub(crate) mod fill;
 pub(crate) mod map;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;
+pub(crate) mod plan;
 #[cfg(verus_only)]
 pub(crate) mod proof;
 pub(crate) mod protect;
 pub(crate) mod release;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
 

@@ -311,10 +311,18 @@ impl Processor for Aarch64 {
 
     fn reserved(&self) -> Vec<RangeInclusive<u64>> {
         match self.stage {
-            Stage::One { .. } => {
-                let [first, last] = self.views();
-                vec![first..=last + (BLOCK - 1)]
+            // All that the monitor's own root translates
+            Stage::One {
+                region: Region::Lower,
+                ..
+            } => {
+                let first = u64::MAX << OWN_BITS;
+                vec![first..=u64::MAX]
             }
+            Stage::One {
+                region: Region::Upper,
+                ..
+            } => vec![0..=(1 << OWN_BITS) - 1],
             Stage::Two { ipa_bits } => {
                 let base = Self::slot_base(ipa_bits);
                 vec![base..=base + ((1 << (ipa_bits - 9)) - 1)]
@@ -331,10 +339,4 @@ impl Processor for Aarch64 {
             Stage::Two { .. } => Some((SLOT, (area + mailbox::TABLES) | TABLE)),
         }
     }
-}
-
-/// `movz w0, #low` and `brk #high`, each with a half of the number.
-pub(super) const fn code_word(number: u32) -> u64 {
-    let (low, high) = (number as u64 & 0xffff, number as u64 >> 16);
-    (0xd420_0000 | high << 5) << 32 | 0x5280_0000 | low << 5
 }

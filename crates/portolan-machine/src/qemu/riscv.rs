@@ -132,8 +132,11 @@ impl Processor for Riscv {
         }
     }
 
+    /// QEMU 7.2 has one entry of its TLB for what the monitor executes, which isn't translated, and what it loads from the
+    /// same address as another mode, which is.
     fn reserved(&self) -> Vec<RangeInclusive<u64>> {
-        Vec::new()
+        let area = RAM + mailbox::AREA;
+        vec![area..=area + (mailbox::AREA - 1)]
     }
 
     fn slot(&self, _area: u64) -> Option<(u64, u64)> {
@@ -141,15 +144,7 @@ impl Processor for Riscv {
     }
 }
 
-/// `lui a0, high`, `c.addi a0, low` and `c.ebreak`, with 20 and 6 bits of the number.
-pub(super) const fn code_word(number: u32) -> u64 {
-    let (high, low) = (number as u64 >> 6 & 0xf_ffff, number as u64 & 0x3f);
-    let lui = high << 12 | 10 << 7 | 0x37;
-    let addi = 0x0501 | (low & 0x1f) << 2 | (low >> 5) << 12;
-    0x9002 << 48 | addi << 32 | lui
-}
-
-/// The number of which a [`code_word`] made `a0`. What was added to the upper bits is from -32 to 31.
+/// The number of which a [code word](crate::Isa::code_word) made `a0`. What was added to the upper bits is from -32 to 31.
 const fn number(a0: u64) -> u32 {
     let low = a0 & 0x3f;
     let added = low.wrapping_sub((low & 0x20) << 1);

@@ -19,7 +19,7 @@ pub enum Entry {
     Table {
         /// Where the table is.
         table: PhysAddr,
-        /// How many of its entries are not empty.
+        /// How many of its entries are not empty; 1 where the format has no room to note it.
         used: u16,
     },
     /// A page.
@@ -41,11 +41,6 @@ impl Entry {
             _ => now == self,
         }
     }
-}
-
-/// What a page with these properties allows.
-pub open spec fn rights(prop: PageProperty) -> Rights {
-    Rights { read: prop.read, write: prop.write, execute: prop.execute, user: prop.user }
 }
 
 /// Whether a table can be at this address on a machine with `phys_bits` bits of physical address.
@@ -73,6 +68,18 @@ pub trait EntryFormat: Mmu + Copy {
     /// Whether an entry can express `prop`.
     spec fn supports(prop: PageProperty) -> bool;
 
+    /// What a page with these properties allows in each mode of the processor.
+    spec fn rights(prop: PageProperty) -> Rights;
+
+    /// How many bits of a physical address an entry can hold.
+    spec fn frame_bits() -> u64;
+
+    /// Whether the entry that refers to a table notes how many of the table's entries are in use.
+    spec fn counts() -> bool;
+
+    /// A count that shrinks with each change that hardware makes to a word.
+    spec fn unset(level: nat, word: u64) -> nat;
+
     /// What `word` stands for in a table of `level`.
     spec fn entry(level: nat, word: u64) -> Entry;
 
@@ -85,6 +92,22 @@ pub trait EntryFormat: Mmu + Copy {
             r == Self::geo(),
             r.wf(),
         opens_invariants none
+        no_unwind
+    ;
+
+    /// Whether the entry that refers to a table notes how many of the table's entries are in use.
+    fn counting() -> (r: bool)
+        ensures
+            r == Self::counts(),
+        opens_invariants none
+        no_unwind
+    ;
+
+    /// How many bits of a physical address an entry can hold.
+    fn frame_limit() -> (r: u64)
+        ensures
+            r == Self::frame_bits(),
+            r <= 56,
         no_unwind
     ;
 
@@ -148,7 +171,7 @@ pub trait EntryFormat: Mmu + Copy {
         requires
             1 <= level <= Self::geo().levels,
             Self::page_size(level as nat) is Some,
-            phys_bits <= 52,
+            phys_bits <= Self::frame_bits(),
             is_frame_address(frame, phys_bits, Self::geo().span(level as nat)),
             Self::supports(prop),
         ensures
@@ -161,19 +184,27 @@ pub trait EntryFormat: Mmu + Copy {
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> (r: u64)
         requires
             1 < level <= Self::geo().levels,
-            phys_bits <= 52,
+            phys_bits <= Self::frame_bits(),
             is_table_address::<Self>(table, phys_bits),
             used <= Self::geo().entries((level - 1) as nat),
         ensures
-            Self::entry(level as nat, r) == (Entry::Table { table, used }),
+            Self::entry(level as nat, r) == (Entry::Table {
+                table,
+                used: if Self::counts() {
+                    used
+                } else {
+                    1
+                },
+            }),
             Self::wf(phys_bits, level as nat, r),
         no_unwind
     ;
 
-    /// The shape is one.
+    /// The shape is one, and addresses leave room for flags.
     proof fn lemma_geometry()
         ensures
             Self::geo().wf(),
+            Self::frame_bits() <= 56,
     ;
 
     /// A page of level `l` is as large as what an entry of the level covers.
@@ -189,15 +220,15 @@ pub trait EntryFormat: Mmu + Copy {
     proof fn lemma_wf(phys_bits: u64, level: nat, word: u64)
         requires
             1 <= level <= Self::geo().levels,
-            phys_bits <= 52,
+            phys_bits <= Self::frame_bits(),
             Self::wf(phys_bits, level, word),
         ensures
             match Self::entry(level, word) {
-                Entry::Empty => true,
-                Entry::Table { table, .. } => level > 1 && is_table_address::<Self>(
+                Entry::Empty => word == 0,
+                Entry::Table { table, used } => level > 1 && is_table_address::<Self>(
                     table,
                     phys_bits,
-                ),
+                ) && (Self::counts() || used == 1),
                 Entry::Page { frame, prop } => Self::page_size(level) is Some && Self::supports(
                     prop,
                 ) && is_frame_address(frame, phys_bits, Self::geo().span(level)),
@@ -225,6 +256,16 @@ pub trait EntryFormat: Mmu + Copy {
             Self::wf(phys_bits, level, 0),
     ;
 
+    /// A page-aligned address as an entry is nothing to hardware: it is not present, and left alone.
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+        requires
+            1 <= level <= Self::geo().levels,
+            word % 4096 == 0,
+        ensures
+            settled::<Self>(level, word),
+            Self::step(phys_bits, level, word) == Step::NotPresent,
+    ;
+
     /// Hardware leaves alone what is empty, tables, and pages whose bits are set already.
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
         requires
@@ -240,7 +281,7 @@ pub trait EntryFormat: Mmu + Copy {
     proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
         requires
             1 <= level <= Self::geo().levels,
-            phys_bits <= 52,
+            phys_bits <= Self::frame_bits(),
             Self::wf(phys_bits, level, word),
             Self::may_become(level, word, now),
         ensures
@@ -251,10 +292,11 @@ pub trait EntryFormat: Mmu + Copy {
                 Entry::Table { table, .. } => Step::Table {
                     table: table.0 as int,
                     rights: Rights::all(),
+                    global: false,
                 },
                 Entry::Page { frame, prop } => Step::Page {
                     frame: frame.0 as int,
-                    rights: rights(prop),
+                    rights: Self::rights(prop),
                     global: prop.global,
                     cache: prop.cache,
                 },
@@ -273,13 +315,8 @@ pub trait EntryFormat: Mmu + Copy {
             Self::may_become(level, word, now),
             now != word,
         ensures
-            unset(now) < unset(word),
+            Self::unset(level, now) < Self::unset(level, word),
     ;
-}
-
-/// A count that shrinks with each bit of a word that is set.
-pub open spec fn unset(word: u64) -> int {
-    u64::MAX - word
 }
 
 /// Nobody else implements the traits that have this one.

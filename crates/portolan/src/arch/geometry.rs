@@ -113,15 +113,11 @@ impl Geometry {
             self.lemma_shift(level as nat);
         }
         let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
-        let bits = if level == self.levels {
-            self.root_bits
-        } else {
-            self.index_bits
-        };
+        let bits = self.table_bits(level);
         proof {
-            self.lemma_index(va, level as nat, shift, bits as u64);
+            self.lemma_index(va, level as nat, shift, bits);
         }
-        ((va >> shift) & ((1u64 << bits as u64) - 1)) as usize
+        ((va >> shift) & ((1u64 << bits) - 1)) as usize
     }
 
     /// The bits of `raw` that index the tables.
@@ -143,6 +139,44 @@ impl Geometry {
             self.lemma_offset(raw, bits);
         }
         raw & ((1u64 << bits) - 1)
+    }
+
+    /// A table of `level` has 2 to the power of this many entries.
+    #[inline(always)]
+    fn table_bits(self, level: u8) -> (r: u64)
+        ensures
+            r == if level == self.levels {
+                self.root_bits
+            } else {
+                self.index_bits
+            },
+        opens_invariants none
+        no_unwind
+    {
+        if level == self.levels {
+            self.root_bits as u64
+        } else {
+            self.index_bits as u64
+        }
+    }
+
+    /// How many entries a table of `level` has.
+    #[inline(always)]
+    pub(crate) fn table_entries(self, level: u8) -> (r: usize)
+        requires
+            self.wf(),
+            1 <= level <= self.levels,
+        ensures
+            r == self.entries(level as nat),
+            2 <= r <= 8192,
+        opens_invariants none
+        no_unwind
+    {
+        let bits = self.table_bits(level);
+        proof {
+            self.lemma_entries_shl(level as nat, bits);
+        }
+        (1u64 << bits) as usize
     }
 
     /// How many bytes a table takes.

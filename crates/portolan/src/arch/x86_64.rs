@@ -9,13 +9,13 @@ use super::geometry::Geometry;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
-use crate::hw::mmu::Step;
+use crate::hw::mmu::{Allowed, Rights, Step};
 use crate::prop::{CachePolicy, PageProperty};
 use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(super) mod proof;
 #[cfg(verus_only)]
 mod spec;
 
@@ -224,6 +224,30 @@ impl<L: Levels> EntryFormat for X86<L> {
         prop.read
     }
 
+    open spec fn rights(prop: PageProperty) -> Rights {
+        let kernel = Allowed { read: prop.read, write: prop.write, execute: prop.execute };
+        Rights {
+            kernel,
+            user: if prop.user {
+                kernel
+            } else {
+                Allowed::none()
+            },
+        }
+    }
+
+    open spec fn frame_bits() -> u64 {
+        52
+    }
+
+    open spec fn counts() -> bool {
+        true
+    }
+
+    open spec fn unset(level: nat, word: u64) -> nat {
+        (u64::MAX - word) as nat
+    }
+
     closed spec fn entry(level: nat, word: u64) -> Entry {
         spec::entry(level, word)
     }
@@ -235,6 +259,16 @@ impl<L: Levels> EntryFormat for X86<L> {
     #[inline(always)]
     fn geometry() -> Geometry {
         Geometry { page_bits: 12, index_bits: 9, levels: L::count(), root_bits: 9 }
+    }
+
+    #[inline(always)]
+    fn counting() -> bool {
+        true
+    }
+
+    #[inline(always)]
+    fn frame_limit() -> u64 {
+        52
     }
 
     #[inline(always)]
@@ -384,12 +418,16 @@ impl<L: Levels> EntryFormat for X86<L> {
         proof::lemma_zero(phys_bits, level);
     }
 
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
+    }
+
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
         proof::lemma_settled(phys_bits, level, word);
     }
 
     proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step(phys_bits, level, word, now);
+        proof::lemma_step::<L>(phys_bits, level, word, now);
     }
 
     proof fn lemma_reflexive(level: nat, word: u64) {

@@ -13,8 +13,8 @@ verus! {
 /// # Safety
 /// Portolan's proofs rest on this:
 /// - a frame from [`alloc_zeroed`](TableMemory::alloc_zeroed) is `bytes` long and a multiple of `bytes`, reads as zeros,
-///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits) and below 2^52, and is used by nobody else until
-///   it is freed;
+///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits) and where the paging mode's entries reach (2^52 on
+///   x86_64 and RISC-V, 2^48 on AArch64), and is used by nobody else until it is freed;
 /// - a word reads as what was written last, but for the accessed and dirty bits that the processor's walk sets in it;
 /// - words are read, written and compared and exchanged as one access of 64 bits each, which the walk sees as one, in
 ///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory);
@@ -95,6 +95,23 @@ impl TablePerm {
 
     /// Its words, as last written or seen.
     pub uninterp spec fn words(&self) -> Seq<u64>;
+
+    /// The right to an empty table, for use at another level.
+    /// Trusted because a level is how hardware reads words, and it leaves zeros alone at every level: a zeroed table that
+    /// nothing refers to has none yet.
+    ///
+    /// Exercised by `range::reserved_tables_serve_any_level`.
+    #[verifier::external_body]
+    pub(crate) proof fn relevel<A: PagingMode>(tracked self, level: nat) -> (tracked r: TablePerm)
+        requires
+            self.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64),
+        ensures
+            r.addr() == self.addr(),
+            r.words() == self.words(),
+            r.level() == level,
+    {
+        unimplemented!()
+    }
 }
 
 /// A machine's table frames, with an account of those that were given out through this value.
@@ -102,14 +119,14 @@ impl TablePerm {
 #[verifier::reject_recursive_types(M)]
 pub(crate) struct Frames<M> {
     memory: M,
-    phys_bits: u8,
+    phys_bits: u64,
 }
 
 impl<M: TableMemory> Frames<M> {
     /// The frames given out through this value and not taken back.
     pub uninterp spec fn held(&self) -> Set<PhysAddr>;
 
-    /// How many bits a physical address has, at most 52.
+    /// How many bits a physical address has, at most as many as the mode's entries can hold.
     pub uninterp spec fn phys_bits(&self) -> u64;
 
     /// An empty account with `memory`.
@@ -118,19 +135,19 @@ impl<M: TableMemory> Frames<M> {
     /// Exercised by `basics::running_out_of_memory_changes_and_leaks_nothing`.
     #[verifier::external_body]
     #[inline]
-    pub(crate) fn new(memory: M) -> (r: Self)
+    pub(crate) fn new<A: PagingMode>(memory: M) -> (r: Self)
         ensures
             r.held() == Set::<PhysAddr>::empty(),
-            r.phys_bits() <= 52,
+            r.phys_bits() <= A::frame_bits(),
         opens_invariants none
         no_unwind
     {
-        let phys_bits = memory.phys_bits().min(52);
+        let phys_bits = u64::from(memory.phys_bits()).min(A::frame_limit());
         Frames { memory, phys_bits }
     }
 
     /// How many bits a physical address has.
-    /// Trusted because it reads what `new` stored, at most 52.
+    /// Trusted because it reads what `new` stored.
     ///
     /// Exercised by `conformance::four_levels_on_a_processor_that_keeps_all_it_may`.
     #[verifier::external_body]
@@ -138,11 +155,10 @@ impl<M: TableMemory> Frames<M> {
     pub(crate) fn address_bits(&self) -> (r: u64)
         ensures
             r == self.phys_bits(),
-            r <= 52,
         opens_invariants none
         no_unwind
     {
-        self.phys_bits as u64
+        self.phys_bits
     }
 
     /// A zeroed frame for a table of `level`.

@@ -11,32 +11,54 @@ use vstd::prelude::*;
 
 verus! {
 
-/// What the entries on a path allow: each level can only take away.
-pub ghost struct Rights {
+/// What may be done in one mode of the processor.
+pub ghost struct Allowed {
     /// Loads.
     pub read: bool,
     /// Stores.
     pub write: bool,
     /// Instruction fetches.
     pub execute: bool,
-    /// Any of them in user mode.
-    pub user: bool,
+}
+
+impl Allowed {
+    /// Everything.
+    pub open spec fn all() -> Allowed {
+        Allowed { read: true, write: true, execute: true }
+    }
+
+    /// Nothing.
+    pub open spec fn none() -> Allowed {
+        Allowed { read: false, write: false, execute: false }
+    }
+
+    /// What both allow.
+    pub open spec fn and(self, other: Allowed) -> Allowed {
+        Allowed {
+            read: self.read && other.read,
+            write: self.write && other.write,
+            execute: self.execute && other.execute,
+        }
+    }
+}
+
+/// What the entries on a path allow: each level can only take away.
+pub ghost struct Rights {
+    /// In privileged mode: the kernel's.
+    pub kernel: Allowed,
+    /// In user mode.
+    pub user: Allowed,
 }
 
 impl Rights {
     /// Nothing taken away.
     pub open spec fn all() -> Rights {
-        Rights { read: true, write: true, execute: true, user: true }
+        Rights { kernel: Allowed::all(), user: Allowed::all() }
     }
 
     /// What both allow.
     pub open spec fn and(self, other: Rights) -> Rights {
-        Rights {
-            read: self.read && other.read,
-            write: self.write && other.write,
-            execute: self.execute && other.execute,
-            user: self.user && other.user,
-        }
+        Rights { kernel: self.kernel.and(other.kernel), user: self.user.and(other.user) }
     }
 }
 
@@ -52,6 +74,8 @@ pub ghost enum Step {
         table: int,
         /// What this entry allows below it.
         rights: Rights,
+        /// All translations below it outlive a switch of the root.
+        global: bool,
     },
     /// Arrived at a page.
     Page {
@@ -110,7 +134,8 @@ pub open spec fn settled<A: Mmu>(level: nat, word: u64) -> bool {
 /// Physical memory: the 64-bit word at each (8-byte aligned) physical address.
 pub type Memory = spec_fn(int) -> u64;
 
-/// The walk from the table of `level` at physical address `table`, what is above it allowing `rights`.
+/// The walk from the table of `level` at physical address `table`, what is above it allowing `rights` and making the
+/// translation global or not.
 pub open spec fn walk_from<A: Mmu>(
     memory: Memory,
     phys_bits: u64,
@@ -118,6 +143,7 @@ pub open spec fn walk_from<A: Mmu>(
     table: int,
     va: int,
     rights: Rights,
+    global: bool,
 ) -> Walk
     decreases level,
 {
@@ -125,17 +151,25 @@ pub open spec fn walk_from<A: Mmu>(
     match A::step(phys_bits, level, memory(table + 8 * index)) {
         Step::NotPresent => Walk::NotPresent,
         Step::Reserved => Walk::Reserved,
-        Step::Page { frame, rights: more, global, cache } => Walk::Page {
+        Step::Page { frame, rights: more, global: outlives, cache } => Walk::Page {
             phys: frame + va % A::geo().span(level),
             rights: rights.and(more),
-            global,
+            global: global || outlives,
             cache,
         },
         // a table below level 1 doesn't exist
-        Step::Table { table: next, rights: more } => if level <= 1 {
+        Step::Table { table: next, rights: more, global: outlives } => if level <= 1 {
             Walk::Reserved
         } else {
-            walk_from::<A>(memory, phys_bits, (level - 1) as nat, next, va, rights.and(more))
+            walk_from::<A>(
+                memory,
+                phys_bits,
+                (level - 1) as nat,
+                next,
+                va,
+                rights.and(more),
+                global || outlives,
+            )
         },
     }
 }
@@ -150,6 +184,7 @@ pub open spec fn walk<A: Mmu>(memory: Memory, phys_bits: u64, root: PhysAddr, va
             root.0 as int,
             va as int,
             Rights::all(),
+            false,
         )
     } else {
         Walk::NonCanonical

@@ -6,7 +6,7 @@
 //! are used; 1 GiB pages exist (CPUID 80000001H:EDX\[26\]), or none is mapped. `CR4.SMEP` and `CR4.SMAP` may be set: they
 //! keep supervisor mode from more than the entries do.
 
-use super::mmu::{Rights, Step};
+use super::mmu::{Allowed, Rights, Step};
 use crate::prop::CachePolicy;
 use vstd::prelude::*;
 
@@ -24,7 +24,15 @@ pub open spec fn beyond(word: u64, phys_bits: u64) -> bool {
 
 /// What every entry on the path can take away: R/W (bit 1), U/S (bit 2), XD (bit 63) (5.6.1).
 pub open spec fn rights(word: u64) -> Rights {
-    Rights { read: true, write: bit(word, 1), user: bit(word, 2), execute: !bit(word, 63) }
+    let kernel = Allowed { read: true, write: bit(word, 1), execute: !bit(word, 63) };
+    Rights {
+        kernel,
+        user: if bit(word, 2) {
+            kernel
+        } else {
+            Allowed::none()
+        },
+    }
 }
 
 /// The cache policy that entry `index` of `IA32_PAT` selects (13.12.3 and 13.12.4).
@@ -42,6 +50,30 @@ pub open spec fn pat(index: int) -> CachePolicy {
     } else {
         CachePolicy::Uncacheable
     }
+}
+
+/// The memory type that a byte of `IA32_PAT` encodes (13.12.2, table 13-10); the encodings that are missing are reserved.
+pub open spec fn pat_type(byte: u64) -> Option<CachePolicy> {
+    if byte == 0x00 {
+        Some(CachePolicy::Uncacheable)
+    } else if byte == 0x01 {
+        Some(CachePolicy::WriteCombining)
+    } else if byte == 0x04 {
+        Some(CachePolicy::WriteThrough)
+    } else if byte == 0x05 {
+        Some(CachePolicy::WriteProtected)
+    } else if byte == 0x06 {
+        Some(CachePolicy::WriteBack)
+    } else if byte == 0x07 {
+        Some(CachePolicy::UncacheableMinus)
+    } else {
+        None
+    }
+}
+
+/// Entry `index` of a page attribute table: byte `index` of the register.
+pub open spec fn pat_entry(register: u64, index: u64) -> Option<CachePolicy> {
+    pat_type((register >> (8 * index) as u64) & 0xff)
 }
 
 /// The page attribute table's index: PAT, PCD (bit 4) and PWT (bit 3) as a binary number (5.9.2).
@@ -73,7 +105,11 @@ pub open spec fn page(word: u64, mask: u64, pat_bit: u64) -> Step {
 
 /// An entry that refers to a table, whose address is in bits 51:12.
 pub open spec fn table(word: u64) -> Step {
-    Step::Table { table: (word & 0x000f_ffff_ffff_f000) as int, rights: rights(word) }
+    Step::Table {
+        table: (word & 0x000f_ffff_ffff_f000) as int,
+        rights: rights(word),
+        global: false,
+    }
 }
 
 /// What the entry `word` of a table of `level` tells the walk (5.5.4, figure 5-11).

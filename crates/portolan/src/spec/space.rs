@@ -1,15 +1,18 @@
 //! The abstract address space: what a page table means, with nothing of how it is stored.
 
 #[cfg(verus_only)]
-use crate::arch::entry::rights;
+use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
-use crate::hw::mmu::{Mmu, Walk};
+use crate::hw::mmu::Walk;
 use crate::prop::Mapping;
 #[cfg(verus_only)]
 use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::{PageSize, PhysAddr};
 use vstd::prelude::*;
+
+#[cfg(verus_only)]
+pub(crate) mod proof;
 
 verus! {
 
@@ -63,6 +66,28 @@ impl AddressSpace {
             self.pages.contains_key(va) ==> self.pages[va].may_become(now.pages[va])
     }
 
+    /// Where the byte at `va` lies, and what may be done there.
+    pub open spec fn translate(self, va: int) -> Option<(int, PageProperty)> {
+        match self.lookup(va) {
+            Some(m) => Some((m.frame.0 + (va - self.base(va)), m.prop)),
+            None => None,
+        }
+    }
+
+    /// At `va`, `now` is as this, but for accessed and dirty bits that hardware may have set.
+    pub open spec fn agrees(self, now: Self, va: int) -> bool {
+        match (self.translate(va), now.translate(va)) {
+            (Some(was), Some(is)) => was.0 == is.0 && was.1.may_become(is.1),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    /// At each address `mid` is as this, but for bits that hardware may have set, or as `new`: never a third.
+    pub open spec fn passes(self, mid: Self, new: Self) -> bool {
+        forall|va: int| #[trigger] self.agrees(mid, va) || new.agrees(mid, va)
+    }
+
     /// One more page.
     pub open spec fn map(
         self,
@@ -74,9 +99,137 @@ impl AddressSpace {
         AddressSpace { pages: self.pages.insert(va, Mapping { frame, size, prop }) }
     }
 
+    /// `n` neighbouring pages of `size` more, from `va` on, of frames that follow each other from `frame` on.
+    pub open spec fn map_run(
+        self,
+        va: int,
+        frame: int,
+        size: PageSize,
+        n: nat,
+        prop: PageProperty,
+    ) -> Self
+        decreases n,
+    {
+        if n == 0 {
+            self
+        } else {
+            let done = (n - 1) * size.bytes();
+            self.map_run(va, frame, size, (n - 1) as nat, prop).map(
+                va + done,
+                PhysAddr((frame + done) as u64),
+                size,
+                prop,
+            )
+        }
+    }
+
+    /// The range from `va` to `hi` mapped to the frames from `frame` on, by the largest pages that fit, none larger than
+    /// `largest`.
+    pub open spec fn map_range<A: EntryFormat>(
+        self,
+        va: int,
+        hi: int,
+        frame: int,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> Self
+        decreases
+                (if va < hi {
+                    hi - va
+                } else {
+                    0
+                }),
+    {
+        if va >= hi {
+            self
+        } else {
+            let size = A::page_size(fit::<A>(va, hi, frame, largest, A::geo().levels as nat))->0;
+            self.map(va, PhysAddr(frame as u64), size, prop).map_range::<A>(
+                va + size.bytes(),
+                hi,
+                frame + size.bytes(),
+                largest,
+                prop,
+            )
+        }
+    }
+
     /// One page less.
     pub open spec fn unmap(self, va: int) -> Self {
         AddressSpace { pages: self.pages.remove(va) }
+    }
+
+    /// Whether `va` is where one of the pages of `part` starts that a page of `whole` at `base` can be divided into.
+    pub open spec fn is_part(base: int, whole: PageSize, part: PageSize, va: int) -> bool {
+        base <= va < base + whole.bytes() && (va - base) % part.bytes() as int == 0
+    }
+
+    /// The page at `base` as smaller pages of `part`.
+    pub open spec fn split(self, base: int, part: PageSize) -> Self {
+        let whole = self.pages[base];
+        AddressSpace {
+            pages: IMap::new(
+                |va: int|
+                    self.pages.contains_key(va) && va != base || Self::is_part(
+                        base,
+                        whole.size,
+                        part,
+                        va,
+                    ),
+                |va: int|
+                    if Self::is_part(base, whole.size, part, va) {
+                        Mapping {
+                            frame: PhysAddr((whole.frame.0 + (va - base)) as u64),
+                            size: part,
+                            prop: whole.prop,
+                        }
+                    } else {
+                        self.pages[va]
+                    },
+            ),
+        }
+    }
+
+    /// No page starts from `lo` to below `hi`.
+    pub open spec fn unmap_range(self, lo: int, hi: int) -> Self {
+        AddressSpace {
+            pages: IMap::new(
+                |va: int| self.pages.contains_key(va) && !(lo <= va < hi),
+                |va: int| self.pages[va],
+            ),
+        }
+    }
+
+    /// Whether a page lies partly in `lo..hi` and partly outside.
+    pub open spec fn is_cut(self, lo: int, hi: int) -> bool {
+        exists|base: int| #[trigger]
+            self.pages.contains_key(base) && base < hi && lo < base + self.pages[base].size.bytes()
+                && !(lo <= base && base + self.pages[base].size.bytes() <= hi)
+    }
+
+    /// `now` is this with the properties `prop` for all pages that start from `lo` to below `hi`; accessed and dirty bits
+    /// that were set stay set.
+    pub open spec fn may_protect_range(
+        self,
+        lo: int,
+        hi: int,
+        prop: PageProperty,
+        now: Self,
+    ) -> bool {
+        &&& now.pages.dom() == self.pages.dom()
+        &&& forall|va: int| #[trigger]
+            self.pages.contains_key(va) ==> {
+                let (was, is) = (self.pages[va], now.pages[va]);
+                if lo <= va < hi {
+                    exists|seen: PageProperty| #[trigger]
+                        was.prop.may_become(seen) && is == Mapping {
+                            prop: prop.keeping(seen),
+                            ..was
+                        }
+                } else {
+                    is == was
+                }
+            }
     }
 
     /// The page at `va` with other properties.
@@ -85,22 +238,50 @@ impl AddressSpace {
     }
 }
 
+/// Whether a page of level `l` can map `va` to `frame` in a range that ends at `hi`, and is no larger than `largest`.
+pub open spec fn fits<A: EntryFormat>(
+    va: int,
+    hi: int,
+    frame: int,
+    largest: PageSize,
+    l: nat,
+) -> bool {
+    &&& A::page_size(l) matches Some(size)
+    &&& size.bytes() <= largest.bytes()
+    &&& va % size.bytes() as int == 0
+    &&& frame % size.bytes() as int == 0
+    &&& va + size.bytes() <= hi
+}
+
+/// The highest level from `l` down whose pages fit; 1 if none above it.
+pub open spec fn fit<A: EntryFormat>(va: int, hi: int, frame: int, largest: PageSize, l: nat) -> nat
+    decreases l,
+{
+    if l <= 1 {
+        1
+    } else if fits::<A>(va, hi, frame, largest, l) {
+        l
+    } else {
+        fit::<A>(va, hi, frame, largest, (l - 1) as nat)
+    }
+}
+
 /// What the walk of a mapped address answers.
-pub open spec fn page_walk(m: Mapping, offset: int) -> Walk {
+pub open spec fn page_walk<A: EntryFormat>(m: Mapping, offset: int) -> Walk {
     Walk::Page {
         phys: m.frame.0 + offset,
-        rights: rights(m.prop),
+        rights: A::rights(m.prop),
         global: m.prop.global,
         cache: m.prop.cache,
     }
 }
 
 /// What an address space says of a virtual address, as hardware would.
-pub open spec fn translation<A: Mmu>(space: AddressSpace, va: u64) -> Walk {
+pub open spec fn translation<A: EntryFormat>(space: AddressSpace, va: u64) -> Walk {
     if A::canonical(va) {
         let at = va as int % A::geo().limit();
         match space.lookup(at) {
-            Some(m) => page_walk(m, at % m.size.bytes() as int),
+            Some(m) => page_walk::<A>(m, at % m.size.bytes() as int),
             None => Walk::NotPresent,
         }
     } else {

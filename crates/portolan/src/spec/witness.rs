@@ -17,6 +17,7 @@ spec fn bare<A: EntryFormat>() -> Model {
     let root = NodeId { level: A::geo().levels as nat, base: 0 };
     Model {
         geo: A::geo(),
+        counts: A::counts(),
         nodes: Map::empty().insert(
             root,
             Node { table: PhysAddr(0x1000), entries: blank(A::geo(), root.level) },

@@ -41,7 +41,7 @@ impl<A: PagingMode> Chain<A> {
         word: u64,
     ) -> (r: Option<Self>)
         requires
-            old(frames).phys_bits() <= 52,
+            old(frames).phys_bits() <= A::frame_bits(),
             offset < A::geo().limit(),
             1 <= lo < top <= A::geo().levels,
             A::wf(old(frames).phys_bits(), lo as nat, word),
@@ -95,7 +95,7 @@ impl<A: PagingMode> Chain<A> {
         Self,
     >)
         requires
-            old(frames).phys_bits() <= 52,
+            old(frames).phys_bits() <= A::frame_bits(),
             offset < A::geo().limit(),
             1 <= lo < A::geo().levels,
             A::wf(old(frames).phys_bits(), lo as nat, word),

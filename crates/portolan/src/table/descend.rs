@@ -1,5 +1,7 @@
 //! The way down: from the root to the entry that decides about an address.
 
+#[cfg(verus_only)]
+use super::model::home;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -36,8 +38,8 @@ pub(crate) struct Descent {
     pub(crate) word: u64,
     /// What it stands for.
     pub(crate) entry: Entry,
-    /// The last table on the way, at or above `stop`, that holds something besides the path: all below it would be
-    /// empty without the address.
+    /// A table on the way, at or above `stop`, below which all would be empty without the address: the last one that
+    /// holds something else, if that is known.
     pub(crate) cut: Stop,
     /// Where the table below `cut` is, unless `cut` is `stop`.
     pub(crate) head: PhysAddr,
@@ -67,6 +69,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_descent(va as int, target as nat, r),
         no_unwind
     {
+        self.follow(va, target, false)
+    }
+
+    /// As `descend`; with `exact`, looks into tables whose use is not noted to know which hold something else.
+    #[inline(always)]
+    fn follow(&self, va: u64, target: u8, exact: bool) -> (r: Descent)
+        requires
+            self.inv(),
+            va < A::geo().limit(),
+            1 <= target <= A::geo().levels,
+        ensures
+            self.is_descent(va as int, target as nat, r),
+            exact ==> self.is_cut(va as int, r.cut),
+        no_unwind
+    {
         let geometry = A::geometry();
         let mut stop = Stop { level: geometry.levels, table: self.root, above: self.root, used: 1 };
         let mut cut = stop;
@@ -81,6 +98,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 va < A::geo().limit(),
                 1 <= target <= stop.level,
                 self.is_way(va as int, stop, cut, head),
+                exact || A::counts() ==> self.is_cut(va as int, cut),
             decreases stop.level,
         {
             let index = geometry.index(va, stop.level);
@@ -90,7 +108,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 if let Entry::Table { table, used } = entry {
                     let ghost was = (stop, cut, head);
                     stop = Stop { level: stop.level - 1, table, above: stop.table, used };
-                    if used != 1 {
+                    proof {
+                        self.lemma_descent_stop(va as int, was.0, stop);
+                    }
+                    let lone = if A::counting() {
+                        used == 1
+                    } else {
+                        exact && self.is_alone(va, stop)
+                    };
+                    if !lone {
                         cut = stop;
                     } else if cut.level == stop.level + 1 {
                         head = table;
@@ -101,8 +127,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                             was.0,
                             was.1,
                             was.2,
-                            table,
-                            used,
+                            lone,
                             (stop, cut, head),
                         );
                     }
@@ -116,6 +141,109 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
+    /// With the page that `d` found, knows which of its tables hold nothing else.
+    #[inline(always)]
+    pub(super) fn survey(&self, va: u64, d: Descent) -> (r: Descent)
+        requires
+            self.inv(),
+            va < A::geo().limit(),
+            self.is_descent(va as int, d.stop.level as nat, d),
+            d.entry is Page,
+        ensures
+            self.is_descent(va as int, d.stop.level as nat, r),
+            self.is_cut(va as int, r.cut),
+            r.stop.level == d.stop.level,
+            r.entry is Page,
+        no_unwind
+    {
+        if A::counting() {
+            return d;
+        }
+        let r = self.follow(va, d.stop.level, true);
+        proof {
+            self.lemma_survey(va as int, d, r);
+        }
+        r
+    }
+
+    /// Whether the table at `stop` holds nothing besides the entry for `va`. Looks at the nearest entries first.
+    fn is_alone(&self, va: u64, stop: Stop) -> (r: bool)
+        requires
+            self.inv(),
+            self.is_stop(va as int, stop),
+            stop.level < A::geo().levels,
+        ensures
+            r ==> self.is_lone(va as int, stop.level as nat),
+            !r ==> self.is_shared(va as int, stop.level as nat),
+        no_unwind
+    {
+        let geometry = A::geometry();
+        let index = geometry.index(va, stop.level);
+        let entries = geometry.table_entries(stop.level);
+        let ghost l = stop.level as nat;
+        let mut next = index + 1;
+        while next < entries
+            invariant
+                self.inv(),
+                self.is_stop(va as int, stop),
+                l == stop.level,
+                entries == A::geo().entries(l),
+                index < next <= entries <= 8192,
+                index == A::geo().index_of(va as int, l),
+                self.is_searched(va as int, l, index as int, next as int),
+            decreases entries - next,
+        {
+            if self.is_used(Ghost(va as int), stop, next) {
+                return false;
+            }
+            next += 1;
+        }
+        let mut first = index;
+        while first > 0
+            invariant
+                self.inv(),
+                self.is_stop(va as int, stop),
+                l == stop.level,
+                entries == A::geo().entries(l),
+                first <= index < entries,
+                index == A::geo().index_of(va as int, l),
+                self.is_searched(va as int, l, first as int, entries as int),
+            decreases first,
+        {
+            first -= 1;
+            if self.is_used(Ghost(va as int), stop, first) {
+                return false;
+            }
+        }
+        proof {
+            self.lemma_alone(va as int, l);
+        }
+        true
+    }
+
+    /// Whether entry `index` of the table at `stop` is in use.
+    #[inline(always)]
+    pub(super) fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
+        requires
+            self.inv(),
+            self.is_stop(va, stop),
+            index < A::geo().entries(stop.level as nat),
+        ensures
+            r == self.is_used_at(va, stop.level as nat, index as int),
+        no_unwind
+    {
+        let ghost id = home(A::geo(), va, stop.level as nat);
+        proof {
+            self.lemma_table_entry(va, stop, index);
+        }
+        let tracked perm = self.perms.borrow().tracked_borrow(id);
+        let word = self.frames.read::<A>(stop.table, index, Tracked(perm));
+        proof {
+            A::lemma_step(self.phys_bits(), stop.level as nat, perm.words()[index as int], word);
+        }
+        !matches!(A::decode(stop.level, word), Entry::Empty)
+    }
+
     /// Notes in the table above how many entries of `stop` are in use.
     #[inline(always)]
     pub(super) fn note(&mut self, va: u64, stop: Stop, used: u16)
@@ -123,13 +251,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).linked(),
             va < A::geo().limit(),
             old(self).is_stop(va as int, stop),
-            used <= A::geo().entries(stop.level as nat),
+            A::counts() && stop.level < A::geo().levels ==> used <= A::geo().entries(
+                stop.level as nat,
+            ),
         ensures
             final(self).noted_from(*old(self), va as int, stop.level as nat, used),
         no_unwind
     {
         let geometry = A::geometry();
-        if stop.level < geometry.levels {
+        if A::counting() && stop.level < geometry.levels {
             let level = stop.level + 1;
             let ghost phys_bits = self.frames.phys_bits();
             proof {

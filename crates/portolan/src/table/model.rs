@@ -38,6 +38,8 @@ pub(crate) ghost struct Node {
 /// A tree of tables for mode `A`.
 pub(crate) ghost struct Model {
     pub geo: Geometry,
+    /// Whether entries note how much of the tables below is in use.
+    pub counts: bool,
     pub nodes: Map<NodeId, Node>,
 }
 
@@ -124,9 +126,10 @@ impl Model {
         self.nodes[self.parent(n)].entries[self.geo.index_of(n.base, n.level + 1)]->used as int
     }
 
-    /// `n` is in use, and the entry that refers to it knows how much.
+    /// `n` is in use, and the entry that refers to it knows how much if it has room for that.
     pub(crate) open spec fn count_ok(self, n: NodeId) -> bool {
-        self.noted(n) == used(self.nodes[n].entries) && self.noted(n) >= 1
+        &&& self.counts ==> self.noted(n) == used(self.nodes[n].entries)
+        &&& used(self.nodes[n].entries) >= 1
     }
 
     /// Every node but the root is in use, and the entry that refers to it knows how much.
@@ -186,6 +189,7 @@ impl Model {
     /// Pages stand only where the mode has them.
     pub(crate) open spec fn pages_ok<A: EntryFormat>(self) -> bool {
         &&& self.geo == A::geo()
+        &&& self.counts == A::counts()
         &&& forall|n: NodeId, i: int|
             self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level) && (
             #[trigger] self.nodes[n].entries[i]) is Page ==> A::page_size(n.level) is Some
@@ -213,6 +217,7 @@ impl Model {
         &&& self.in_range(va)
         &&& 1 <= lo <= hi < self.geo.levels
         &&& q.geo == self.geo
+        &&& q.counts == self.counts
         &&& self.nodes.contains_key(top)
         &&& self.nodes[top].entries.len() == self.geo.entries(hi + 1)
         &&& self.entry_at(va, hi + 1) is Empty

@@ -22,7 +22,11 @@ pub(crate) open spec fn node<A: EntryFormat>(perm: TablePerm) -> Node {
 
 /// The model of tables.
 pub(crate) open spec fn model<A: EntryFormat>(perms: Perms) -> Model {
-    Model { geo: A::geo(), nodes: Map::new(perms.dom(), |n: NodeId| node::<A>(perms[n])) }
+    Model {
+        geo: A::geo(),
+        counts: A::counts(),
+        nodes: Map::new(perms.dom(), |n: NodeId| node::<A>(perms[n])),
+    }
 }
 
 /// A table's permission is for its level, and its words are ours.
@@ -40,7 +44,7 @@ pub(crate) open spec fn perm_ok<A: EntryFormat>(
 
 /// All are, and no two are for the same frame.
 pub(crate) open spec fn perms_ok<A: EntryFormat>(perms: Perms, phys_bits: u64) -> bool {
-    &&& phys_bits <= 52
+    &&& phys_bits <= A::frame_bits()
     &&& forall|n: NodeId| #[trigger]
         perms.contains_key(n) ==> perm_ok::<A>(perms[n], n.level, phys_bits)
     &&& forall|n: NodeId, m: NodeId| #[trigger]

@@ -21,7 +21,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         self.owned.tree.space()
     }
 
-    /// How many bits the machine's physical addresses have, at most 52.
+    /// How many bits the machine's physical addresses have, at most as many as an entry can hold.
     pub open(crate) spec fn phys_bits(self) -> u64 {
         self.owned.tree.phys_bits()
     }
@@ -61,6 +61,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             old.history().len() <= k < self.history().len() ==> old@.may_become(
                 #[trigger] self.history()[k],
             ) || self.history()[k] == self@
+    }
+
+    /// After each single store between `old` and this, each address was as in `old`, but for accessed and dirty bits that
+    /// hardware had set, or is as in this one: never a third. The root is where it was.
+    pub open spec fn steps_through(self, old: Self) -> bool {
+        &&& self.root_table() == old.root_table()
+        &&& self.phys_bits() == old.phys_bits()
+        &&& old.history().is_prefix_of(self.history())
+        &&& forall|k: int|
+            old.history().len() <= k < self.history().len() ==> old@.passes(
+                #[trigger] self.history()[k],
+                self@,
+            )
     }
 
     /// Nothing was changed, nothing taken, nothing lost.

@@ -52,7 +52,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             r matches Some(tree) ==> tree.inv() && tree.space() == AddressSpace::empty(),
         no_unwind
     {
-        let mut frames = Frames::new(memory);
+        let mut frames = Frames::new::<A>(memory);
         let ghost id = NodeId { level: A::geo().levels as nat, base: 0 };
         match frames.alloc::<A>(Ghost(A::geo().levels as nat)) {
             None => None,
@@ -81,11 +81,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn has_frame(&self, frame: PhysAddr, bytes: u64) -> (r: bool)
         requires
+            self.inv(),
             bytes > 0,
         ensures
             r == (frame.0 + bytes <= vstd::arithmetic::power2::pow2(self.phys_bits() as nat)),
         no_unwind
     {
+        proof {
+            A::lemma_geometry();
+        }
         let limit = 1u64 << self.frames.address_bits();
         proof {
             self.lemma_limit(limit);

@@ -55,6 +55,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).is_unmapped_from(*old(self), va as int, d.stop.level as nat, r),
         no_unwind
     {
+        let d = self.survey(va, d);
         let (frame, prop) = self.replace(Ghost(va as int), &d, None);
         let ghost cleared = *self;
         proof {

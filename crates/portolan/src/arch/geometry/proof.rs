@@ -9,7 +9,8 @@ use vstd::arithmetic::div_mod::{
 };
 use vstd::arithmetic::mul::lemma_mul_is_commutative;
 use vstd::arithmetic::power2::{
-    lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, pow2,
+    lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, lemma2_to64_rest,
+    pow2,
 };
 use vstd::bits::{
     lemma_u64_low_bits_mask_is_mod, lemma_u64_pow2_no_overflow, lemma_u64_shl_is_mul,
@@ -404,6 +405,21 @@ impl Geometry {
         }
     }
 
+    /// A multiple of what a table covers is one of what the tables below cover.
+    pub(crate) proof fn lemma_multiple_cover(self, x: int, l: nat, m: nat)
+        requires
+            self.wf(),
+            1 <= l <= m <= self.levels,
+            x % self.cover(m) == 0,
+        ensures
+            x % self.cover(l) == 0,
+    {
+        if l < m {
+            self.lemma_span(l);
+            self.lemma_multiple_below(x, l + 1, m);
+        }
+    }
+
     /// Addresses of one table share those above.
     pub(crate) proof fn lemma_same_base(self, x: int, y: int, l: nat, m: nat)
         requires
@@ -553,6 +569,26 @@ proof fn lemma_factor_positive(c: int, m: int)
             c > 0,
             c * m > 0,
     ;
+}
+
+/// Where a table can be: a multiple of 4096, below what a physical address reaches.
+pub(crate) proof fn lemma_page_multiple(geo: Geometry, table: int, phys_bits: nat)
+    requires
+        geo.wf(),
+        phys_bits <= 56,
+        table % pow2(geo.page_bits as nat) as int == 0,
+        table + pow2(geo.page_bits as nat) <= pow2(phys_bits),
+    ensures
+        table % 4096 == 0,
+        table < 0x100_0000_0000_0000,
+{
+    lemma2_to64();
+    lemma2_to64_rest();
+    lemma_pow2_adds(12, (geo.page_bits - 12) as nat);
+    lemma_pow2_pos((geo.page_bits - 12) as nat);
+    lemma_pow2_pos(geo.page_bits as nat);
+    lemma_mod_mod(table, 4096, pow2((geo.page_bits - 12) as nat) as int);
+    lemma_pow2_at_most(phys_bits, 56);
 }
 
 /// The multiple below `x`.

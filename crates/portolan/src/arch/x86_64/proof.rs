@@ -1,9 +1,9 @@
 //! That x86_64 entries are what [`spec`](super::spec) says, to us and to the processor.
 
-use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address, rights, unset};
+use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address};
 use super::super::geometry::proof::{lemma_mask, lemma_shl};
 use super::spec;
-use super::{Levels, X86};
+use super::{Levels, PAT, X86};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::{Mmu, Rights, Step};
 use crate::hw::x86_64 as hw;
@@ -14,7 +14,7 @@ use vstd::prelude::*;
 verus! {
 
 /// The sizes of things.
-pub(super) proof fn lemma_spans<L: Levels>()
+pub(in super::super) proof fn lemma_spans<L: Levels>()
     ensures
         4 <= L::levels() <= 5,
         X86::<L>::geo().wf(),
@@ -39,6 +39,31 @@ pub(super) proof fn lemma_spans<L: Levels>()
     assert forall|l: nat| 1 <= l <= L::levels() implies #[trigger] g.entries(l) == 512 by {
         g.lemma_powers(l);
     }
+}
+
+/// Each entry of the page attribute table that we tell kernels to set is the policy that the walk takes it for, and so
+/// are the first four of the one at reset (13.12.4).
+proof fn lemma_pat()
+    ensures
+        forall|index: u64|
+            index < 8 ==> #[trigger] hw::pat_entry(PAT, index) == Some(hw::pat(index as int)),
+        forall|index: u64|
+            index < 4 ==> #[trigger] hw::pat_entry(0x0007_0406_0007_0406, index) == Some(
+                hw::pat(index as int),
+            ),
+{
+    let (p, reset) = (PAT, 0x0007_0406_0007_0406u64);
+    assert((p >> 0) & 0xff == 0x06 && (p >> 8) & 0xff == 0x04 && (p >> 16) & 0xff == 0x07 && (p
+        >> 24) & 0xff == 0x00 && (p >> 32) & 0xff == 0x01 && (p >> 40) & 0xff == 0x05 && (p >> 48)
+        & 0xff == 0x07 && (p >> 56) & 0xff == 0x00) by (bit_vector)
+        requires
+            p == 0x0007_0501_0007_0406,
+    ;
+    assert((reset >> 0) & 0xff == 0x06 && (reset >> 8) & 0xff == 0x04 && (reset >> 16) & 0xff
+        == 0x07 && (reset >> 24) & 0xff == 0x00) by (bit_vector)
+        requires
+            reset == 0x0007_0406_0007_0406,
+    ;
 }
 
 /// Copies of the top bit that indexes the tables make an offset canonical, and don't change the bits that do.
@@ -91,7 +116,7 @@ pub(super) proof fn lemma_zero(phys_bits: u64, level: nat)
 }
 
 /// An address below 2 to the power of `phys_bits`, in bits.
-proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
+pub(in super::super) proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
     requires
         phys_bits <= 52,
         size > 0,
@@ -390,7 +415,7 @@ pub(super) proof fn lemma_wf<L: Levels>(phys_bits: u64, level: nat, word: u64)
         spec::wf(phys_bits, level, word),
     ensures
         match spec::entry(level, word) {
-            Entry::Empty => true,
+            Entry::Empty => word == 0,
             Entry::Table { table, .. } => level > 1 && is_table_address::<X86<L>>(table, phys_bits),
             Entry::Page { frame, prop } => level <= 3 && prop.read && is_frame_address(
                 frame,
@@ -438,6 +463,21 @@ pub(super) proof fn lemma_wf<L: Levels>(phys_bits: u64, level: nat, word: u64)
     }
 }
 
+/// A page-aligned address has the present bit clear.
+pub(super) proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits();
+    assert(word & 0x1 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
+}
+
 /// Nothing, tables and used pages stay as they are.
 pub(super) proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
     requires
@@ -467,19 +507,23 @@ pub(super) proof fn lemma_progress(level: nat, word: u64, now: u64)
         hw::may_become(level, word, now),
         now != word,
     ensures
-        unset(now) < unset(word),
+        u64::MAX - now < u64::MAX - word,
 {
     assert(word | 0x20 >= word && word | 0x40 >= word && word | 0x60 >= word) by (bit_vector);
 }
 
 /// What an entry tells the walk.
-pub(super) open spec fn told(entry: Entry) -> Step {
+pub(super) open spec fn told<L: Levels>(entry: Entry) -> Step {
     match entry {
         Entry::Empty => Step::NotPresent,
-        Entry::Table { table, .. } => Step::Table { table: table.0 as int, rights: Rights::all() },
+        Entry::Table { table, .. } => Step::Table {
+            table: table.0 as int,
+            rights: Rights::all(),
+            global: false,
+        },
         Entry::Page { frame, prop } => Step::Page {
             frame: frame.0 as int,
-            rights: rights(prop),
+            rights: X86::<L>::rights(prop),
             global: prop.global,
             cache: prop.cache,
         },
@@ -487,7 +531,7 @@ pub(super) open spec fn told(entry: Entry) -> Step {
 }
 
 /// Whatever hardware made of a word of ours, it is one, and hardware reads in it what we wrote.
-pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
+pub(super) proof fn lemma_step<L: Levels>(phys_bits: u64, level: nat, word: u64, now: u64)
     requires
         1 <= level,
         phys_bits <= 52,
@@ -496,7 +540,7 @@ pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
     ensures
         spec::wf(phys_bits, level, now),
         spec::entry(level, word).may_become(spec::entry(level, now)),
-        hw::step(phys_bits, level, now) == told(spec::entry(level, word)),
+        hw::step(phys_bits, level, now) == told::<L>(spec::entry(level, word)),
 {
     lemma_bits();
     if word & 0x1 != 0 {
@@ -510,18 +554,18 @@ pub(super) proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64)
         } else {
             lemma_table_bits(word);
         }
-        lemma_read(phys_bits, level, now);
+        lemma_read::<L>(phys_bits, level, now);
     }
 }
 
 /// Hardware reads in a present word of ours what we do.
-proof fn lemma_read(phys_bits: u64, level: nat, word: u64)
+proof fn lemma_read<L: Levels>(phys_bits: u64, level: nat, word: u64)
     requires
         1 <= level,
         spec::wf(phys_bits, level, word),
         word & 0x1 != 0,
     ensures
-        hw::step(phys_bits, level, word) == told(spec::entry(level, word)),
+        hw::step(phys_bits, level, word) == told::<L>(spec::entry(level, word)),
 {
     lemma_bits();
     if !spec::is_page(level, word) {

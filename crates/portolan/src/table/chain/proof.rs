@@ -55,7 +55,7 @@ impl<A: PagingMode> Chain<A> {
     pub(super) proof fn lemma_start(self, held: Set<PhysAddr>, phys_bits: u64, word: u64)
         requires
             A::geo().wf(),
-            phys_bits <= 52,
+            phys_bits <= A::frame_bits(),
             self.offset < A::geo().limit(),
             1 <= self.lo == self.hi < A::geo().levels,
             self.perms@ == Map::<NodeId, TablePerm>::empty().insert(
@@ -197,7 +197,7 @@ impl<A: PagingMode> Chain<A> {
         ensures
             is_table_address::<A>(self.head, phys_bits),
             1 <= A::geo().entries(self.hi as nat),
-            phys_bits <= 52,
+            phys_bits <= A::frame_bits(),
     {
         assert(self.perms@.contains_key(self.at(self.hi as nat)));
         A::geo().lemma_span(self.hi as nat);

@@ -1,6 +1,6 @@
 //! A descent ends where it should.
 
-use super::super::model::counting::lemma_used_update;
+use super::super::model::counting::{lemma_used_at_most, lemma_used_none, lemma_used_update};
 use super::super::model::{Model, home, used};
 use super::super::tree::{Slot, Tree};
 use super::{Descent, Stop};
@@ -37,6 +37,36 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     {
     }
 
+    /// The table one level down.
+    pub(super) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
+        requires
+            self.inv(),
+            self.is_stop(va, stop),
+            stop.level > 1,
+            self.entry_at(va, stop.level as nat) == (Entry::Table {
+                table: next.table,
+                used: next.used,
+            }),
+            next.level == stop.level - 1,
+            next.above == stop.table,
+        ensures
+            self.is_stop(va, next),
+            A::counts() && next.used == 1 ==> self.is_lone(va, next.level as nat),
+            !A::counts() ==> next.used == 1,
+    {
+        let l = next.level as nat;
+        let m = self.model();
+        let up = home(A::geo(), va, l + 1);
+        A::geo().lemma_bounds(va, l + 1);
+        assert(m.nodes.contains_key(up));
+        A::lemma_wf(self.phys_bits(), l + 1, self.perms@[up].words()[A::geo().index_of(va, l + 1)]);
+        assert(m.nodes.contains_key(home(A::geo(), va, l + 1)));
+        m.lemma_down(va, l + 1);
+        m.lemma_noted(va, l);
+        assert(m.nodes.contains_key(home(A::geo(), va, l)));
+        assert(m.count_ok(home(A::geo(), va, l)));
+    }
+
     /// One level down.
     pub(super) proof fn lemma_descent_step(
         self,
@@ -44,42 +74,136 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         stop: Stop,
         cut: Stop,
         head: PhysAddr,
-        table: PhysAddr,
-        n: u16,
+        lone: bool,
         next: (Stop, Stop, PhysAddr),
     )
         requires
             self.inv(),
             self.is_way(va, stop, cut, head),
             stop.level > 1,
-            self.entry_at(va, stop.level as nat) == (Entry::Table { table, used: n }),
-            next.0 == (Stop { level: (stop.level - 1) as u8, table, above: stop.table, used: n }),
-            next.1 == if n != 1 {
-                next.0
-            } else {
+            self.is_stop(va, next.0),
+            next.0.level == stop.level - 1,
+            next.0.above == stop.table,
+            self.entry_at(va, stop.level as nat) == (Entry::Table {
+                table: next.0.table,
+                used: next.0.used,
+            }),
+            lone ==> self.is_lone(va, next.0.level as nat) && next.0.used == 1,
+            next.1 == if lone {
                 cut
+            } else {
+                next.0
             },
-            next.2 == if n == 1 && cut.level == stop.level {
-                table
+            next.2 == if lone && cut.level == stop.level {
+                next.0.table
             } else {
                 head
             },
         ensures
             self.is_way(va, next.0, next.1, next.2),
     {
-        let l = (stop.level - 1) as nat;
-        let m = self.model();
-        assert(m.nodes.contains_key(home(A::geo(), va, l + 1)));
-        m.lemma_down(va, l + 1);
-        m.lemma_noted(va, l);
-        assert(m.nodes.contains_key(home(A::geo(), va, l)));
-        assert(m.count_ok(home(A::geo(), va, l)));
-        assert(self.is_stop(va, next.0));
-        if n == 1 {
-            assert(self.is_lone(va, l));
+        let l = next.0.level as nat;
+        if lone {
             assert forall|k: nat| l <= k < cut.level implies #[trigger] self.is_lone(va, k) by {
                 assert(k == l || k >= stop.level);
             }
+        }
+    }
+
+    /// A table in which nothing else was found.
+    pub(super) proof fn lemma_alone(self, va: int, l: nat)
+        requires
+            self.inv(),
+            self.model().in_range(va),
+            1 <= l < A::geo().levels,
+            self.perms@.contains_key(home(A::geo(), va, l)),
+            self.is_searched(va, l, 0, A::geo().entries(l)),
+        ensures
+            self.is_lone(va, l),
+    {
+        let m = self.model();
+        let n = home(A::geo(), va, l);
+        assert(m.nodes.contains_key(n));
+        assert(m.count_ok(n));
+        let s = m.nodes[n].entries;
+        let i = A::geo().index_of(va, l);
+        A::geo().lemma_bounds(va, l);
+        let t = s.update(i, Entry::Empty);
+        lemma_used_update(s, i, Entry::Empty);
+        assert forall|k: int| 0 <= k < t.len() implies (#[trigger] t[k]) is Empty by {
+            if k != i {
+                assert(!self.is_used_at(va, l, k));
+            }
+        }
+        lemma_used_none(t);
+    }
+
+    /// Where something else was found, it stays when the way is cleared.
+    pub(crate) proof fn lemma_shared(self, old: Self, va: int, l: nat, e: Entry)
+        requires
+            old.inv(),
+            old.is_shared(va, l),
+            old.model().in_range(va),
+            1 <= l <= A::geo().levels,
+            old.perms@.contains_key(home(A::geo(), va, l)),
+            self.model().nodes[home(A::geo(), va, l)].entries == old.model().nodes[home(
+                A::geo(),
+                va,
+                l,
+            )].entries.update(A::geo().index_of(va, l), e),
+        ensures
+            self.noted(va, l) >= 1,
+    {
+        let n = home(A::geo(), va, l);
+        assert(old.model().nodes.contains_key(n));
+        let s = self.model().nodes[n].entries;
+        A::geo().lemma_bounds(va, l);
+        assert(s.len() == A::geo().entries(l));
+        let i = choose|i: int|
+            0 <= i < A::geo().entries(l) && i != A::geo().index_of(va, l)
+                && #[trigger] old.is_used_at(va, l, i);
+        lemma_used_update(s, i, Entry::Empty);
+    }
+
+    /// An entry of the table at a stop.
+    pub(super) proof fn lemma_table_entry(self, va: int, stop: Stop, index: usize)
+        requires
+            self.inv(),
+            self.is_stop(va, stop),
+            index < A::geo().entries(stop.level as nat),
+        ensures
+            ({
+                let n = home(A::geo(), va, stop.level as nat);
+                &&& self.perms@[n].level() == stop.level
+                &&& index < self.perms@[n].words().len()
+                &&& A::wf(self.phys_bits(), stop.level as nat, self.perms@[n].words()[index as int])
+                &&& self.phys_bits() <= A::frame_bits()
+                &&& self.model().nodes[n].entries[index as int] == A::entry(
+                    stop.level as nat,
+                    self.perms@[n].words()[index as int],
+                )
+            }),
+    {
+        let n = home(A::geo(), va, stop.level as nat);
+        assert(self.model().nodes.contains_key(n));
+    }
+
+    /// A second look at a page finds it again.
+    pub(super) proof fn lemma_survey(self, va: int, d: Descent, r: Descent)
+        requires
+            self.inv(),
+            self.is_descent(va, d.stop.level as nat, d),
+            self.is_descent(va, d.stop.level as nat, r),
+            d.entry is Page,
+        ensures
+            r.stop.level == d.stop.level,
+            r.entry is Page,
+    {
+        let l = d.stop.level as nat;
+        let m = self.model();
+        assert(m.nodes.contains_key(home(A::geo(), va, l)));
+        if r.stop.level > l {
+            m.lemma_chain(va, l, r.stop.level as nat);
         }
     }
 
@@ -91,7 +215,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             stop.level < A::geo().levels,
         ensures
             is_table_address::<A>(stop.table, self.phys_bits()),
-            self.phys_bits() <= 52,
+            self.phys_bits() <= A::frame_bits(),
             self.is_settled(va, stop.level as nat + 1),
             self.entry_at(va, stop.level as nat + 1)->table == stop.table,
             forall|slot: Slot|
@@ -139,7 +263,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 1
             }),
             self.noted(va, stop.level as nat) <= A::geo().entries(stop.level as nat),
-            stop.level < A::geo().levels ==> stop.used == used(
+            stop.level < A::geo().levels && A::counts() ==> stop.used == used(
                 old.model().nodes[home(A::geo(), va, stop.level as nat)].entries,
             ),
             self.entry_at(va, stop.level as nat) == e,
@@ -158,8 +282,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_used_update(was.nodes[n].entries, i, e);
         lemma_used_update(self.model().nodes[n].entries, i, e);
         if l < A::geo().levels {
-            was.lemma_noted(va, l);
-            assert(was.count_ok(n));
+            old.lemma_bounded(va, stop);
             let up = home(A::geo(), va, l + 1);
             assert(self.perms@.dom().contains(up) && self.perms@.dom().contains(n));
             assert(self.model().nodes[up] == was.nodes[up]);
@@ -174,13 +297,40 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         used(self.model().nodes[home(A::geo(), va, l)].entries) as int
     }
 
+    /// What is noted of a table is no more than its entries.
+    pub(crate) proof fn lemma_bounded(self, va: int, stop: Stop)
+        requires
+            self.inv(),
+            self.is_stop(va, stop),
+            stop.level < A::geo().levels,
+        ensures
+            1 <= stop.used < A::geo().entries(stop.level as nat) + 1 <= 8193,
+            A::counts() ==> stop.used == self.noted(va, stop.level as nat),
+            !A::counts() ==> stop.used == 1,
+    {
+        let l = stop.level as nat;
+        let n = home(A::geo(), va, l);
+        let m = self.model();
+        assert(m.nodes.contains_key(n));
+        m.lemma_noted(va, l);
+        assert(m.count_ok(n));
+        A::geo().lemma_span(l);
+        lemma_used_at_most(m.nodes[n].entries);
+        let up = home(A::geo(), va, l + 1);
+        let i = A::geo().index_of(va, l + 1);
+        A::geo().lemma_bounds(va, l + 1);
+        assert(m.nodes.contains_key(up));
+        A::lemma_wf(self.phys_bits(), l + 1, self.perms@[up].words()[i]);
+    }
+
     /// Once the count is noted, the tree is in order again.
     pub(crate) proof fn lemma_after_note(self, mid: Self, va: int, stop: Stop, n: u16)
         requires
             mid.linked(),
             mid.is_stop(va, stop),
             mid.model().counted_but(home(A::geo(), va, stop.level as nat)),
-            stop.level < A::geo().levels ==> n == mid.noted(va, stop.level as nat) && n >= 1,
+            stop.level < A::geo().levels ==> mid.noted(va, stop.level as nat) >= 1,
+            A::counts() && stop.level < A::geo().levels ==> n == mid.noted(va, stop.level as nat),
             self.noted_from(mid, va, stop.level as nat, n),
             mid.accounted(),
         ensures
@@ -193,7 +343,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let l = stop.level as nat;
         if l < A::geo().levels {
             assert(mid.model().nodes.contains_key(home(A::geo(), va, l)));
-            mid.model().lemma_note_counted(va, l, n as int);
+            if A::counts() {
+                mid.model().lemma_note_counted(va, l, n as int);
+            }
         } else {
             mid.model().lemma_home_root(va);
             mid.model().lemma_root_counted();

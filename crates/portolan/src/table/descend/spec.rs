@@ -42,13 +42,37 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& used(self.model().nodes[home(A::geo(), va, l)].entries) == 1
     }
 
-    /// The way from the root to `stop`: `cut` is the lowest table on it that holds something besides the way.
+    /// Entry `i` of the table of level `l` for `va` is in use.
+    pub(crate) open spec fn is_used_at(self, va: int, l: nat, i: int) -> bool {
+        !(self.model().nodes[home(A::geo(), va, l)].entries[i] is Empty)
+    }
+
+    /// Of the entries from `lo` to below `hi` of the table of level `l` for `va`, none but that for `va` is in use.
+    pub(crate) open spec fn is_searched(self, va: int, l: nat, lo: int, hi: int) -> bool {
+        forall|i: int|
+            lo <= i < hi && i != A::geo().index_of(va, l) ==> !#[trigger] self.is_used_at(va, l, i)
+    }
+
+    /// The table of level `l` for `va` holds something besides the way.
+    pub(crate) open spec fn is_shared(self, va: int, l: nat) -> bool {
+        !self.is_searched(va, l, 0, A::geo().entries(l))
+    }
+
+    /// `cut` holds something besides the way of `va`; or it is the root.
+    pub(crate) open spec fn is_cut(self, va: int, cut: Stop) -> bool {
+        cut.level < A::geo().levels ==> if A::counts() {
+            cut.used != 1
+        } else {
+            self.is_shared(va, cut.level as nat)
+        }
+    }
+
+    /// The way from the root to `stop`: the tables below `cut` hold nothing else.
     pub(crate) open spec fn is_way(self, va: int, stop: Stop, cut: Stop, head: PhysAddr) -> bool {
         let l = stop.level as nat;
         &&& self.is_stop(va, stop)
         &&& self.is_stop(va, cut)
         &&& l <= cut.level
-        &&& cut.level < A::geo().levels ==> cut.used != 1
         &&& forall|m: nat| l <= m < cut.level ==> #[trigger] self.is_lone(va, m)
         &&& forall|m: nat|
             l < m <= cut.level ==> (#[trigger] self.entry_at(va, m)) is Table && (m < cut.level
@@ -57,8 +81,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             == self.perms@[home(A::geo(), va, (cut.level - 1) as nat)].addr()
     }
 
-    /// `d` is where the descent to level `target` for `va` ends.
+    /// `d` is where the descent to level `target` for `va` ends. Where entries note how much is used, `d.cut` is as low
+    /// as can be.
     pub(crate) open spec fn is_descent(self, va: int, target: nat, d: Descent) -> bool {
+        &&& A::counts() ==> self.is_cut(va, d.cut)
         &&& self.is_way(va, d.stop, d.cut, d.head)
         &&& target <= d.stop.level
         &&& self.is_slot(va, d.at())
@@ -68,7 +94,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// This is `old` with `n` noted as how many entries of the table of level `l` for `va` are in use.
     pub(crate) open spec fn noted_from(self, old: Self, va: int, l: nat, n: u16) -> bool {
-        if l < A::geo().levels {
+        if l < A::geo().levels && A::counts() {
             self.set_from(
                 old,
                 va,

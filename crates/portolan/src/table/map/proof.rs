@@ -208,7 +208,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.model().counted_but(home(A::geo(), va, d.stop.level as nat)),
             self.accounted(),
             self.noted(va, d.stop.level as nat) <= A::geo().entries(d.stop.level as nat),
-            d.stop.level < A::geo().levels ==> d.stop.used + 1 == self.noted(
+            self.noted(va, d.stop.level as nat) >= 1,
+            d.stop.level < A::geo().levels && A::counts() ==> d.stop.used + 1 == self.noted(
                 va,
                 d.stop.level as nat,
             ),
@@ -228,8 +229,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(was.nodes.contains_key(n) && now.nodes.contains_key(n));
         assert(now.nodes[n].table == was.nodes[n].table);
         if l < A::geo().levels {
-            was.lemma_noted(va, l);
-            assert(was.count_ok(n));
+            old.lemma_bounded(va, d.stop);
             let up = home(A::geo(), va, l + 1);
             assert(was.nodes.contains_key(up) && now.nodes.contains_key(up));
             assert(now.nodes[up] == was.nodes[up]);

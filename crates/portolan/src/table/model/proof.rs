@@ -348,7 +348,7 @@ impl Model {
     }
 
     /// A page covers the addresses that its entry is for.
-    proof fn lemma_covers<A: EntryFormat>(self, base: int, va: int)
+    pub(crate) proof fn lemma_covers<A: EntryFormat>(self, base: int, va: int)
         requires
             self.inv(),
             self.pages_ok::<A>(),

@@ -6,7 +6,7 @@ use super::super::model::{Model, NodeId, home};
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, unset};
+use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address};
 use crate::hw::memory::TableMemory;
 use crate::prop::{Mapping, PageProperty};
 use crate::spec::space::AddressSpace;
@@ -100,7 +100,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.phys_bits(),
                 A::geo().span(slot.level as nat),
             ),
-            self.phys_bits() <= 52,
+            self.phys_bits() <= A::frame_bits(),
             old.entry_at(va, slot.level as nat).may_become(A::entry(slot.level as nat, word)),
     {
         A::lemma_wf(self.phys_bits(), slot.level as nat, word);

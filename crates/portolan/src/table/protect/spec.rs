@@ -4,7 +4,7 @@ use super::super::perms::space;
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::{AccessBits, Entry, unset};
+use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -54,7 +54,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// A count that shrinks each time that hardware gets in between.
     pub(crate) open spec fn tries(self, va: int, l: nat, word: u64) -> int {
-        2 * unset(self.word_at(va, l)) + if word == self.word_at(va, l) {
+        2 * A::unset(l, self.word_at(va, l)) + if word == self.word_at(va, l) {
             0int
         } else {
             1

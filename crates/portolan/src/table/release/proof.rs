@@ -391,6 +391,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> OwnedTree<M, A, B> {
             assert(m.nodes.contains_key(m.root()));
             assert(is_table_address::<A>(self.tree.root, self.tree.phys_bits()));
             lemma_pow2_pos(A::geo().page_bits as nat);
+            A::lemma_geometry();
             lemma_shl(self.tree.phys_bits());
         }
     }

@@ -587,7 +587,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_new(self)
         requires
             A::geo().wf(),
-            self.phys_bits() <= 52,
+            self.phys_bits() <= A::frame_bits(),
             ({
                 let root = NodeId { level: A::geo().levels as nat, base: 0 };
                 let perm = self.perms@[root];
@@ -644,11 +644,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// `1 << n` is the `n`-th power of two.
     pub(super) proof fn lemma_limit(self, limit: u64)
         requires
-            self.phys_bits() <= 52,
+            self.phys_bits() <= A::frame_bits(),
             limit == 1u64 << self.phys_bits(),
         ensures
             limit == vstd::arithmetic::power2::pow2(self.phys_bits() as nat),
     {
+        A::lemma_geometry();
         vstd::bits::lemma_u64_pow2_no_overflow(self.phys_bits() as nat);
         vstd::bits::lemma_u64_shl_is_mul(1, self.phys_bits());
     }

@@ -18,6 +18,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             old.inv(),
             old.is_descent(va, d.stop.level as nat, d),
+            old.is_cut(va, d.cut),
             d.entry is Page,
             self.replaced_from(old, va, d.stop.level as nat, Entry::Empty),
             self.steps_from(old),
@@ -48,6 +49,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         if c < A::geo().levels {
             let _ = home(A::geo(), va, c + 1);
             old.lemma_bounded(va, d.cut);
+            if !A::counts() && c == l {
+                assert(now.nodes[n].entries == was.nodes[n].entries.update(
+                    A::geo().index_of(va, l),
+                    Entry::Empty,
+                ));
+                self.lemma_shared(old, va, l, Entry::Empty);
+            }
         }
         let _ = home(A::geo(), va, c);
         if c > l {
@@ -90,8 +98,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(va, d.cut),
             1 <= d.cut.used <= 8192,
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
-            d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat)
-                && d.cut.used > 1,
+            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1,
+            A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
+                va,
+                d.cut.level as nat,
+            ),
             d.cut.used - 1 <= A::geo().entries(d.cut.level as nat),
     {
         reveal(Tree::is_cleared);
@@ -121,26 +132,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         reveal(Tree::is_cleared);
     }
 
-    /// What is noted of a table is no more than its entries.
-    pub(crate) proof fn lemma_bounded(self, va: int, stop: super::super::descend::Stop)
-        requires
-            self.inv(),
-            self.is_stop(va, stop),
-            stop.level < A::geo().levels,
-        ensures
-            1 <= stop.used <= A::geo().entries(stop.level as nat) <= 8192,
-            stop.used == self.noted(va, stop.level as nat),
-    {
-        let l = stop.level as nat;
-        let n = home(A::geo(), va, l);
-        let m = self.model();
-        assert(m.nodes.contains_key(n));
-        m.lemma_noted(va, l);
-        assert(m.count_ok(n));
-        A::geo().lemma_span(l);
-        super::super::model::counting::lemma_used_at_most(m.nodes[n].entries);
-    }
-
     /// The empty tables are unlinked.
     pub(super) proof fn lemma_after_unlink(
         self,
@@ -159,8 +150,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             chain.tables().subset_of(self.frames.held()),
             self.is_stop(va, d.cut),
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
-            d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(va, d.cut.level as nat)
-                && d.cut.used > 1,
+            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1,
+            A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
+                va,
+                d.cut.level as nat,
+            ),
             d.cut.used - 1 <= A::geo().entries(d.cut.level as nat),
             self.space() == cleared.space(),
     {
@@ -175,6 +169,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(now.nodes[n].table == was.nodes[n].table);
         if c < A::geo().levels {
             old.lemma_bounded(va, d.cut);
+            if !A::counts() {
+                old.model().lemma_home(va, c);
+                let e = now.nodes[n].entries[A::geo().index_of(va, c)];
+                assert(now.nodes[n].entries =~= old.model().nodes[n].entries.update(
+                    A::geo().index_of(va, c),
+                    e,
+                ));
+                self.lemma_shared(old, va, c, e);
+            }
             let m = home(A::geo(), va, d.stop.level as nat);
             assert(was.nodes[n] == old.model().nodes[n]);
             let up = home(A::geo(), va, c + 1);

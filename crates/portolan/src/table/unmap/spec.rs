@@ -27,6 +27,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn is_cleared(self, old: Self, va: int, d: Descent) -> bool {
         &&& old.inv()
         &&& old.is_descent(va, d.stop.level as nat, d)
+        &&& old.is_cut(va, d.cut)
         &&& d.entry is Page
         &&& self.replaced_from(old, va, d.stop.level as nat, Entry::Empty)
         &&& self.steps_from(old)
@@ -35,10 +36,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.accounted()
         &&& if d.cut.level == d.stop.level {
             &&& self.model().counted_but(home(A::geo(), va, d.cut.level as nat))
-            &&& d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
+            &&& d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1
+            &&& A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
                 va,
                 d.cut.level as nat,
-            ) && d.cut.used > 1
+            )
             &&& d.cut.used - 1 <= A::geo().entries(d.cut.level as nat)
         } else {
             &&& self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat)
