@@ -78,6 +78,11 @@ pub struct QemuMachine {
 pub struct QemuConfig {
     /// How many GiB of physical memory it sees, 2 to 16, on x86_64 no more than 3; the host provides only what is touched.
     pub gib: u64,
+    /// How many bits physical addresses have: on AArch64 36, 40, 42, 44 or 48; on x86_64 36 to 52; on RISC-V 56. Without a
+    /// number there are 48, 40 and 56.
+    pub phys_bits: Option<u8>,
+    /// Whether a RISC-V processor has the memory types of Svpbmt.
+    pub memory_types: bool,
     /// How long the guest may take for an answer before it is given up.
     pub patience: Duration,
 }
@@ -86,6 +91,8 @@ impl Default for QemuConfig {
     fn default() -> Self {
         QemuConfig {
             gib: 4,
+            phys_bits: None,
+            memory_types: true,
             patience: Duration::from_secs(20),
         }
     }
@@ -96,59 +103,65 @@ struct Guest {
     processor: Box<dyn Processor>,
     area: u64,
     root: Copied,
+    /// What is to be done before the next access. Until then nothing can tell whether it was.
+    pending: Vec<Step>,
     broken: Option<MachineError>,
 }
 
 /// Where table frames come from, as distances from the start of memory. The guest's area lies below, data above.
 const TABLES: std::ops::Range<u64> = 16 << 20..512 << 20;
 
-/// The processor for a regime, and how many bits its physical addresses have.
-fn processor(regime: Regime) -> Option<(Box<dyn Processor>, u8)> {
-    let processor: Box<dyn Processor> = match regime {
+/// The processor for a regime.
+fn processor(regime: Regime, config: &QemuConfig) -> Result<Box<dyn Processor>, MachineError> {
+    let wanted = |usual| config.phys_bits.unwrap_or(usual);
+    // Numbers that no processor has are taken for others
+    let va_bits = regime.va_bits() as u8;
+    let processor: Option<Box<dyn Processor>> = match regime {
         Regime::Arm1 {
-            granule,
-            va_bits,
-            region,
-        } => Box::new(Aarch64::new(Stage::One {
-            granule,
-            va_bits,
-            region,
-        })),
-        Regime::Arm2 { ipa_bits } => Box::new(Aarch64::new(Stage::Two { ipa_bits })),
-        Regime::Riscv { levels } => Box::new(Riscv::new(levels)),
-        Regime::X86_64 { levels } => Box::new(X86_64::new(levels)),
-        Regime::Ept => return None,
+            granule, region, ..
+        } => {
+            let stage = Stage::One {
+                granule,
+                va_bits,
+                region,
+            };
+            Aarch64::new(stage, wanted(48)).map(|new| Box::new(new) as _)
+        }
+        Regime::Arm2 { .. } => {
+            let stage = Stage::Two { ipa_bits: va_bits };
+            Aarch64::new(stage, wanted(48)).map(|new| Box::new(new) as _)
+        }
+        Regime::Riscv { .. } => Riscv::new(regime.levels(), wanted(56), config.memory_types)
+            .map(|new| Box::new(new) as _),
+        Regime::X86_64 { .. } => {
+            X86_64::new(regime.levels(), wanted(40)).map(|new| Box::new(new) as _)
+        }
+        Regime::Ept => None,
     };
-    let phys_bits = match regime {
-        Regime::Riscv { .. } => 56,
-        Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
-        Regime::X86_64 { .. } | Regime::Ept => 40,
-    };
-    Some((processor, phys_bits))
+    processor.ok_or_else(|| MachineError::Unavailable {
+        reason: format!("QEMU has no {regime:?} with {config:?}"),
+    })
 }
 
 impl QemuMachine {
     /// Starts a guest with a root that maps nothing.
     ///
     /// # Errors
-    /// [`MachineError::Unavailable`] if QEMU is not installed or has no such regime; [`MachineError::Host`] if the host
+    /// [`MachineError::Unavailable`] if QEMU is not installed or has no such processor; [`MachineError::Host`] if the host
     /// refuses a call; [`MachineError::UnexpectedExit`] if the guest doesn't come up.
     ///
     /// # Panics
     /// If the configuration is out of range.
     pub fn start(regime: Regime, config: QemuConfig) -> Result<Self, MachineError> {
         assert!((2..=16).contains(&config.gib), "{config:?} is out of range");
-        let (processor, phys_bits) =
-            processor(regime).ok_or_else(|| MachineError::Unavailable {
-                reason: format!("QEMU's translator has no {regime:?}"),
-            })?;
+        let processor = processor(regime, &config)?;
         let (ram, gib) = (processor.ram(), processor.gib(config.gib));
         let bytes = gib << 30;
         let file = memory_file(bytes)?;
         let mapped = Mapped::shared(&file, ram, bytes)?;
         let tables = ram + TABLES.start..ram + TABLES.end;
         // QEMU keeps what it translated, and learns of a change of code only from the guest
-        let memory = Memory::mapped(mapped, phys_bits, tables, Recorded::Data);
+        let memory = Memory::mapped(mapped, processor.phys_bits(), tables, Recorded::Data);
         let area = ram + mailbox::AREA;
         processor.lay_out(&memory, area);
         let firmware = processor.firmware().map(firmware_file).transpose()?;
@@ -164,9 +177,11 @@ impl QemuMachine {
             area,
             root: Copied::new(memory.clone(), area, processor.slot(area)),
             processor,
+            pending: Vec::new(),
             broken: None,
         };
         guest.set_root(None)?;
+        guest.perform(&[])?;
         Ok(QemuMachine {
             regime,
             memory,
@@ -226,7 +241,7 @@ impl QemuMachine {
     /// If the guest ended, or doesn't answer.
     pub fn invalidate_page(&self, va: u64) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_PAGE.into(), va, 0, 0, 0];
-        self.lock().perform(&[step]).map(drop)
+        self.lock().later(step)
     }
 
     /// The processor forgets all translations, those of global pages too.
@@ -235,7 +250,7 @@ impl QemuMachine {
     /// If the guest ended, or doesn't answer.
     pub fn invalidate_all(&self) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_ALL.into(), 0, 0, 0, 0];
-        self.lock().perform(&[step]).map(drop)
+        self.lock().later(step)
     }
 
     fn lock(&self) -> MutexGuard<'_, Guest> {
@@ -245,25 +260,39 @@ impl QemuMachine {
 }
 
 impl Guest {
-    /// Performs steps on the tables as they are now.
+    /// Has a step performed before the next access.
+    fn later(&mut self, step: Step) -> Result<(), MachineError> {
+        self.pending.push(step);
+        match &self.broken {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Performs what is pending and then these steps, on the tables as they are now, and gives the reports of these.
     fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
         if let Some(error) = &self.broken {
             return Err(error.clone());
         }
+        let mut all = std::mem::take(&mut self.pending);
+        let before = all.len();
+        all.extend(steps);
         self.root.refresh();
-        let reports = self.mailbox.perform(steps);
+        let reports = self.mailbox.perform(&all);
         self.root.give_back();
-        if let Err(error) = &reports {
-            // The guest's state is lost, so no later answer could be trusted
-            self.broken = Some(error.clone());
+        match reports {
+            Ok(mut reports) => Ok(reports.split_off(before)),
+            Err(error) => {
+                // The guest's state is lost, so no later answer could be trusted
+                self.broken = Some(error.clone());
+                Err(error)
+            }
         }
-        reports
     }
 
     fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
         let loaded = self.processor.root(self.root.set(root));
-        let step = [mailbox::ROOT.into(), loaded, 0, 0, 0];
-        self.perform(&[step]).map(drop)
+        self.later([mailbox::ROOT.into(), loaded, 0, 0, 0])
     }
 
     fn access(

@@ -36,6 +36,7 @@ pub(super) enum Stage {
 
 pub(super) struct Aarch64 {
     stage: Stage,
+    phys_bits: u8,
     program: Program,
 }
 
@@ -53,11 +54,10 @@ const SCTLR_M: u64 = 1 << 0;
 const MAIR: u64 = 0x0444_bbff;
 /// TCR_EL1: walks through TTBR0_EL1 and TTBR1_EL1 are write-back and inner shareable.
 const TCR_WALKS: u64 = 0x3500 | 0x3500 << 16;
-/// TCR_EL1: addresses of 48 bits; hardware updates of the access flag and the dirty state.
-const TCR_IPS_48: u64 = 5 << 32;
+/// TCR_EL1: hardware updates of the access flag and the dirty state.
 const TCR_HA_HD: u64 = 3 << 39;
 /// VTCR_EL2: as above.
-const VTCR: u64 = 1 << 31 | 3 << 21 | 5 << 16 | 0x3500;
+const VTCR: u64 = 1 << 31 | 3 << 21 | 0x3500;
 
 /// SPSR_EL2: EL1 with its own stack pointer, or EL0; interrupts masked.
 const MODE_EL1: u64 = 0x3c5;
@@ -92,8 +92,23 @@ const fn granule_fields(granule: Granule) -> (u64, u64) {
     }
 }
 
+/// How many bits addresses have, as TCR_EL1.IPS and VTCR_EL2.PS encode it.
+const fn size_field(phys_bits: u8) -> Option<u64> {
+    match phys_bits {
+        36 => Some(1),
+        40 => Some(2),
+        42 => Some(3),
+        44 => Some(4),
+        48 => Some(5),
+        _ => None,
+    }
+}
+
 impl Aarch64 {
-    pub(super) fn new(stage: Stage) -> Self {
+    /// Nothing if there are no such processors, or if the root of stage 2 is not one table of 512 entries. Stage 2 of 48
+    /// bits is only where physical addresses have more than 42 (Arm ARM D8.2).
+    pub(super) fn new(stage: Stage, phys_bits: u8) -> Option<Self> {
+        size_field(phys_bits)?;
         let root = match stage {
             Stage::One {
                 region: Region::Lower,
@@ -103,12 +118,16 @@ impl Aarch64 {
                 region: Region::Upper,
                 ..
             } => monitor::TTBR1_EL1,
-            Stage::Two { .. } => monitor::VTTBR_EL2,
+            Stage::Two { ipa_bits } if ipa_bits == 39 || ipa_bits == 48 && phys_bits > 42 => {
+                monitor::VTTBR_EL2
+            }
+            Stage::Two { .. } => return None,
         };
-        Aarch64 {
+        Some(Aarch64 {
             stage,
+            phys_bits,
             program: monitor::program(root),
-        }
+        })
     }
 
     /// Where the monitor sees physical memory: at EL1, and at EL0.
@@ -145,12 +164,12 @@ impl Aarch64 {
     }
 
     /// TCR_EL1 with the tested root's fields and those of the monitor's own.
-    fn tcr(granule: Granule, va_bits: u8, region: Region) -> u64 {
+    fn tcr(&self, granule: Granule, va_bits: u8, region: Region) -> u64 {
         let (tested, own) = (64 - u64::from(va_bits), 64 - OWN_BITS);
         let (tg0, tg1) = granule_fields(granule);
         let (own0, own1) = granule_fields(Granule::Size4K);
         TCR_WALKS
-            | TCR_IPS_48
+            | self.size() << 32
             | TCR_HA_HD
             | match region {
                 Region::Lower => tested | tg0 << 14 | own << 16 | own1 << 30,
@@ -159,9 +178,13 @@ impl Aarch64 {
     }
 
     /// VTCR_EL2: the walk starts at level 0 for 48 bits and at level 1 for 39.
-    fn vtcr(ipa_bits: u8) -> u64 {
+    fn vtcr(&self, ipa_bits: u8) -> u64 {
         let start = if ipa_bits > OWN_BITS as u8 { 2 } else { 1 };
-        VTCR | start << 6 | (64 - u64::from(ipa_bits))
+        VTCR | self.size() << 16 | start << 6 | (64 - u64::from(ipa_bits))
+    }
+
+    fn size(&self) -> u64 {
+        size_field(self.phys_bits).unwrap_or_default()
     }
 
     fn boot_words(&self, area: u64) -> [u64; 10] {
@@ -173,7 +196,7 @@ impl Aarch64 {
                 va_bits,
                 region,
             } => {
-                let tcr = Self::tcr(granule, va_bits, region);
+                let tcr = self.tcr(granule, va_bits, region);
                 let (lower, upper) = match region {
                     Region::Lower => (empty, own),
                     Region::Upper => (own, empty),
@@ -184,7 +207,7 @@ impl Aarch64 {
                 ]
             }
             Stage::Two { ipa_bits } => {
-                let (hcr, vtcr) = (HCR_RW | HCR_VM, Self::vtcr(ipa_bits));
+                let (hcr, vtcr) = (HCR_RW | HCR_VM, self.vtcr(ipa_bits));
                 [hcr, MDCR_TDE, vtcr, empty, MAIR, 0, 0, 0, vectors, SCTLR]
             }
         }
@@ -198,6 +221,10 @@ impl Processor for Aarch64 {
 
     fn ram(&self) -> u64 {
         RAM
+    }
+
+    fn phys_bits(&self) -> u8 {
+        self.phys_bits
     }
 
     fn arguments(&self, area: u64) -> Vec<String> {

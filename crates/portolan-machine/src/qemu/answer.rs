@@ -26,7 +26,7 @@ pub struct Fault {
     pub cause: u64,
     /// More about it: on x86_64 the error code; on AArch64 `ESR_EL1`, or `ESR_EL2` if stage 2 is under test; on RISC-V 0.
     pub syndrome: u64,
-    /// The address that was used: on x86_64 `CR2`, on AArch64 `FAR_EL1` or `FAR_EL2`, on RISC-V `mtval`.
+    /// The address that was used: on x86_64 `CR2`, of a page fault, on AArch64 `FAR_EL1` or `FAR_EL2`, on RISC-V `mtval`.
     pub addr: u64,
 }
 

@@ -14,6 +14,9 @@ pub(super) trait Processor: Send {
     /// Where the board's memory starts.
     fn ram(&self) -> u64;
 
+    /// How many bits physical addresses have.
+    fn phys_bits(&self) -> u8;
+
     /// How many GiB of memory the board has, if so many are wanted.
     fn gib(&self, wanted: u64) -> u64 {
         wanted

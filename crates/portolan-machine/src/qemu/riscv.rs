@@ -16,8 +16,12 @@ const RAM: u64 = 0x8000_0000;
 
 pub(super) struct Riscv {
     levels: u8,
+    memory_types: bool,
     program: Program,
 }
+
+/// How many bits QEMU's physical addresses have.
+const PHYS_BITS: u8 = 56;
 
 /// mstatus.SUM: supervisor mode may load from and store to user pages.
 const SUM: u64 = 1 << 18;
@@ -31,11 +35,14 @@ const PBMTE: u64 = 1 << 62;
 const BREAKPOINT: u64 = 3;
 
 impl Riscv {
-    pub(super) fn new(levels: u8) -> Self {
-        Riscv {
+    /// Nothing if there are no such processors.
+    pub(super) fn new(levels: u8, phys_bits: u8, memory_types: bool) -> Option<Self> {
+        let possible = (3..=5).contains(&levels) && phys_bits == PHYS_BITS;
+        possible.then(|| Riscv {
             levels,
+            memory_types,
             program: monitor::program(),
-        }
+        })
     }
 }
 
@@ -48,10 +55,16 @@ impl Processor for Riscv {
         RAM
     }
 
+    fn phys_bits(&self) -> u8 {
+        PHYS_BITS
+    }
+
     fn arguments(&self, area: u64) -> Vec<String> {
         let start = format!("loader,addr={:#x},cpu-num=0", area + mailbox::CODE);
         let board = ["-M", "virt,memory-backend=ram", "-bios", "none"];
-        let processor = ["-cpu", "rv64,svpbmt=on", "-device", &start];
+        let types = if self.memory_types { "on" } else { "off" };
+        let processor = format!("rv64,svpbmt={types}");
+        let processor = ["-cpu", &processor, "-device", &start];
         board
             .into_iter()
             .chain(processor)
@@ -62,7 +75,8 @@ impl Processor for Riscv {
     fn lay_out(&self, memory: &Memory, area: u64) {
         super::write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
         let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
-        let words = [PMP_ADDR, PMP_CONFIG, SUM, PBMTE];
+        let types = if self.memory_types { PBMTE } else { 0 };
+        let words = [PMP_ADDR, PMP_CONFIG, SUM, types];
         for (addr, word) in (boot..).step_by(8).zip(words) {
             memory.store(PhysAddr::new(addr), word);
         }

@@ -15,6 +15,7 @@ use std::ops::RangeInclusive;
 
 pub(super) struct X86_64 {
     levels: u8,
+    phys_bits: u8,
 }
 
 /// The slot of the root that is the monitor's.
@@ -43,10 +44,10 @@ const CR4_LA57: u64 = 1 << 12;
 const GIB: u64 = 3;
 
 impl X86_64 {
-    pub(super) fn new(levels: u8) -> Self {
-        X86_64 {
-            levels: levels.clamp(4, 5),
-        }
+    /// Nothing if there are no such processors.
+    pub(super) fn new(levels: u8, phys_bits: u8) -> Option<Self> {
+        let possible = (4..=5).contains(&levels) && (36..=52).contains(&phys_bits);
+        possible.then_some(X86_64 { levels, phys_bits })
     }
 
     /// How many bits of an address are below the index into the root.
@@ -56,8 +57,13 @@ impl X86_64 {
 
     /// The first address of the monitor's slot, where its area is.
     fn base(&self) -> u64 {
+        self.extended(SLOT << self.slot_bits())
+    }
+
+    /// The address with the bits above those that are translated as they must be.
+    fn extended(&self, va: u64) -> u64 {
         let unused = 64 - 9 - self.slot_bits();
-        ((SLOT << (64 - 9)).cast_signed() >> unused).cast_unsigned()
+        ((va << unused).cast_signed() >> unused).cast_unsigned()
     }
 
     /// The tables of the slot: the area at its start, the physical memory further on.
@@ -155,19 +161,19 @@ impl Processor for X86_64 {
         0
     }
 
+    fn phys_bits(&self) -> u8 {
+        self.phys_bits
+    }
+
     fn gib(&self, wanted: u64) -> u64 {
         wanted.min(GIB)
     }
 
     fn arguments(&self, _area: u64) -> Vec<String> {
-        [
-            "-M",
-            "microvm,memory-backend=ram",
-            "-cpu",
-            "max,phys-bits=40",
-        ]
-        .map(str::to_owned)
-        .to_vec()
+        let processor = format!("max,phys-bits={}", self.phys_bits);
+        ["-M", "microvm,memory-backend=ram", "-cpu", &processor]
+            .map(str::to_owned)
+            .to_vec()
     }
 
     fn firmware(&self) -> Option<Vec<u8>> {
@@ -238,7 +244,8 @@ impl Processor for X86_64 {
             (13, Kind::Load) if at(monitor::load()[0]) => Some(Answer::Fault(fault)),
             (13, Kind::Store) if at(monitor::store()[0]) => Some(Answer::Fault(fault)),
             // Some processors report the jump, others its target
-            (13, Kind::Fetch) if at(monitor::fetch()) || rip == access.va => {
+            (13, Kind::Fetch) if at(monitor::fetch()) => Some(Answer::Fault(fault)),
+            (13, Kind::Fetch) if rip == access.va && self.extended(rip) != rip => {
                 Some(Answer::Fault(fault))
             }
             (14, _) if cr2 == access.va => Some(Answer::Fault(fault)),
