@@ -5,6 +5,7 @@
 mod arguments;
 mod choice;
 mod conformance;
+mod inspect;
 mod output;
 mod receipt;
 mod text;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         None => tour::command(&arguments.tour),
         Some(Command::Tour(arguments)) => tour::command(&arguments),
         Some(Command::Conformance(arguments)) => conformance::command(&arguments),
+        Some(Command::Inspect(arguments)) => inspect::command(&arguments),
     };
     match verdict {
         Ok(verdict) => verdict.into(),

@@ -385,6 +385,17 @@ impl Regime {
         }
     }
 
+    /// Which of the eight entries of `IA32_PAT` or `MAIR_EL1` the word of a page of `level` selects. `None` where the word
+    /// itself has the policy.
+    #[must_use]
+    pub const fn cache_index(self, level: u8, word: u64) -> Option<u8> {
+        match self {
+            Regime::X86_64 { .. } => Some(x86_64::pat_index(level, word)),
+            Regime::Arm1 { .. } => Some(aarch64::attribute_index(word)),
+            Regime::Ept | Regime::Arm2 { .. } | Regime::Riscv { .. } => None,
+        }
+    }
+
     /// Whether `word`, which refers to a table, makes all translations below it global.
     #[must_use]
     pub const fn shares(self, word: u64) -> bool {
