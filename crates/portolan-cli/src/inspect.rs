@@ -68,7 +68,7 @@ pub fn command(arguments: &InspectArguments) -> Result<Verdict, Stop> {
         pages: all.pages,
         bytes: all.bytes,
         run_count: all.runs,
-        runs_left_out: all.runs.saturating_sub(runs.runs.len() as u64),
+        runs_left_out: all.runs.saturating_sub(runs.shown),
         runs: runs.runs,
         findings,
     };

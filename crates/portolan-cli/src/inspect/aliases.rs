@@ -13,7 +13,7 @@ pub struct Piece {
     /// How accesses are cached.
     pub cache: CachePolicy,
     /// The first virtual address.
-    pub va: u64,
+    va: u64,
 }
 
 /// Physical memory that is cached in two ways.
@@ -40,13 +40,23 @@ pub struct Frames {
 /// How many pieces are kept: 128 MiB.
 const MOST: usize = 1 << 22;
 
+impl Piece {
+    fn goes_on_with(&self, page: &Page) -> bool {
+        self.end == page.frame && self.cache == page.cache && self.va_of(page.frame) == page.va
+    }
+
+    /// The virtual address for a physical one.
+    pub fn va_of(&self, frame: u64) -> u64 {
+        self.va.wrapping_add(frame - self.start)
+    }
+}
+
 impl Frames {
     /// Notes a page. Pages in the order of their addresses take least room.
     pub fn note(&mut self, page: Page) {
         let end = page.frame + page.size;
         if let Some(last) = self.pieces.last_mut()
-            && last.end == page.frame
-            && last.cache == page.cache
+            && last.goes_on_with(&page)
         {
             last.end = end;
         } else if self.pieces.len() < MOST {

@@ -47,18 +47,18 @@ impl Kind {
         }
     }
 
-    /// What a number of them is a number of.
+    /// What there is a number of.
     pub fn about(self) -> &'static str {
         match self {
             Kind::WritableExecutable => "pages that are both writable and executable",
             Kind::UserInKernelHalf => "pages on the kernel's side that programs can use",
-            Kind::UnlikeCachePolicies => "pieces of memory mapped with unlike cache policies",
+            Kind::UnlikeCachePolicies => "memory mapped with unlike cache policies",
             Kind::ReservedBits => "entries with reserved bits or encodings",
             Kind::OwnTable => "entries that refer to the table they are in",
             Kind::ManyLevels => "tables used at more than one level",
             Kind::OutsideImage => "tables that are not, or not wholly, in the image",
-            Kind::TruncatedImage => "pieces of memory that the file is too short for",
-            Kind::NotExamined => "times that something was left out: there was too much",
+            Kind::TruncatedImage => "memory that the file is too short for",
+            Kind::NotExamined => "too much to be examined, or to be compared",
         }
     }
 }
@@ -178,9 +178,9 @@ impl From<Alias> for Example {
         Example::Alias {
             frame: Hex(alias.start),
             bytes: alias.bytes,
-            va: Hex(alias.one.va),
+            va: Hex(alias.one.va_of(alias.start)),
             cache: cache_name(alias.one.cache),
-            other_va: Hex(alias.other.va),
+            other_va: Hex(alias.other.va_of(alias.start)),
             other_cache: cache_name(alias.other.cache),
         }
     }

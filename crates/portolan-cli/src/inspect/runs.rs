@@ -39,6 +39,20 @@ pub struct Run {
     /// How accesses are cached.
     #[serde(serialize_with = "name")]
     pub cache: CachePolicy,
+    /// The same frames are mapped alike more than once, at equal distances.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Series>,
+}
+
+/// Runs that differ in nothing but their addresses, which are at equal distances, and in accessed and dirty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Series {
+    /// How many there are.
+    pub times: u64,
+    /// From the first address of one to the first of the next.
+    pub stride: Hex,
+    /// The last address of the last one.
+    pub end: Hex,
 }
 
 /// How many of a run's pages.
@@ -73,7 +87,6 @@ fn name<S: Serializer>(cache: &CachePolicy, serializer: S) -> Result<S::Ok, S::E
 
 impl Run {
     fn of(page: &Page) -> Self {
-        let share = |bit| if bit { Share::All } else { Share::None };
         Run {
             start: Hex(page.va),
             end: Hex(page.va.wrapping_add(page.size - 1)),
@@ -83,9 +96,10 @@ impl Run {
             sizes: vec![page.size],
             rights: page.rights,
             global: page.global,
-            accessed: share(page.accessed),
-            dirty: share(page.dirty),
+            accessed: Share::of(page.accessed),
+            dirty: Share::of(page.dirty),
             cache: page.cache,
+            series: None,
         }
     }
 
@@ -96,18 +110,50 @@ impl Run {
         if !self.sizes.contains(&page.size) {
             self.sizes.push(page.size);
         }
-        self.accessed = self.accessed.with(page.accessed);
-        self.dirty = self.dirty.with(page.dirty);
+        self.accessed = self.accessed.and(Share::of(page.accessed));
+        self.dirty = self.dirty.and(Share::of(page.dirty));
+    }
+
+    /// Takes `next` into the series that this run begins, if it goes on there.
+    fn takes(&mut self, next: &Run) -> bool {
+        let alike = Run {
+            start: self.start,
+            end: self.end,
+            accessed: self.accessed,
+            dirty: self.dirty,
+            series: self.series,
+            ..next.clone()
+        };
+        if *self != alike {
+            return false;
+        }
+        let Series { times, stride, .. } = self.series.unwrap_or(Series {
+            times: 1,
+            stride: Hex(next.start.0 - self.start.0),
+            end: self.end,
+        });
+        let expected = times.checked_mul(stride.0);
+        if expected != Some(next.start.0 - self.start.0) {
+            return false;
+        }
+        self.series = Some(Series {
+            times: times + 1,
+            stride,
+            end: next.end,
+        });
+        self.accessed = self.accessed.and(next.accessed);
+        self.dirty = self.dirty.and(next.dirty);
+        true
     }
 }
 
 impl Share {
-    fn with(self, bit: bool) -> Self {
-        match (self, bit) {
-            (Share::All, true) => Share::All,
-            (Share::None, false) => Share::None,
-            _ => Share::Some,
-        }
+    fn of(bit: bool) -> Self {
+        if bit { Share::All } else { Share::None }
+    }
+
+    fn and(self, other: Share) -> Self {
+        if self == other { self } else { Share::Some }
     }
 }
 
@@ -116,7 +162,7 @@ impl Share {
 pub enum Want {
     /// All pages.
     All {
-        /// The most runs.
+        /// The most runs, or series of them.
         limit: usize,
     },
     /// Those that a mode can both write and execute, as examples.
@@ -163,7 +209,12 @@ pub struct Found {
     pub pages: u64,
     /// The first runs of them, in the order of their addresses.
     pub runs: Vec<Run>,
+    /// How many runs these are, with all of each series.
+    pub shown: u64,
 }
+
+/// How many runs are looked at, so that series come to an end.
+const MOST: u64 = 1 << 20;
 
 /// The pages that are wanted below the target's root.
 ///
@@ -185,7 +236,13 @@ pub fn runs(image: &mut Image, target: &Target, survey: &Survey, want: Want) -> 
     let _ = collector.descend(target.start(), 0)?;
     collector.close();
     collector.found.pages = collector.count()?;
-    Ok(collector.found)
+    let mut found = collector.found;
+    // One more is looked for, since the last may be a series
+    if found.runs.len() > want.limit() {
+        found.runs.pop();
+        found.shown -= 1;
+    }
+    Ok(found)
 }
 
 struct Collector<'a> {
@@ -229,7 +286,7 @@ impl Collector<'_> {
             }
             _ => {
                 self.close();
-                if self.found.runs.len() >= self.want.limit() {
+                if self.found.runs.len() > self.want.limit() || self.found.shown >= MOST {
                     return ControlFlow::Break(());
                 }
                 self.open = Some((Run::of(&page), page));
@@ -238,8 +295,16 @@ impl Collector<'_> {
         ControlFlow::Continue(())
     }
 
+    /// Ends the run that is open.
     fn close(&mut self) {
-        self.found.runs.extend(self.open.take().map(|(run, _)| run));
+        let Some((run, _)) = self.open.take() else {
+            return;
+        };
+        self.found.shown += 1;
+        let runs = &mut self.found.runs;
+        if !runs.last_mut().is_some_and(|last| last.takes(&run)) {
+            runs.push(run);
+        }
     }
 
     /// How many pages are wanted: at the root, where addresses tell which entries count.

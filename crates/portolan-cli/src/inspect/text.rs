@@ -2,7 +2,7 @@
 
 use super::findings::{Example, Finding};
 use super::report::Report;
-use super::runs::{Run, Share};
+use super::runs::{Run, Series, Share};
 use crate::text::style::{BAD, DIM, FAULT, GOOD, TITLE, paint};
 use crate::tour::record::{Hex, cache_name};
 use anstyle::{AnsiColor, Style};
@@ -55,8 +55,20 @@ pub fn runs(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
     writeln!(out, "{}", paint(DIM, names))?;
     for run in runs {
         writeln!(out, "  {}", line(run).trim_end())?;
+        if let Some(series) = &run.series {
+            let line = format!("  {}", again(series));
+            writeln!(out, "{}", paint(DIM, line))?;
+        }
     }
     Ok(())
+}
+
+fn again(series: &Series) -> String {
+    let Series { times, stride, end } = series;
+    format!(
+        "  the same {times} times, {stride} from one to the next, up to {:016x}",
+        end.0
+    )
 }
 
 /// How much was left out.
@@ -86,7 +98,7 @@ pub fn findings(out: &mut impl Write, report: &Report) -> io::Result<()> {
     {
         let name = paint(BAD, kind.name());
         writeln!(out)?;
-        writeln!(out, "{name}: {count} {}", kind.about())?;
+        writeln!(out, "{name} ({count}): {}", kind.about())?;
         for example in examples {
             writeln!(out, "  {}", describe(example).trim_end())?;
         }
@@ -147,7 +159,10 @@ fn share(share: Share, [none, some, all]: [&'static str; 3]) -> &'static str {
 
 fn describe(example: &Example) -> String {
     match example {
-        Example::Run(run) => line(run),
+        Example::Run(run) => match &run.series {
+            None => line(run),
+            Some(series) => format!("{}\n  {}", line(run).trim_end(), again(series)),
+        },
         Example::Alias {
             frame,
             bytes: size,
@@ -156,7 +171,7 @@ fn describe(example: &Example) -> String {
             other_va,
             other_cache,
         } => format!(
-            "physical {frame}, {}: {cache} from {va} on, {other_cache} from {other_va} on",
+            "physical {frame}, {}: {cache} at {va}, {other_cache} at {other_va}",
             bytes(*size)
         ),
         Example::Entry {
