@@ -11,6 +11,7 @@ use portolan_machine::walk::Rights;
 use serde::{Serialize, Serializer};
 use std::io;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 /// Pages that follow each other in virtual and in physical memory, and differ in nothing but size, accessed and dirty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -214,7 +215,7 @@ pub struct Found {
 }
 
 /// How many runs are looked at, so that series come to an end.
-const MOST: u64 = 1 << 20;
+const MOST: u64 = 1 << 17;
 
 /// The pages that are wanted below the target's root.
 ///
@@ -231,6 +232,7 @@ pub fn runs(image: &mut Image, target: &Target, survey: &Survey, want: Want) -> 
         want,
         open: None,
         found: Found::default(),
+        last: Default::default(),
     };
     // Whether it has found all or enough, what is open is the last
     let _ = collector.descend(target.start(), 0)?;
@@ -253,20 +255,24 @@ struct Collector<'a> {
     /// The run that may go on, and its last page.
     open: Option<(Run, Page)>,
     found: Found,
+    /// By level, what was read last: where tables are shared, it is often read again.
+    last: [Option<(Place, Entries)>; 8],
 }
+
+/// Entries with their indices.
+type Entries = Rc<[(usize, Entry)]>;
 
 impl Collector<'_> {
     fn descend(&mut self, place: Place, base: u64) -> io::Result<ControlFlow<()>> {
         let is_root = place.level == self.target.regime.levels();
-        let words = self.image.words(place.table, self.target.entries(place))?;
-        for (index, word) in words.words.into_iter().enumerate() {
+        for &(index, entry) in self.entries(place)?.iter() {
             let va = base.wrapping_add(self.target.offset(place, index));
             if is_root && !self.want.regards(self.target, va) {
                 continue;
             }
-            let flow = match self.target.entry(place, index, word) {
-                Some(Entry::Page(page)) if self.want.is_wanted(&page) => self.page(page.at(base)),
-                Some(Entry::Table(below)) if self.want.among(&self.survey.below(below)) > 0 => {
+            let flow = match entry {
+                Entry::Page(page) if self.want.is_wanted(&page) => self.page(page.at(base)),
+                Entry::Table(below) if self.want.among(&self.survey.below(below)) > 0 => {
                     self.descend(below, va)?
                 }
                 _ => ControlFlow::Continue(()),
@@ -276,6 +282,26 @@ impl Collector<'_> {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The entries of a table that are present.
+    fn entries(&mut self, place: Place) -> io::Result<Entries> {
+        let last = &mut self.last[usize::from(place.level)];
+        match last {
+            Some((held, entries)) if *held == place => Ok(entries.clone()),
+            _ => {
+                let words = self.image.words(place.table, self.target.entries(place))?;
+                let words = words.words.into_iter().enumerate();
+                let entries: Entries = words
+                    .filter_map(|(index, word)| {
+                        let entry = self.target.entry(place, index, word)?;
+                        Some((index, entry))
+                    })
+                    .collect();
+                *last = Some((place, entries.clone()));
+                Ok(entries)
+            }
+        }
     }
 
     fn page(&mut self, page: Page) -> ControlFlow<()> {
@@ -310,15 +336,14 @@ impl Collector<'_> {
     /// How many pages are wanted: at the root, where addresses tell which entries count.
     fn count(&mut self) -> io::Result<u64> {
         let root = self.target.start();
-        let words = self.image.words(root.table, self.target.entries(root))?;
-        let entries = words.words.into_iter().enumerate();
-        let pages = entries.map(|(index, word)| {
-            let va = self.target.offset(root, index);
-            match self.target.entry(root, index, word) {
+        let entries = self.entries(root)?;
+        let pages = entries.iter().map(|(index, entry)| {
+            let va = self.target.offset(root, *index);
+            match entry {
                 _ if !self.want.regards(self.target, va) => 0,
-                Some(Entry::Page(page)) => u64::from(self.want.is_wanted(&page)),
-                Some(Entry::Table(below)) => self.want.among(&self.survey.below(below)),
-                _ => 0,
+                Entry::Page(page) => u64::from(self.want.is_wanted(page)),
+                Entry::Table(below) => self.want.among(&self.survey.below(*below)),
+                Entry::Reserved { .. } => 0,
             }
         });
         Ok(pages.sum())

@@ -35,6 +35,24 @@ struct Surveyor<'a> {
     findings: Findings,
 }
 
+/// What is new of a table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum News {
+    /// The table.
+    Table,
+    /// That it is used at this level.
+    Level,
+    /// Nothing.
+    None,
+}
+
+/// A table, the first address of which is `base` on the way that was found first.
+struct Visit {
+    place: Place,
+    base: u64,
+    news: News,
+}
+
 /// Examines all that the target's root leads to.
 ///
 /// # Errors
@@ -67,9 +85,13 @@ impl Surveyor<'_> {
                 .add(Kind::NotExamined, || Example::Reason { reason });
             return Ok(Summary::default());
         }
-        let is_first = self.survey.note(place);
+        let visit = Visit {
+            place,
+            base,
+            news: self.survey.note(place),
+        };
         let words = self.image.words(place.table, self.target.entries(place))?;
-        if is_first && words.missing > 0 {
+        if visit.news != News::None && words.missing > 0 {
             self.findings.add(Kind::OutsideImage, || Example::Table {
                 table: Hex(place.table),
                 levels: vec![place.level],
@@ -81,9 +103,7 @@ impl Surveyor<'_> {
             let Some(entry) = self.target.entry(place, index, word) else {
                 continue;
             };
-            if is_first {
-                self.judge(place, base, index, word, &entry);
-            }
+            self.judge(&visit, index, word, &entry);
             let offset = self.target.offset(place, index);
             all = match entry {
                 Entry::Reserved { .. } => all,
@@ -99,7 +119,11 @@ impl Surveyor<'_> {
     }
 
     /// What is to be said of an entry, whichever way leads to it.
-    fn judge(&mut self, place: Place, base: u64, index: usize, word: u64, entry: &Entry) {
+    fn judge(&mut self, visit: &Visit, index: usize, word: u64, entry: &Entry) {
+        let Visit { place, base, news } = *visit;
+        if news == News::None {
+            return;
+        }
         let va = base.wrapping_add(self.target.offset(place, index));
         let example = |bits: Option<u64>| Example::Entry {
             entry: Hex(place.table.wrapping_add(8 * index as u64)),
@@ -113,7 +137,7 @@ impl Surveyor<'_> {
             Entry::Reserved { bits } => self
                 .findings
                 .add(Kind::ReservedBits, || example(Some(*bits))),
-            Entry::Table(below) if below.table == place.table => {
+            Entry::Table(below) if below.table == place.table && news == News::Table => {
                 self.findings.add(Kind::OwnTable, || example(None));
             }
             Entry::Table(_) => {}
@@ -157,11 +181,15 @@ impl Surveyor<'_> {
 }
 
 impl Survey {
-    /// Notes that a table is used at a level, and whether that is new.
-    fn note(&mut self, place: Place) -> bool {
+    /// Notes that a table is used at a level.
+    fn note(&mut self, place: Place) -> News {
         let levels = self.levels.entry(place.table).or_default();
         let before = std::mem::replace(levels, *levels | 1 << place.level);
-        before != *levels
+        match before {
+            0 => News::Table,
+            before if before != *levels => News::Level,
+            _ => News::None,
+        }
     }
 
     /// What there is below a table; nothing if it was not examined.

@@ -4,7 +4,7 @@ use super::findings::{Example, Finding};
 use super::report::Report;
 use super::runs::{Run, Series, Share};
 use crate::text::style::{BAD, DIM, FAULT, GOOD, TITLE, paint};
-use crate::tour::record::{Hex, cache_name};
+use crate::tour::record::Hex;
 use anstyle::{AnsiColor, Style};
 use portolan::CachePolicy;
 use portolan_machine::walk::{Allowed, Rights};
@@ -49,7 +49,7 @@ pub fn runs(out: &mut impl Write, runs: &[Run]) -> io::Result<()> {
         return Ok(());
     }
     let names = format!(
-        "  {:<33}  {:<14}  {:>9}  {:<9}  krn usr  {:<3}  cache",
+        "  {:<33}  {:<14}  {:>11}  {:<8}  krn usr  {:<3}  cache",
         "virtual", "physical", "bytes", "pages", ""
     );
     writeln!(out, "{}", paint(DIM, names))?;
@@ -133,12 +133,16 @@ fn line(run: &Run) -> String {
     ];
     let cache = match run.cache {
         CachePolicy::WriteBack => "",
-        cache => cache_name(cache),
+        CachePolicy::WriteThrough => "WT",
+        CachePolicy::UncacheableMinus => "UC-",
+        CachePolicy::Uncacheable => "UC",
+        CachePolicy::WriteCombining => "WC",
+        CachePolicy::WriteProtected => "WP",
     };
     let Rights { kernel, user } = run.rights;
     let sizes: Vec<String> = run.sizes.iter().map(|&size| short(size)).collect();
     format!(
-        "{:016x}-{:016x}  {:<14}  {:>9}  {:<9}  {}  {}  {cache}",
+        "{:016x}-{:016x}  {:<14}  {:>11}  {:<8}  {}  {}  {cache}",
         run.start.0,
         run.end.0,
         run.frame,
