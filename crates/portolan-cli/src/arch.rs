@@ -77,32 +77,48 @@ arches! {
     X86_64La57 = "x86_64-la57": X86_64La57, Regime::X86_64 { levels: 5 };
     /// Intel's extended page tables
     Ept = "ept": Ept, Regime::Ept;
-    /// AArch64, 4 KiB granule, 48 bits, TTBR0
-    Aarch64 = "aarch64": AArch64Lower<Granule4K48>, stage_1(Granule::Size4K, 48, Region::Lower);
-    /// AArch64, 4 KiB granule, 48 bits, TTBR1
-    Aarch64Upper = "aarch64-upper":
-        AArch64Upper<Granule4K48>, stage_1(Granule::Size4K, 48, Region::Upper);
     /// AArch64, 4 KiB granule, 39 bits, TTBR0
-    Aarch64By39 = "aarch64-4k-39":
+    Aarch64By4K39 = "aarch64-4k-39":
         AArch64Lower<Granule4K39>, stage_1(Granule::Size4K, 39, Region::Lower);
+    /// AArch64, 4 KiB granule, 39 bits, TTBR1
+    Aarch64By4K39Upper = "aarch64-4k-39-upper":
+        AArch64Upper<Granule4K39>, stage_1(Granule::Size4K, 39, Region::Upper);
+    /// AArch64, 4 KiB granule, 48 bits, TTBR0
+    Aarch64By4K48 = "aarch64-4k-48":
+        AArch64Lower<Granule4K48>, stage_1(Granule::Size4K, 48, Region::Lower);
+    /// AArch64, 4 KiB granule, 48 bits, TTBR1
+    Aarch64By4K48Upper = "aarch64-4k-48-upper":
+        AArch64Upper<Granule4K48>, stage_1(Granule::Size4K, 48, Region::Upper);
     /// AArch64, 16 KiB granule, 47 bits, TTBR0
     Aarch64By16K47 = "aarch64-16k-47":
         AArch64Lower<Granule16K47>, stage_1(Granule::Size16K, 47, Region::Lower);
+    /// AArch64, 16 KiB granule, 47 bits, TTBR1
+    Aarch64By16K47Upper = "aarch64-16k-47-upper":
+        AArch64Upper<Granule16K47>, stage_1(Granule::Size16K, 47, Region::Upper);
+    /// AArch64, 16 KiB granule, 48 bits, TTBR0
+    Aarch64By16K48 = "aarch64-16k-48":
+        AArch64Lower<Granule16K48>, stage_1(Granule::Size16K, 48, Region::Lower);
     /// AArch64, 16 KiB granule, 48 bits, TTBR1
-    Aarch64By16K48 = "aarch64-16k-48-upper":
+    Aarch64By16K48Upper = "aarch64-16k-48-upper":
         AArch64Upper<Granule16K48>, stage_1(Granule::Size16K, 48, Region::Upper);
     /// AArch64, 64 KiB granule, 42 bits, TTBR0
     Aarch64By64K42 = "aarch64-64k-42":
         AArch64Lower<Granule64K42>, stage_1(Granule::Size64K, 42, Region::Lower);
+    /// AArch64, 64 KiB granule, 42 bits, TTBR1
+    Aarch64By64K42Upper = "aarch64-64k-42-upper":
+        AArch64Upper<Granule64K42>, stage_1(Granule::Size64K, 42, Region::Upper);
+    /// AArch64, 64 KiB granule, 48 bits, TTBR0
+    Aarch64By64K48 = "aarch64-64k-48":
+        AArch64Lower<Granule64K48>, stage_1(Granule::Size64K, 48, Region::Lower);
     /// AArch64, 64 KiB granule, 48 bits, TTBR1
-    Aarch64By64K48 = "aarch64-64k-48-upper":
+    Aarch64By64K48Upper = "aarch64-64k-48-upper":
         AArch64Upper<Granule64K48>, stage_1(Granule::Size64K, 48, Region::Upper);
-    /// AArch64 stage 2, 48 bits
-    Aarch64Stage2 = "aarch64-stage2":
-        AArch64Stage2<Granule4K48>, Regime::Arm2 { ipa_bits: 48 };
-    /// AArch64 stage 2, 39 bits
+    /// AArch64 stage 2, 4 KiB granule, 39 bits
     Aarch64Stage2By39 = "aarch64-stage2-39":
         AArch64Stage2<Granule4K39>, Regime::Arm2 { ipa_bits: 39 };
+    /// AArch64 stage 2, 4 KiB granule, 48 bits
+    Aarch64Stage2By48 = "aarch64-stage2-48":
+        AArch64Stage2<Granule4K48>, Regime::Arm2 { ipa_bits: 48 };
     /// RISC-V with 3 levels
     Sv39 = "sv39": Sv39, Regime::Riscv { levels: 3 };
     /// RISC-V with 4 levels

@@ -2,7 +2,7 @@
 
 mod space;
 mod step;
-mod style;
+pub mod style;
 
 use crate::choice::Introduction;
 use crate::receipt::{Receipt, STATEMENT, THEOREM};

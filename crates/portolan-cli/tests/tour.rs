@@ -43,7 +43,14 @@ fn it_is_what_happens_without_a_command() {
 
 #[test]
 fn without_a_terminal_it_is_plain_and_fits_the_page() {
-    for arch in ["x86_64", "ept", "aarch64", "aarch64-stage2", "sv39", "sv57"] {
+    for arch in [
+        "x86_64",
+        "ept",
+        "aarch64-4k-48",
+        "aarch64-stage2-48",
+        "sv39",
+        "sv57",
+    ] {
         let output = portolan(&["--machine", "soft", "--arch", arch]);
         let text = stdout(&output);
         assert!(text.is_ascii(), "no drawn lines");
@@ -85,11 +92,11 @@ fn faults_are_told_in_the_words_of_the_architecture() {
     for (arch, line) in [
         ("ept", "violation 0xa present, store     GPA 0x403010"),
         (
-            "aarch64",
+            "aarch64-4k-48",
             "abort level 0 translation, load  FAR 0x7fffffffeff8",
         ),
         (
-            "aarch64-stage2",
+            "aarch64-stage2-48",
             "abort level 2 permission, store  FAR 0xffff80001000",
         ),
         (

@@ -108,7 +108,7 @@ pub(super) const fn stage1(regime: Regime, phys_bits: u8, level: u8, word: u64) 
         }
         Kind::Page { frame, size } => (frame, size),
     };
-    let cache = match (word >> ATTRIBUTES_SHIFT) & 7 {
+    let cache = match attribute_index(word) {
         0 => CachePolicy::WriteBack,
         1 => CachePolicy::WriteThrough,
         2 => CachePolicy::WriteCombining,
@@ -126,6 +126,11 @@ pub(super) const fn stage1(regime: Regime, phys_bits: u8, level: u8, word: u64) 
         dirty: !has(word, READ_ONLY),
         cache,
     })
+}
+
+/// AttrIndx.
+pub(super) const fn attribute_index(word: u64) -> u8 {
+    (word >> ATTRIBUTES_SHIFT) as u8 & 7
 }
 
 /// Hierarchical control of access (D8.4).

@@ -41,10 +41,8 @@ pub(super) const fn step(regime: Regime, phys_bits: u8, level: u8, word: u64) ->
         };
     if bits != 0 {
         Step::Reserved { bits }
-    } else if level == 1 {
-        Step::Page(page(regime, level, word, PAT_SMALL))
-    } else if large {
-        Step::Page(page(regime, level, word, PAT_LARGE))
+    } else if level == 1 || large {
+        Step::Page(page(regime, level, word))
     } else {
         Step::Table {
             table: word & ADDRESS,
@@ -53,7 +51,7 @@ pub(super) const fn step(regime: Regime, phys_bits: u8, level: u8, word: u64) ->
     }
 }
 
-const fn page(regime: Regime, level: u8, word: u64, pat: u64) -> Leaf {
+const fn page(regime: Regime, level: u8, word: u64) -> Leaf {
     let size = regime.span(level);
     Leaf {
         frame: word & ADDRESS & !(size - 1),
@@ -62,11 +60,7 @@ const fn page(regime: Regime, level: u8, word: u64, pat: u64) -> Leaf {
         global: has(word, GLOBAL),
         accessed: has(word, ACCESSED),
         dirty: has(word, DIRTY),
-        cache: cache(
-            has(word, pat),
-            has(word, CACHE_DISABLE),
-            has(word, WRITE_THROUGH),
-        ),
+        cache: cache(pat_index(level, word)),
     }
 }
 
@@ -87,16 +81,23 @@ const fn rights(word: u64) -> Rights {
     }
 }
 
-/// The entry of the page attribute table that PAT, PCD and PWT select (5.9.2), as it is at reset but for entries 4 and 5
-/// (13.12.4).
-const fn cache(pat: bool, disable: bool, write_through: bool) -> CachePolicy {
-    match (pat, disable, write_through) {
-        (false, false, false) => CachePolicy::WriteBack,
-        (false, false, true) => CachePolicy::WriteThrough,
-        (_, true, false) => CachePolicy::UncacheableMinus,
-        (_, true, true) => CachePolicy::Uncacheable,
-        (true, false, false) => CachePolicy::WriteCombining,
-        (true, false, true) => CachePolicy::WriteProtected,
+/// PAT, PCD and PWT, as a number (5.9.2).
+pub(super) const fn pat_index(level: u8, word: u64) -> u8 {
+    let pat = if level == 1 { PAT_SMALL } else { PAT_LARGE };
+    (has(word, pat) as u8) << 2
+        | (has(word, CACHE_DISABLE) as u8) << 1
+        | has(word, WRITE_THROUGH) as u8
+}
+
+/// The page attribute table, as it is at reset but for entries 4 and 5 (13.12.4).
+const fn cache(index: u8) -> CachePolicy {
+    match index {
+        0 => CachePolicy::WriteBack,
+        1 => CachePolicy::WriteThrough,
+        2 | 6 => CachePolicy::UncacheableMinus,
+        4 => CachePolicy::WriteCombining,
+        5 => CachePolicy::WriteProtected,
+        _ => CachePolicy::Uncacheable,
     }
 }
 

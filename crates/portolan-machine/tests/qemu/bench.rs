@@ -3,9 +3,10 @@
 use crate::format::{address, format};
 use crate::known::{is_open, is_otherwise};
 use portolan::{PhysAddr, TableMemory};
+use portolan_machine::fault::PageFaultCode;
 use portolan_machine::qemu::{Answer, Fault, QemuConfig, QemuMachine, Reason, code_word};
 use portolan_machine::walk::{Allowed, Regime, Rights, Walk, walk};
-use portolan_machine::{Access, Kind, MachineError, Memory, PageFaultCode, Privilege};
+use portolan_machine::{Access, Kind, MachineError, Memory, Privilege};
 
 /// A guest with one chain of tables, from the root to level 1.
 pub struct Bench {
