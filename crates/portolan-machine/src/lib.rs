@@ -1,12 +1,12 @@
 //! Machines to run page tables on, for tests and demonstrations.
 //!
-//! - [`SoftMachine`]: processors in software, whose TLBs do the worst that the architecture allows;
+//! - [`SoftMachine`]: processors in software of any architecture, whose TLBs do the worst that it allows;
 //! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`;
-//! - [`qemu::QemuMachine`]: a guest of QEMU, of any architecture, whose memory management unit someone else wrote.
+//! - [`qemu::QemuMachine`]: a guest of QEMU, whose memory management units someone else wrote.
 //!
-//! The first two are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
-//! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
-//! holds one suite for all of them. [`walk`] is what processors make of the words of tables.
+//! Each is a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load roots,
+//! perform loads, stores and fetches of kernels and programs, and say what came of each. [`walk`] is what processors make
+//! of the words of tables, by the manuals. [`conformance`] holds one suite for all machines and all paging modes.
 //!
 //! ```
 //! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};

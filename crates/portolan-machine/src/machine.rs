@@ -23,9 +23,7 @@ pub trait Machine {
 
     /// Whether the processors have pages of this size.
     fn supports(&self, size: PageSize) -> bool {
-        let regime = self.regime();
-        let mut levels = regime.page_levels().iter();
-        levels.any(|level| regime.span(*level) == size.bytes())
+        self.regime().page_sizes().contains(&size)
     }
 
     /// Virtual addresses that can't be tested on this machine, such as those it needs for itself.

@@ -22,6 +22,7 @@ mod riscv;
 mod step;
 mod x86_64;
 
+use portolan::PageSize;
 use std::ops::RangeInclusive;
 pub use step::{Allowed, Leaf, Rights, Step};
 
@@ -125,6 +126,17 @@ impl Granule {
     }
 }
 
+/// The sizes of pages of all architectures.
+pub const PAGE_SIZES: [PageSize; 7] = [
+    PageSize::Size4K,
+    PageSize::Size16K,
+    PageSize::Size64K,
+    PageSize::Size2M,
+    PageSize::Size32M,
+    PageSize::Size512M,
+    PageSize::Size1G,
+];
+
 impl Regime {
     /// How many levels of tables there are: level 1 has the smallest pages, this one is the root's.
     #[must_use]
@@ -203,6 +215,22 @@ impl Regime {
         };
         let levels = self.levels() as usize;
         LEVELS.split_at(if levels < most { levels } else { most }).0
+    }
+
+    /// The sizes of pages that programs can ask for, the smallest first: of the levels whose entries can map pages, those
+    /// that [`PageSize`] has a name for.
+    #[must_use]
+    pub fn page_sizes(self) -> Vec<PageSize> {
+        let levels = self.page_levels().iter();
+        levels.filter_map(|level| self.page_size(*level)).collect()
+    }
+
+    /// The size of a page that an entry of `level` maps, if it can, and [`PageSize`] has a name for it.
+    #[must_use]
+    pub fn page_size(self, level: u8) -> Option<PageSize> {
+        let can = self.page_levels().contains(&level);
+        let mut sizes = PAGE_SIZES.into_iter().filter(|_| can);
+        sizes.find(|size| size.bytes() == self.span(level))
     }
 
     /// Whether the regime translates `va` at all.

@@ -69,18 +69,7 @@ const DEVICE: u64 = 0xfed0_0000;
 impl Scene {
     /// Programs have the lower half of the addresses, the kernel the end of the last 2 GiB.
     pub fn new(regime: Regime) -> Self {
-        let size = |level| {
-            let sizes = [
-                PageSize::Size4K,
-                PageSize::Size16K,
-                PageSize::Size64K,
-                PageSize::Size2M,
-                PageSize::Size32M,
-                PageSize::Size512M,
-            ];
-            let fits = |size: &PageSize| size.bytes() == regime.span(level);
-            sizes.into_iter().find(fits).unwrap_or(PageSize::Size4K)
-        };
+        let size = |level| regime.page_size(level).unwrap_or(PageSize::Size4K);
         let ranges = regime.ranges();
         let base = ranges.first().map_or(0, |range| *range.start());
         let end = ranges.last().map_or(0, |range| *range.end());

@@ -101,7 +101,8 @@ impl Reader<'_> {
 
     fn target(&mut self, level: u8, va: u64, word: u64) -> Target {
         match self.regime.step(self.memory.phys_bits(), level, word) {
-            Step::Page(leaf) => page(leaf).map_or(Target::Nothing, |page| Target::Page(Page(page))),
+            Step::Page(leaf) => page(leaf, self.regime.page_size(level))
+                .map_or(Target::Nothing, |page| Target::Page(Page(page))),
             Step::Table { table, rights } if self.memory.is_table(table) => {
                 let below = self.table(table, level - 1, va);
                 if rights != Rights::ALL {
@@ -126,17 +127,8 @@ impl Reader<'_> {
 }
 
 /// The mapping that an entry stands for. What only a program could do, it may; what no program can, is the kernel's.
-fn page(leaf: Leaf) -> Option<Mapping> {
-    let sizes = [
-        PageSize::Size4K,
-        PageSize::Size16K,
-        PageSize::Size64K,
-        PageSize::Size2M,
-        PageSize::Size32M,
-        PageSize::Size512M,
-        PageSize::Size1G,
-    ];
-    let size = sizes.into_iter().find(|size| size.bytes() == leaf.size)?;
+fn page(leaf: Leaf, size: Option<PageSize>) -> Option<Mapping> {
+    let size = size?;
     let user = leaf.rights.user.any();
     let allowed = if user {
         leaf.rights.user

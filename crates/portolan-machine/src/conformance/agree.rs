@@ -1,4 +1,4 @@
-//! Two machines beside each other, on tables of arbitrary words.
+//! Two machines with x86_64's 4 levels beside each other, on tables of arbitrary words.
 
 use super::report::{Counts, Failure, Mismatch};
 use crate::access::{Access, Kind, Privilege};

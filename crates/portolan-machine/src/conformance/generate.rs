@@ -1,10 +1,10 @@
 //! Requests from a seed: close together, so that they meet, and of every way to be wrong.
 
 use super::model::{Model, Op};
-use super::shape::{ALL_SIZES, CACHES, combination, expresses, fitting, in_place, sizes};
+use super::shape::{CACHES, combination, expresses, fitting, in_place};
 use crate::machine::Machine;
 use crate::rng::Rng;
-use crate::walk::Regime;
+use crate::walk::{PAGE_SIZES, Regime};
 use portolan::{PageProperty, PageSize};
 use std::ops::{Range, RangeInclusive};
 
@@ -28,7 +28,7 @@ impl Source {
             rng: Rng::new(seed),
             regime,
             phys_bits,
-            sizes: sizes(regime).into_iter().filter(has_room).collect(),
+            sizes: regime.page_sizes().into_iter().filter(has_room).collect(),
             data,
             reserved: machine.reserved().to_vec(),
         }
@@ -209,8 +209,8 @@ impl Source {
 
     /// A size of which the regime has no pages.
     fn odd_size(&mut self) -> PageSize {
-        let own = sizes(self.regime);
-        let odd: Vec<_> = ALL_SIZES
+        let own = self.regime.page_sizes();
+        let odd: Vec<_> = PAGE_SIZES
             .into_iter()
             .filter(|size| !own.contains(size))
             .collect();

@@ -4,17 +4,6 @@
 use crate::walk::{Allowed, Regime, Rights};
 use portolan::{CachePolicy, PageProperty, PageSize};
 
-/// The sizes of all architectures.
-pub(super) const ALL_SIZES: [PageSize; 7] = [
-    PageSize::Size4K,
-    PageSize::Size16K,
-    PageSize::Size64K,
-    PageSize::Size2M,
-    PageSize::Size32M,
-    PageSize::Size512M,
-    PageSize::Size1G,
-];
-
 /// All cache policies.
 pub(super) const CACHES: [CachePolicy; 6] = [
     CachePolicy::WriteBack,
@@ -24,13 +13,6 @@ pub(super) const CACHES: [CachePolicy; 6] = [
     CachePolicy::WriteCombining,
     CachePolicy::WriteProtected,
 ];
-
-/// The sizes that a regime has pages of, the smallest first.
-pub(super) fn sizes(regime: Regime) -> Vec<PageSize> {
-    let spans = regime.page_levels().iter().map(|level| regime.span(*level));
-    let size = |span| ALL_SIZES.into_iter().find(|size| size.bytes() == span);
-    spans.filter_map(size).collect()
-}
 
 /// The level whose entries are pages of `size`.
 pub(super) fn level_of(regime: Regime, size: PageSize) -> Option<u8> {

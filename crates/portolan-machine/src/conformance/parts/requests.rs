@@ -2,9 +2,10 @@
 
 use super::super::model::Op;
 use super::super::report::{Failure, Mismatch};
-use super::super::shape::{ALL_SIZES, level_of};
+use super::super::shape::level_of;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
+use crate::walk::PAGE_SIZES;
 use portolan::{
     AccessBits, Error, Invalidate, PageProperty, PageSize, PageTable, PagingMode, Preset,
     TableMemory,
@@ -33,7 +34,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     prop,
                 })?;
             }
-            for size in ALL_SIZES {
+            for size in PAGE_SIZES {
                 let bytes = size.bytes();
                 for va in [
                     base,
