@@ -137,7 +137,7 @@ pub enum MachineError {
         cpu: usize,
     },
     /// A valid entry was changed to another frame, size or kind, or replaced, while a processor could still use the old
-    /// one. AArch64 wants it made invalid, and invalidated, in between ("break-before-make", Arm ARM D8.16.1).
+    /// one. AArch64 wants it made invalid, and invalidated, in between ("break-before-make", Arm ARM D8.17.1).
     NotBroken {
         /// Where the entry is, or the address that it translates.
         addr: u64,

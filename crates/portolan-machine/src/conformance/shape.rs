@@ -48,7 +48,7 @@ pub(super) fn expresses(regime: Regime, prop: PageProperty) -> bool {
     } = prop;
     match regime {
         Regime::X86_64 { .. } => read,
-        // SDM vol. 3, 29.3.2: an entry without rights is none; what is writable is readable
+        // SDM vol. 3, 30.3.2: an entry without rights is none; what is writable is readable
         Regime::Ept => user && !global && (read || execute && !write) && cache != UncacheableMinus,
         // Arm ARM, D8.4.1: what EL1 may not read, nobody may
         Regime::Arm1 { .. } => read && !matches!(cache, UncacheableMinus | WriteProtected),

@@ -1,6 +1,6 @@
 //! What a processor may remember of its walks, and what makes it forget.
 //!
-//! Intel SDM vol. 3, 5.10 (and 29.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
+//! Intel SDM vol. 3, 5.10 (and 30.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
 //! specification, "Supervisor Memory-Management Fence Instruction".
 
 use super::walk::{Found, Hop};
@@ -209,7 +209,7 @@ impl Cache {
         }
     }
 
-    /// A fault at `va` drops what would be used for it: x86_64 (5.10.4.1) and extended page tables (29.4.3.1). The others
+    /// A fault at `va` drops what would be used for it: x86_64 (5.10.4.1) and extended page tables (30.4.3.1). The others
     /// may go on refusing.
     pub(super) fn faulted(&mut self, va: u64) {
         if matches!(self.regime, Regime::X86_64 { .. } | Regime::Ept) {
@@ -232,7 +232,7 @@ impl Cache {
                 self.invalidate_leaf(va);
                 self.hops.retain(|hop| !hop.serves(va));
             }
-            // INVEPT has no address (29.4.3.1); SFENCE.VMA with one would leave the upper tables
+            // INVEPT has no address (30.4.3.1); SFENCE.VMA with one would leave the upper tables
             Regime::Ept | Regime::Riscv { .. } => self.clear(),
         }
     }
