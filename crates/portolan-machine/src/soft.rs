@@ -9,12 +9,12 @@ pub use cache::Caching;
 use crate::access::{Access, Kind, Outcome};
 use crate::fault::{Cause, Fault, Refusal};
 use crate::isa::Isa;
-use crate::machine::{Machine, MachineError, Page, Sight};
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE, Page, Sight};
 use crate::memory::Memory;
 use crate::walk::Regime;
 use cache::Cache;
 use onlooker::Onlooker;
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, VirtAddr};
+use portolan::{Advice, FlushRange, Invalidate, PagingMode, PhysAddr};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -125,18 +125,14 @@ impl SoftMachine {
         self.cpus.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One processor forgets the translation of the page that `va` lies in, but no upper table entries: `TLBI VALE1`, or
-    /// `SFENCE.VMA` with an address. Where the architecture has no such thing, nothing happens.
+    /// One processor forgets the translation of the page that `va` lies in, and of upper tables as little as the architecture
+    /// has an instruction for: nothing by `TLBI VALE1` and `SFENCE.VMA` with an address; as by
+    /// [`invalidate_page`](Machine::invalidate_page) where there is no such instruction.
     ///
     /// # Errors
     /// What the machine can't do; see [`MachineError`].
     pub fn invalidate_leaf(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
-        let has = !matches!(self.regime, Regime::X86_64 { .. } | Regime::Ept);
-        self.with(cpu, |cpu| {
-            if has {
-                cpu.cache.invalidate_leaf(va);
-            }
-        })
+        self.with(cpu, |cpu| cpu.cache.invalidate_leaf(va))
     }
 
     fn with<R>(&self, cpu: usize, act: impl FnOnce(&mut Cpu) -> R) -> Result<R, MachineError> {
@@ -348,11 +344,24 @@ impl Cpu {
     }
 }
 
-// SAFETY: `invalidate_page` on every processor; none of them runs outside of the machine's own calls
+// SAFETY: every processor is told of each page, and of upper tables where that is asked for, or of everything; none of them
+// runs outside of the machine's own calls
 unsafe impl<A: PagingMode> Invalidate<A> for SoftMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, range: FlushRange<A>) {
+        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in &mut self.lock().all {
-            cpu.cache.invalidate_page(addr.as_u64());
+            match advice {
+                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
+                    let va = first.as_u64() + n * size.bytes();
+                    if range.frees_tables() {
+                        cpu.cache.invalidate_page(va);
+                    } else {
+                        // No more than is asked for, so that it shows if that is too little
+                        cpu.cache.invalidate_leaf(va);
+                    }
+                }),
+                Advice::All => cpu.cache.clear(),
+            }
         }
     }
 }

@@ -3,10 +3,10 @@
 use super::{Answer, Fault, QemuMachine};
 use crate::access::{Access, Outcome};
 use crate::fault::{self, Abort, Cause, PageFaultCode};
-use crate::machine::{Machine, MachineError};
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
 use crate::memory::Memory;
 use crate::walk::Regime;
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, VirtAddr};
+use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr};
 use std::ops::RangeInclusive;
 
 impl QemuMachine {
@@ -104,12 +104,17 @@ impl Machine for QemuMachine {
 // SAFETY: the one processor is told, and runs only in the machine's own calls; if it fails, the guest answers with the
 // failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for QemuMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, size: PageSize) {
-        let by_address = size == PageSize::Size4K && !matches!(self.regime, Regime::Riscv { .. });
-        if by_address {
-            self.invalidate_page(addr.as_u64()).ok();
-        } else {
-            Machine::invalidate_page(self, 0, addr.as_u64()).ok();
+    fn invalidate(&self, range: FlushRange<A>) {
+        let by_address =
+            |size| size == PageSize::Size4K && !matches!(self.regime, Regime::Riscv { .. });
+        match range.advice(PAGE_BY_PAGE) {
+            Advice::Pages { first, count, size } if by_address(size) => (0..count).for_each(|n| {
+                let va = first.as_u64() + n * size.bytes();
+                self.invalidate_page(va).ok();
+            }),
+            _ => {
+                self.invalidate_all().ok();
+            }
         }
     }
 }

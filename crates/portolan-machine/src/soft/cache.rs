@@ -222,28 +222,31 @@ impl Cache {
     /// global or not, and of the upper tables what the architecture says.
     pub(super) fn invalidate_page(&mut self, va: u64) {
         match self.regime {
-            // INVLPG drops all of the upper tables, for other addresses too (5.10.4.1)
-            Regime::X86_64 { .. } => {
-                self.invalidate_leaf(va);
-                self.hops.clear();
-            }
+            Regime::X86_64 { .. } | Regime::Ept => self.invalidate_leaf(va),
             // TLBI by address: those that serve it (D8.17.5)
             Regime::Arm1 { .. } | Regime::Arm2 { .. } => {
                 self.invalidate_leaf(va);
                 self.hops.retain(|hop| !hop.serves(va));
             }
-            // INVEPT has no address (30.4.3.1); SFENCE.VMA with one would leave the upper tables
-            Regime::Ept | Regime::Riscv { .. } => self.clear(),
+            // SFENCE.VMA with an address would leave them
+            Regime::Riscv { .. } => self.clear(),
         }
     }
 
-    /// Every part of the page that `va` lies in, and nothing of the upper tables: `TLBI VALE1`, `SFENCE.VMA` with an
-    /// address.
+    /// Every part of the page that `va` lies in, and of the upper tables as little as possible: nothing by `TLBI VALE1` and
+    /// `SFENCE.VMA` with an address.
     pub(super) fn invalidate_leaf(&mut self, va: u64) {
         self.translations
             .retain(|t| va & !(t.found.leaf.size - 1) != t.found.base);
         if let Some(absent) = &mut self.absent {
             absent.retain(|(base, size, _)| va & !(size - 1) != *base);
+        }
+        match self.regime {
+            // INVLPG drops all of them, for other addresses too (5.10.4.1)
+            Regime::X86_64 { .. } => self.hops.clear(),
+            // INVEPT has no address (30.4.3.1)
+            Regime::Ept => self.clear(),
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::Riscv { .. } => {}
         }
     }
 
