@@ -17,7 +17,7 @@ use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use aarch64::{Aarch64, Stage};
-pub use answer::{Answer, Fault, Reason};
+pub use answer::{Answer, Fault};
 use mailbox::{Mailbox, Report, Step};
 use portolan::PhysAddr;
 use process::Process;

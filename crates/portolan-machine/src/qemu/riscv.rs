@@ -108,7 +108,7 @@ impl Processor for Riscv {
     }
 
     fn answer(&self, access: &Access, report: &Report, area: u64) -> Option<Answer> {
-        let [a0, cause, addr, pc, status, ..] = *report;
+        let [cause, addr, pc, status, a0, ..] = *report;
         let code = area + mailbox::CODE;
         let fault = Fault {
             cause,
