@@ -90,8 +90,10 @@ pub struct ConformanceArguments {
 pub enum SuiteMachines {
     /// Processors in software
     Soft,
-    /// A guest of /dev/kvm
+    /// A guest of /dev/kvm, which has tables of x86_64 with 4 levels
     Kvm,
-    /// Both, as far as they are here
+    /// Guests of QEMU, which has processors for all but extended page tables
+    Qemu,
+    /// All of them, as far as they are here
     All,
 }

@@ -1,15 +1,13 @@
 //! The conformance suite: on which machines, how much of it, and what is said of it.
 
-use crate::arch::{Arch, Visit};
+mod machines;
+
+use crate::arch::Arch;
 use crate::arguments::{ConformanceArguments, SuiteMachines};
-use crate::choice::reason;
 use crate::output::Output;
 use crate::verdict::{Stop, Verdict};
-use portolan::{PageSize, PagingMode, X86_64};
-use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
-use portolan_machine::{
-    Caching, KvmConfig, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine,
-};
+use portolan_machine::conformance::{Counts, Failure};
+use portolan_machine::{KvmConfig, KvmMachine, MachineError};
 use serde::Serialize;
 use std::io::Write;
 use std::time::Instant;
@@ -159,14 +157,27 @@ fn suite(
         ..
     } = arguments;
     let wanted = |one: &Arch| arch.is_none_or(|arch| arch == *one);
+    let arches: Vec<Arch> = Arch::all().iter().copied().filter(wanted).collect();
+    let asked = |one| machine == one || machine == SuiteMachines::All;
     let mut parts = Vec::new();
-    if machine != SuiteMachines::Kvm {
-        let all = Arch::all().iter().filter(|one| wanted(one));
-        parts.extend(all.flat_map(|arch| soft_parts(*arch, full, seed)));
+    if asked(SuiteMachines::Soft) {
+        let each = arches.iter();
+        parts.extend(each.flat_map(|arch| machines::soft_parts(*arch, full, seed)));
     }
-    if machine != SuiteMachines::Soft && wanted(&Arch::X86_64) {
-        let asked = machine == SuiteMachines::Kvm;
-        parts.extend(guest_parts(guest(), asked, full, seed)?);
+    if asked(SuiteMachines::Kvm) {
+        let has_tables = wanted(&Arch::X86_64);
+        let required = machine == SuiteMachines::Kvm;
+        if required && !has_tables {
+            let reason = "/dev/kvm: its guests have tables of x86_64 with 4 levels".to_owned();
+            return Err(MachineError::Unavailable { reason }.into());
+        }
+        if has_tables {
+            parts.extend(machines::guest_parts(guest(), required, full, seed)?);
+        }
+    }
+    if asked(SuiteMachines::Qemu) {
+        let required = machine == SuiteMachines::Qemu;
+        parts.extend(machines::qemu_parts(&arches, required, full, seed)?);
     }
     let mut report = Report {
         ok: true,
@@ -184,161 +195,4 @@ fn suite(
         }
     }
     Ok(report)
-}
-
-/// Processors in software: with caches that do anything, and for x86_64 also with one that never forgets.
-fn soft_parts(arch: Arch, full: bool, seed: u64) -> Vec<Work> {
-    let config = SoftConfig {
-        regime: arch.regime(),
-        caching: Caching::Seeded(seed),
-        phys_bits: arch.widest(),
-        ..SoftConfig::default()
-    };
-    let hoard = SoftConfig {
-        caching: Caching::Hoard,
-        phys_bits: 36,
-        cpus: 1,
-        ..config
-    };
-    let mut configs = vec![config];
-    if arch == Arch::X86_64 {
-        configs.push(hoard);
-    }
-    let part = |config| soft_part(arch, config, full, seed);
-    configs.into_iter().map(part).collect()
-}
-
-fn soft_part(arch: Arch, config: SoftConfig, full: bool, seed: u64) -> Work {
-    let SoftConfig {
-        cpus,
-        phys_bits,
-        caching,
-        ..
-    } = config;
-    let levels = arch.regime().levels();
-    let forgets = match caching {
-        Caching::Hoard => "that never forget",
-        Caching::Seeded(_) => "that forget as they like",
-    };
-    let name = format!(
-        "software, {arch}: {levels} levels, {phys_bits} physical bits, processors {forgets}: {cpus}"
-    );
-    Box::new(move || {
-        let machine = SoftMachine::new(config);
-        let plan = if full {
-            Plan::full(seed)
-        } else {
-            Plan::quick(seed)
-        };
-        let work = |counts: &mut Counts| {
-            arch.visit(Suite {
-                machine: &machine,
-                plan,
-                counts,
-            })
-        };
-        Part::new(&name).timed(work)
-    })
-}
-
-/// The suite on a machine in software.
-struct Suite<'a> {
-    machine: &'a SoftMachine,
-    plan: Plan,
-    counts: &'a mut Counts,
-}
-
-impl Visit for Suite<'_> {
-    type Answer = Result<(), Failure>;
-
-    fn visit<A: PagingMode>(self) -> Self::Answer {
-        run::<A, _>(self.machine, &self.plan, self.counts)
-    }
-}
-
-/// A guest, if there is one, and a guest beside software. It is an error that there is none if it was `asked` for.
-fn guest_parts(
-    guest: Result<KvmMachine, MachineError>,
-    asked: bool,
-    full: bool,
-    seed: u64,
-) -> Result<Vec<Work>, MachineError> {
-    match guest {
-        Ok(guest) => {
-            let same = guest.clone();
-            Ok(vec![
-                Box::new(move || on_guest(&guest, full, seed)),
-                Box::new(move || beside_guest(&same, full, seed)),
-            ])
-        }
-        Err(error) if asked => Err(error),
-        Err(error) => Ok(vec![Box::new(move || Part {
-            skipped: Some(reason(&error)),
-            ..Part::new("guest of /dev/kvm")
-        })]),
-    }
-}
-
-fn on_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
-    let plan = if full {
-        Plan::full_guest(seed)
-    } else {
-        Plan::quick_guest(seed)
-    };
-    let bits = guest.memory().phys_bits();
-    let mut part = Part::new(&format!(
-        "guest, 4 levels, {bits} physical bits, 2 processors"
-    ));
-    part.notes.push(guest.paging().to_string());
-    if !guest.supports(PageSize::Size1G) {
-        let note = "it has no pages of 1 GiB, so they have to cause faults for a reserved bit";
-        part.notes.push(note.to_owned());
-    }
-    if !guest.misserved().is_empty() {
-        let slots = guest.misserved();
-        part.notes.push(format!(
-            "the host doesn't serve top-level slots {slots:?} right; left out"
-        ));
-    }
-    part.timed(|counts| run::<X86_64, _>(guest, &plan, counts))
-}
-
-fn beside_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
-    let cases = if full { 3000 } else { 200 };
-    let reference = SoftMachine::new(SoftConfig {
-        caching: Caching::Hoard,
-        phys_bits: guest.memory().phys_bits(),
-        ..SoftConfig::default()
-    });
-    Part::new(&format!(
-        "guest beside software, {cases} chains of arbitrary entries"
-    ))
-    .timed(|counts| agree(&reference, guest, seed, cases, counts))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none() -> Result<KvmMachine, MachineError> {
-        Err(MachineError::Unavailable {
-            reason: "/dev/kvm: no such file".to_owned(),
-        })
-    }
-
-    #[test]
-    fn a_guest_that_is_not_there_is_left_out_with_a_line_that_says_why() {
-        let parts: Vec<_> = guest_parts(none(), false, false, 1).unwrap();
-        let lines: Vec<_> = parts.iter().map(|part| part().to_string()).collect();
-        assert_eq!(
-            lines,
-            ["guest of /dev/kvm: skipped, /dev/kvm: no such file\n"]
-        );
-    }
-
-    #[test]
-    fn a_guest_that_is_asked_for_and_not_there_is_an_error() {
-        let parts = guest_parts(none(), true, false, 1);
-        assert_eq!(parts.err(), none().err());
-    }
 }

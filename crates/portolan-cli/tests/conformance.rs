@@ -38,3 +38,32 @@ fn the_document_has_the_counts_of_a_guest_or_there_is_none() {
         );
     }
 }
+
+#[test]
+fn guests_of_qemu_run_other_architectures_or_there_are_none() {
+    for (arch, fault) in [
+        ("sv39", "user store: store page fault (15)"),
+        (
+            "aarch64-stage2-39",
+            "user load: data abort, translation fault, level 1",
+        ),
+    ] {
+        let output = portolan(&["conformance", "--machine", "qemu", "--arch", arch]);
+        if output.status.code() == Some(3) {
+            assert!(stderr(&output).contains("qemu"), "{}", stderr(&output));
+            return;
+        }
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+        assert!(text.contains(fault), "{text}");
+    }
+}
+
+#[test]
+fn a_machine_without_such_tables_is_told() {
+    for (machine, arch) in [("kvm", "sv39"), ("qemu", "ept")] {
+        let output = portolan(&["conformance", "--machine", machine, "--arch", arch]);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(stderr(&output).starts_with("portolan: no such machine here"));
+    }
+}

@@ -261,6 +261,17 @@ impl<A: PagingMode> VirtRange<A> {
         self.size
     }
 
+    /// Whether `size` bytes from `start` are addresses: the last is no further than 64 bits reach, canonical, and in the
+    /// half of the first.
+    pub open spec fn fits(start: VirtAddr<A>, size: u64) -> bool {
+        let last = start.raw() + size - 1;
+        size > 0 ==> {
+            &&& last <= u64::MAX
+            &&& A::canonical(last as u64)
+            &&& start.raw() >> 63 == last as u64 >> 63
+        }
+    }
+
     /// `size` bytes from `start`.
     ///
     /// # Errors
@@ -270,11 +281,12 @@ impl<A: PagingMode> VirtRange<A> {
             match r {
                 Ok(range) => {
                     &&& range.first() == start && range.bytes() == size
-                    &&& size > 0 ==> start.raw() + size - 1 <= u64::MAX && A::canonical(
-                        (start.raw() + size - 1) as u64,
-                    )
+                    &&& Self::fits(start, size)
                 },
-                Err(e) => e == (Error::PastEnd { addr: start.raw(), size }) && size > 0,
+                Err(e) => {
+                    &&& e == (Error::PastEnd { addr: start.raw(), size })
+                    &&& !Self::fits(start, size)
+                },
             },
     {
         let first = start.as_u64();

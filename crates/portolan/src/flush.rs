@@ -1,8 +1,10 @@
 //! What is owed to the processors' TLBs.
 
+#[cfg(verus_only)]
+use crate::addr::PhysAddr;
 use crate::addr::{PageSize, VirtAddr};
 use crate::arch::PagingMode;
-use crate::hw::memory::{Flushed, invalidate, trust_flushed};
+use crate::hw::memory::{Flushed, Frames, invalidate, trust_flushed};
 use crate::hw::{Invalidate, TableMemory};
 use crate::table::unmap::Owed;
 use vstd::prelude::*;
@@ -48,7 +50,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     }
 
     /// The frames of the tables that it keeps alive.
-    pub closed spec fn frames(self) -> Set<crate::PhysAddr> {
+    pub closed spec fn frames(self) -> Set<PhysAddr> {
         match self.owed {
             Some(owed) => owed.frames.held(),
             None => Set::empty(),
@@ -100,7 +102,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     #[inline]
     pub fn pay<T: Invalidate<A>>(self, tlb: &T) {
         let flushed = invalidate(tlb, self.addr, self.size);
-        self.settle(flushed);
+        let _ = self.settle(flushed);
     }
 
     /// Gives back the tables that became empty, for a caller that has told the processors itself.
@@ -110,20 +112,25 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     #[inline]
     pub unsafe fn assume_flushed(self) {
         let flushed = trust_flushed(self.addr, self.size);
-        self.settle(flushed);
+        let _ = self.settle(flushed);
     }
 
+    /// Gives back the tables that became empty, and answers with what is left on their account: nothing.
     #[inline]
-    fn settle(self, Tracked(flushed): Tracked<Flushed<A>>)
+    fn settle(self, Tracked(flushed): Tracked<Flushed<A>>) -> (r: Option<Frames<M>>)
         requires
             flushed.page() == self.page(),
+        ensures
+            match r {
+                Some(account) => account.held() == Set::<PhysAddr>::empty(),
+                None => !self.keeps_tables(),
+            },
     {
         proof {
             use_type_invariant(&self);
         }
-        if let Some(owed) = self.owed {
-            owed.free();
-        }
+        let owed = self.owed?;
+        Some(owed.free())
     }
 }
 

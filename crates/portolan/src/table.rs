@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod descend;
 pub(crate) mod fill;
 pub(crate) mod map;
+pub(crate) mod map_range;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;

@@ -53,6 +53,8 @@ pub struct Scene {
     pub small: PageSize,
     /// The next larger ones.
     pub large: PageSize,
+    /// The first address.
+    base: u64,
     /// The end of what programs have.
     half: u64,
     /// The first of the kernel's pages.
@@ -79,12 +81,15 @@ impl Scene {
             let fits = |size: &PageSize| size.bytes() == regime.span(level);
             sizes.into_iter().find(fits).unwrap_or(PageSize::Size4K)
         };
-        let end = regime.ranges().last().map_or(0, |range| *range.end());
+        let ranges = regime.ranges();
+        let base = ranges.first().map_or(0, |range| *range.start());
+        let end = ranges.last().map_or(0, |range| *range.end());
         Scene {
             regime,
             small: size(1),
             large: size(2),
-            half: 1 << (regime.va_bits() - 1),
+            base,
+            half: base + (1 << (regime.va_bits() - 1)),
             kernel: end - ((1 << 31) - 1),
         }
     }
@@ -103,8 +108,8 @@ impl Scene {
 
     /// All regions, by address.
     pub fn image(&self) -> [Region; 8] {
-        let [code, heap, kernel] = [2 * self.large.bytes(), 4 * self.large.bytes(), self.kernel];
         let (small, large) = (self.small.bytes(), self.large.bytes());
+        let [code, heap, kernel] = [self.base + 2 * large, self.base + 4 * large, self.kernel];
         let (rx, ro, rw) = (
             PageProperty::USER_RX,
             PageProperty::USER_RO,
@@ -174,9 +179,9 @@ impl Scene {
         self.half - 5 * self.small.bytes()
     }
 
-    /// Where a new region is tried: its top-level slot is empty, so it takes all tables but the root.
+    /// Where a new region is tried: if the root has many slots, this one is empty, and it takes a table of each level below.
     pub fn elsewhere(&self) -> u64 {
-        self.half / 8
+        self.base + (self.half - self.base) / 8
     }
 
     /// An address between code and heap, where nothing is mapped.
@@ -189,14 +194,9 @@ impl Scene {
         FRAMES + 4 * self.large.bytes()
     }
 
-    /// The first address that is not translated.
+    /// The first address behind those that are translated.
     pub fn not_canonical(&self) -> u64 {
-        self.regime.ranges()[0].end() + 1
-    }
-
-    /// How many tables there are between the root and the smallest pages, these included.
-    pub fn tables_below_root(&self) -> usize {
-        usize::from(self.regime.levels() - 1)
+        self.regime.ranges()[0].end().wrapping_add(1)
     }
 
     /// What is at an address.

@@ -153,9 +153,11 @@ pub fn unmap<K: Machine + Invalidate<A>, A: PagingMode>(
         stage.pay(owed, 0);
         stage.quietly();
     }
+    let before = stage.expected.tables();
     let owed = stage.unmap(scene.at("stack", 2 * small));
+    let emptied = before - stage.expected.tables();
     made_unpaid(stage, load, Outcome::Loaded(STORED))?;
-    stage.pay(owed, scene.tables_below_root());
+    stage.pay(owed, emptied);
     made(stage, load, Outcome::Loaded(STORED))
 }
 
@@ -172,17 +174,17 @@ pub fn memory<K: Machine + Invalidate<A>, A: PagingMode>(
     };
     let (before, held) = (stage.read_tables(), stage.frames_held());
     let ordinals = ["1st", "2nd", "3rd", "4th"];
-    let needed = scene.tables_below_root();
+    let needed = stage.expected.missing_tables(va, scene.small);
     for (granted, nth) in ordinals.into_iter().enumerate().take(needed) {
         stage.memory().refuse_after(granted as u64);
         let error = Error::NoMemory { addr: va, size };
-        stage.map(va, page, &format!(", {nth} table denied"), Err(error));
+        stage.map(va, page, &format!(", no {nth} table"), Err(error));
         stage.memory().refuse_none();
     }
     stage.check("table frames held, as before", held, stage.frames_held());
     let same = stage.read_tables() == before;
     stage.check(UNCHANGED, true, same);
-    stage.map(va, page, ", all granted", Ok(()));
+    stage.map(va, page, ", all tables", Ok(()));
     stage.check("table frames held", held + needed, stage.frames_held());
     let owed = stage.unmap(va);
     stage.quietly();

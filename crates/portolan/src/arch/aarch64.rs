@@ -44,11 +44,12 @@
 //!
 //! # Break-before-make
 //! An entry in use may not change its output address, size, memory type or shareability, nor become global, without being
-//! made invalid and invalidated in between (D8.17.1, R_WHZWS). [`map`](crate::PageTable::map) only fills empty entries,
-//! and [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay its
-//! [`Flush`](crate::Flush) before the same addresses are mapped again. [`protect`](crate::PageTable::protect) changes
-//! entries in place, as the manual allows for permissions and accessed and dirty bits. To change the cache policy of a page
-//! that processors may be using, or to make it global, unmap it, pay, and map it.
+//! made invalid and invalidated in between (D8.17.1, R_WHZWS). [`map`](crate::PageTable::map) only fills empty entries, and
+//! [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay the [`Flush`](crate::Flush) before
+//! the same addresses are mapped again, or, if it [frees tables](crate::Flush::frees_tables), any that these tables covered.
+//! [`protect`](crate::PageTable::protect) changes entries in place, as the manual allows for permissions and accessed and
+//! dirty bits. To change the cache policy of a page that processors may be using, or to make it global, unmap it, pay, and
+//! map it.
 //!
 //! # How entries are written
 //! DBM (bit 51) says whether a page may be written, AP\[2\] (bit 7) whether it is clean; bit 55, which is software's, holds
@@ -68,6 +69,7 @@ use crate::prop::{CachePolicy, PageProperty};
 use core::marker::PhantomData;
 use vstd::prelude::*;
 
+mod descriptor;
 mod granule;
 #[cfg(verus_only)]
 mod proof;
@@ -85,52 +87,6 @@ verus! {
 
 /// What a kernel writes to `MAIR_EL1`: write-back, write-through, non-cacheable and device (nGnRE) memory.
 pub const MAIR: u64 = 0x0444_bbff;
-
-const VALID: u64 = 0x1;
-
-/// At the last level: a page. Above it: a table, no block.
-const NO_BLOCK: u64 = 0x2;
-
-/// AttrIndx 1.
-const WRITE_THROUGH: u64 = 0x4;
-
-/// AttrIndx 2.
-const WRITE_COMBINING: u64 = 0x8;
-
-/// AttrIndx 3.
-const UNCACHEABLE: u64 = 0xc;
-
-/// AttrIndx.
-const CACHE: u64 = 0x1c;
-
-/// AP\[1\].
-const USER: u64 = 0x40;
-
-/// AP\[2\].
-const READ_ONLY: u64 = 0x80;
-
-/// SH.
-const INNER_SHAREABLE: u64 = 0x300;
-
-/// AF.
-const ACCESSED: u64 = 0x400;
-
-/// nG.
-const NOT_GLOBAL: u64 = 0x800;
-
-/// DBM: the page may be written, and `READ_ONLY` means that it wasn't yet.
-const WRITABLE: u64 = 0x0008_0000_0000_0000;
-
-/// PXN.
-const KERNEL_NO_EXECUTE: u64 = 0x0020_0000_0000_0000;
-
-/// UXN.
-const USER_NO_EXECUTE: u64 = 0x0040_0000_0000_0000;
-
-/// For software: a page that may not be written has been.
-const DIRTY: u64 = 0x0080_0000_0000_0000;
-
-const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
 /// AArch64 stage 1 translation of region `R` with granule `G`.
 #[verifier::allow(autoderive_clone_without_spec)]
@@ -163,97 +119,6 @@ impl<G: Granule, R: Region> Mmu for AArch64<G, R> {
     open spec fn may_become(level: nat, word: u64, now: u64) -> bool {
         crate::hw::aarch64::may_become(level, word, now)
     }
-}
-
-/// The bits of a cache policy.
-#[inline(always)]
-fn cache_bits(cache: CachePolicy) -> (r: u64)
-    ensures
-        r == spec::cache_bits(cache),
-    no_unwind
-{
-    match cache {
-        CachePolicy::WriteBack => 0,
-        CachePolicy::WriteThrough => WRITE_THROUGH,
-        CachePolicy::WriteCombining => WRITE_COMBINING,
-        _ => UNCACHEABLE,
-    }
-}
-
-/// The cache policy of a page.
-#[inline(always)]
-fn cache_policy(word: u64) -> (r: CachePolicy)
-    ensures
-        r == spec::cache_policy(word),
-    opens_invariants none
-    no_unwind
-{
-    match word & CACHE {
-        0 => CachePolicy::WriteBack,
-        WRITE_THROUGH => CachePolicy::WriteThrough,
-        WRITE_COMBINING => CachePolicy::WriteCombining,
-        _ => CachePolicy::Uncacheable,
-    }
-}
-
-/// The bits of who may use a page, and whether to execute it: the kernel never executes what is the user's.
-#[inline(always)]
-fn execute_bits(user: bool, execute: bool) -> (r: u64)
-    ensures
-        r == spec::execute_bits(user, execute),
-    no_unwind
-{
-    proof {
-        proof::lemma_execute_bits();
-    }
-    match (user, execute) {
-        (true, true) => USER | KERNEL_NO_EXECUTE,
-        (true, false) => USER | KERNEL_NO_EXECUTE | USER_NO_EXECUTE,
-        (false, true) => USER_NO_EXECUTE,
-        (false, false) => KERNEL_NO_EXECUTE | USER_NO_EXECUTE,
-    }
-}
-
-/// The bits of whether a page may be and has been written.
-#[inline(always)]
-fn write_bits(write: bool, dirty: bool) -> (r: u64)
-    ensures
-        r == spec::write_bits(write, dirty),
-    no_unwind
-{
-    proof {
-        proof::lemma_write_bits();
-    }
-    match (write, dirty) {
-        (true, true) => WRITABLE,
-        (true, false) => WRITABLE | READ_ONLY,
-        (false, true) => READ_ONLY | DIRTY,
-        (false, false) => READ_ONLY,
-    }
-}
-
-/// How many entries of a table are in use, as noted in the descriptor that refers to it.
-#[inline(always)]
-fn used_entries(word: u64) -> (r: u16)
-    ensures
-        r == spec::used(word),
-    opens_invariants none
-    no_unwind
-{
-    (((word >> 51) & 0xff) | ((word << 4) & 0x3f00)) as u16
-}
-
-/// The descriptor of a table of which `used` entries are in use.
-#[inline(always)]
-fn table_descriptor(table: PhysAddr, used: u16) -> (r: u64)
-    ensures
-        r == spec::table(table, used),
-    no_unwind
-{
-    proof {
-        assert(0x1u64 | 0x2 == 0x3) by (bit_vector);
-    }
-    table.0 | (VALID | NO_BLOCK) | ((used as u64 & 0xff) << 51) | ((used as u64 & 0x3f00) >> 4)
 }
 
 impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
@@ -373,58 +238,12 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
 
     #[inline(always)]
     fn decode(level: u8, word: u64) -> Entry {
-        if word & VALID == 0 {
-            Entry::Empty
-        } else if level == 1 || word & NO_BLOCK == 0 {
-            let (user, write) = (word & USER != 0, word & WRITABLE != 0);
-            let no_execute = if user {
-                USER_NO_EXECUTE
-            } else {
-                KERNEL_NO_EXECUTE
-            };
-            Entry::Page {
-                frame: PhysAddr(word & ADDRESS),
-                prop: PageProperty {
-                    read: true,
-                    write,
-                    execute: word & no_execute == 0,
-                    user,
-                    global: word & NOT_GLOBAL == 0,
-                    accessed: word & ACCESSED != 0,
-                    dirty: if write {
-                        word & READ_ONLY == 0
-                    } else {
-                        word & DIRTY != 0
-                    },
-                    cache: cache_policy(word),
-                },
-            }
-        } else {
-            Entry::Table { table: PhysAddr(word & ADDRESS), used: used_entries(word) }
-        }
+        descriptor::decode(level, word)
     }
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
-        proof {
-            assert(0x300u64 | 0x1 == 0x301) by (bit_vector);
-        }
-        let r = frame.0 | (INNER_SHAREABLE | VALID) | (if level == 1 {
-            NO_BLOCK
-        } else {
-            0
-        }) | cache_bits(prop.cache) | execute_bits(prop.user, prop.execute) | write_bits(
-            prop.write,
-            prop.dirty,
-        ) | (if prop.global {
-            0
-        } else {
-            NOT_GLOBAL
-        }) | (if prop.accessed {
-            ACCESSED
-        } else {
-            0
-        });
+        let r = descriptor::page(level, frame, prop);
         proof {
             proof::lemma_page::<G>(phys_bits, level, frame, prop, r);
         }
@@ -434,7 +253,7 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = table_descriptor(table, used);
+        let r = descriptor::table(table, used);
         proof {
             proof::lemma_table::<G>(phys_bits, level, table, used, r);
         }
@@ -466,6 +285,10 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(G::shape().page_bits, phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(G::shape().page_bits as u64, phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

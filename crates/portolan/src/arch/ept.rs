@@ -4,10 +4,10 @@
 //! bits, the upper 16 zero. Pages are of 4 KiB, 2 MiB and 1 GiB. A hypervisor keeps one `PageTable<M, Ept>` a guest.
 //!
 //! # Properties
-//! The entries know nothing of the guest's modes, and nothing is global: a page is `user`, for both modes alike, and not
-//! `global`; anything else is [`Error::UnsupportedProperty`](crate::Error::UnsupportedProperty). So are stores without
-//! loads, which would be a misconfiguration, and a page that allows nothing, which would not be present. Loads may be
-//! refused where instruction fetches are allowed, if the processor knows such pages (`IA32_VMX_EPT_VPID_CAP` bit 0).
+//! The entries know nothing of the guest's modes, and nothing is global: a page is `user`, which here means both modes of
+//! the guest alike, and not `global`. It may be execute-only if the processor knows such pages
+//! (`IA32_VMX_EPT_VPID_CAP` bit 0). Stores without loads would be a misconfiguration, and a page that allows nothing
+//! would not be present. What an entry can't express is [`Error::UnsupportedProperty`](crate::Error::UnsupportedProperty).
 //! A page that holds the guest's page tables has to allow stores if accessed and dirty bits are enabled: the processor's
 //! use of them counts as stores (30.3.3.2).
 //!
@@ -29,8 +29,9 @@
 //! No instruction invalidates one guest-physical address. [`Invalidate`](crate::Invalidate)`<Ept>` executes `INVEPT`
 //! of type 1 (single-context) with this EPTP on every processor that has run the guest since it last did so, and
 //! returns when all have (30.4.3.1 and 30.4.3.4); a processor that is in the guest has to be brought out of it first.
-//! `INVVPID` and the guest's own `INVLPG` don't remove what was cached of these tables. The EPTP that `INVEPT` names is
-//! compared by its bits 51:12: one `INVEPT` serves all virtual processors that share the root, whatever their VPIDs.
+//! `INVVPID` and the guest's own `INVLPG` are not enough: they leave what was cached for guest-physical addresses. Of the
+//! EPTP that `INVEPT` names, bits 51:12 are compared: one `INVEPT` serves all virtual processors of the root that ran
+//! here, whatever their VPIDs.
 //!
 //! # What is proven
 //! As for every mode: hardware reads in each word what we wrote, by bit vectors. Bits of an entry that refers to a
@@ -333,6 +334,10 @@ impl EntryFormat for Ept {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

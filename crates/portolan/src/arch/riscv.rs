@@ -26,20 +26,20 @@
 //!   are page faults. With [`Preset`](crate::Preset) none of this matters: both bits are set from the start. With
 //!   [`Tracking`](crate::Tracking) under Svade the fault's handler sets them, by
 //!   [`protect`](crate::PageTable::protect).
-//! - [`TableMemory::write`](crate::TableMemory::write) is a release store (`fence rw, w` before it): harts don't keep the
-//!   order of stores by themselves.
+//! - What [`TableMemory`](crate::TableMemory) stores, it stores with release ordering (`fence rw, w` before): harts don't
+//!   keep the order of stores by themselves.
 //!
 //! # What a kernel fences
 //! Harts cache entries of all levels, also those that are not valid (section "Supervisor Memory-Management Fence
 //! Instruction"), and order their walks with stores by `sfence.vma` only, each hart for itself.
-//! - **After `map`**, a hart may go on seeing nothing there. The kernel executes `sfence.vma` on each hart, or takes a page
-//!   fault at an address that is mapped for spurious, and only then executes it and returns. Its `rs1` is `x0`, since
-//!   `map` may have added tables and `sfence.vma` with an address leaves cached entries of upper tables alone. Harts with
-//!   Svvptc see the page soon without it.
+//! - **After `map`**, a hart may go on seeing nothing there, and fault, in the kernel's own accesses too. The kernel either
+//!   executes `sfence.vma` on each hart, or takes a fault at an address that is mapped for spurious, and only then executes
+//!   it and tries again. `rs1` is `x0`: `map` may have added tables, and `sfence.vma` with an address leaves cached entries
+//!   of upper tables alone. Harts with Svvptc see the page soon without it.
 //! - **After `unmap` and `protect`**, [`Invalidate`](crate::Invalidate) promises that entries of upper tables are gone
-//!   too: `sfence.vma` with `rs1` = `x0` on each hart that uses the table. A kernel may ask
-//!   [`Flush::frees_tables`](crate::Flush::frees_tables) first: if it is false, `sfence.vma` with the page's address is
-//!   enough, and then [`Flush::assume_flushed`](crate::Flush::assume_flushed).
+//!   too: `sfence.vma` with `rs1` = `x0` on each hart that uses the table. Where
+//!   [`Flush::frees_tables`](crate::Flush::frees_tables) is false, only a page's entry changed, and `sfence.vma` with the
+//!   page's address reaches it.
 //! - `rs2` may be the address space's identifier, unless the page was global: then it is `x0`.
 
 use super::PagingMode;
@@ -357,6 +357,10 @@ impl<L: Levels> EntryFormat for Riscv<L> {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

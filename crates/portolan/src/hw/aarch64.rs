@@ -121,6 +121,12 @@ pub open spec fn memory_type(attr: u64) -> CachePolicy {
     }
 }
 
+/// Whether the shareability (bits 9:8) of memory with this cache policy is an encoding that is reserved (D8.6.2); that of
+/// device memory has no meaning.
+pub open spec fn shareability_reserved(word: u64, cache: CachePolicy) -> bool {
+    !(cache is Uncacheable) && word & 0x300 == 0x100
+}
+
 /// What the descriptor `word` of a table of `level` tells the walk, with pages of 2 to the power of `page_bits` bytes
 /// (D8.3.1, tables D8-48, D8-50 and D8-52).
 ///
@@ -133,15 +139,18 @@ pub open spec fn step(page_bits: u64, phys_bits: u64, level: nat, word: u64) -> 
         Step::Reserved
     } else if is_leaf(level, word) {
         match leaf_bits(page_bits, level) {
-            Some(n) => if below(word, n) {
-                Step::Reserved
-            } else {
-                Step::Page {
-                    frame: address(word, n) as int,
-                    rights: rights(word),
-                    // nG (D8.16.3.1)
-                    global: !bit(word, 11),
-                    cache: memory_type(attribute(word)),
+            Some(n) => {
+                let cache = memory_type(attribute(word));
+                if below(word, n) || shareability_reserved(word, cache) {
+                    Step::Reserved
+                } else {
+                    Step::Page {
+                        frame: address(word, n) as int,
+                        rights: rights(word),
+                        // nG (D8.16.3.1)
+                        global: !bit(word, 11),
+                        cache,
+                    }
                 }
             },
             // no blocks at this level

@@ -13,7 +13,7 @@
 //! What is told is what stage 2 allows: stage 1, which is the guest's, can only take away from it (D8.4.3), and can only
 //! make the caching weaker (D8.6.5).
 
-use super::aarch64::{address, below, beyond, bit, is_leaf, leaf_bits};
+use super::aarch64::{address, below, beyond, bit, is_leaf, leaf_bits, shareability_reserved};
 use super::mmu::{Allowed, Rights, Step};
 use crate::prop::CachePolicy;
 use vstd::prelude::*;
@@ -67,14 +67,18 @@ pub open spec fn step(phys_bits: u64, level: nat, word: u64) -> Step {
         Step::Reserved
     } else if is_leaf(level, word) {
         match leaf_bits(12, level) {
-            Some(n) => if below(word, n) || bit(word, 53) || !has_memory_type(word) {
-                Step::Reserved
-            } else {
-                Step::Page {
-                    frame: address(word, n) as int,
-                    rights: rights(word),
-                    global: false,
-                    cache: memory_type(word),
+            Some(n) => {
+                let cache = memory_type(word);
+                if below(word, n) || bit(word, 53) || !has_memory_type(word)
+                    || shareability_reserved(word, cache) {
+                    Step::Reserved
+                } else {
+                    Step::Page {
+                        frame: address(word, n) as int,
+                        rights: rights(word),
+                        global: false,
+                        cache,
+                    }
                 }
             },
             // no blocks at this level

@@ -14,7 +14,7 @@ verus! {
 /// Portolan's proofs rest on this:
 /// - a frame from [`alloc_zeroed`](TableMemory::alloc_zeroed) is `bytes` long and a multiple of `bytes`, reads as zeros,
 ///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits) and where the paging mode's entries reach (2^52 on
-///   x86_64 and RISC-V, 2^48 on AArch64), and is used by nobody else until it is freed;
+///   x86_64, 2^56 on RISC-V, 2^48 on AArch64), and is used by nobody else until it is freed;
 /// - a word reads as what was written last, but for the accessed and dirty bits that the processor's walk sets in it;
 /// - words are read, written and compared and exchanged as one access of 64 bits each, which the walk sees as one, in
 ///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory);

@@ -3,6 +3,7 @@
 use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::home;
+use super::stack::Stack;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::Entry;
@@ -10,6 +11,8 @@ use crate::arch::entry::Entry;
 use crate::arch::entry::EntryFormat;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use core::marker::PhantomData;
+#[cfg(verus_only)]
+use spec::is_blank;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -89,8 +92,68 @@ impl<A: PagingMode> Chain<A> {
         Some(chain)
     }
 
-    /// A chain of one table of level `lo`, with one page.
+    /// As `make`, of tables from a stack that has enough.
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
+    pub(super) fn take<M: TableMemory>(
+        stack: &mut Stack<A>,
+        frames: &mut Frames<M>,
+        offset: u64,
+        lo: u8,
+        top: u8,
+        word: u64,
+    ) -> (r: Self)
+        requires
+            old(frames).phys_bits() <= A::frame_bits(),
+            offset < A::geo().limit(),
+            1 <= lo < top <= A::geo().levels,
+            A::wf(old(frames).phys_bits(), lo as nat, word),
+            A::entry(lo as nat, word) is Page,
+            old(stack).inv(old(frames).phys_bits()),
+            old(stack)@.len() >= top - lo,
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            r.inv(final(frames).phys_bits()),
+            r.offset == offset && r.lo == lo && r.hi + 1 == top,
+            r.page() == A::entry(lo as nat, word),
+            final(stack).inv(final(frames).phys_bits()),
+            final(stack)@.len() == old(stack)@.len() - (top - lo),
+            r.is_added(final(stack).tables(), old(stack).tables()),
+        no_unwind
+    {
+        let ghost phys_bits = frames.phys_bits();
+        let ghost all = stack.tables();
+        let (head, perm) = stack.take(frames, Ghost(lo as nat));
+        let mut chain = Self::begin(frames, Ghost(stack.tables()), (head, perm), offset, lo, word);
+        assert(stack.tables().insert(head) =~= all);
+        while chain.hi + 1 < top
+            invariant
+                frames.phys_bits() == phys_bits,
+                frames.held() == old(frames).held(),
+                top <= A::geo().levels,
+                chain.inv(phys_bits),
+                chain.offset == offset,
+                chain.lo == lo,
+                chain.hi < top,
+                chain.page() == A::entry(lo as nat, word),
+                stack.inv(phys_bits),
+                stack@.len() == old(stack)@.len() - (chain.hi + 1 - lo),
+                old(stack)@.len() >= top - lo,
+                chain.is_added(stack.tables(), all),
+            decreases top - chain.hi,
+        {
+            let ghost left = stack.tables();
+            let ghost was = chain;
+            let (head, perm) = stack.take(frames, Ghost((chain.hi + 1) as nat));
+            chain = chain.extend(frames, Ghost(was.tables()), (head, perm));
+            proof {
+                chain.lemma_taken(was, stack.tables(), left, all, head);
+            }
+        }
+        chain
+    }
+
+    /// A chain of one table of level `lo`, with one page.
     fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<
         Self,
     >)
@@ -113,7 +176,40 @@ impl<A: PagingMode> Chain<A> {
             },
         no_unwind
     {
-        let (head, perm) = frames.alloc::<A>(Ghost(lo as nat))?;
+        let ghost held = frames.held();
+        let table = frames.alloc::<A>(Ghost(lo as nat))?;
+        Some(Self::begin(frames, Ghost(held), table, offset, lo, word))
+    }
+
+    /// A chain of `table`, of level `lo`, with one page.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
+    #[inline]
+    fn begin<M: TableMemory>(
+        frames: &mut Frames<M>,
+        Ghost(held): Ghost<Set<PhysAddr>>,
+        table: (PhysAddr, Tracked<TablePerm>),
+        offset: u64,
+        lo: u8,
+        word: u64,
+    ) -> (r: Self)
+        requires
+            old(frames).phys_bits() <= A::frame_bits(),
+            offset < A::geo().limit(),
+            1 <= lo < A::geo().levels,
+            A::wf(old(frames).phys_bits(), lo as nat, word),
+            A::entry(lo as nat, word) is Page,
+            is_blank::<A>(table.1@, table.0, lo as nat, old(frames).phys_bits()),
+            !held.contains(table.0),
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            r.inv(final(frames).phys_bits()),
+            r.offset == offset && r.lo == lo && r.hi == lo,
+            r.page() == A::entry(lo as nat, word),
+            r.is_added(held, held.insert(table.0)),
+        no_unwind
+    {
+        let (head, perm) = table;
         let index = A::geometry().index(offset, lo);
         let tracked mut perm = perm.get();
         proof {
@@ -127,13 +223,12 @@ impl<A: PagingMode> Chain<A> {
         }
         let chain = Chain { offset, hi: lo, lo, head, perms: Tracked(perms), mode: PhantomData };
         proof {
-            chain.lemma_start(old(frames).held(), frames.phys_bits(), word);
+            chain.lemma_start(held, frames.phys_bits(), word);
         }
-        Some(chain)
+        chain
     }
 
     /// Adds a table on top; `Err` if there is no memory for it.
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     fn grow<M: TableMemory>(self, frames: &mut Frames<M>) -> (r: Result<Self, Self>)
         requires
             self.inv(old(frames).phys_bits()),
@@ -157,40 +252,68 @@ impl<A: PagingMode> Chain<A> {
             },
         no_unwind
     {
-        let level = self.hi + 1;
+        let ghost level = self.hi + 1;
         let ghost held = frames.held();
         match frames.alloc::<A>(Ghost(level as nat)) {
             None => Err(self),
-            Some((head, perm)) => {
-                let index = A::geometry().index(self.offset, level);
-                let ghost phys_bits = frames.phys_bits();
-                let tracked mut perm = perm.get();
-                proof {
-                    A::lemma_zero(phys_bits, level as nat);
-                    A::lemma_settled(phys_bits, level as nat, 0);
-                    self.lemma_head(phys_bits);
-                }
-                let word = A::table(Ghost(phys_bits), level, self.head, 1);
-                frames.write::<A>(head, index, word, Tracked(&mut perm));
-                let ghost was = self;
-                let tracked mut perms = self.perms.get();
-                proof {
-                    perms.tracked_insert(home(A::geo(), self.offset as int, level as nat), perm);
-                }
-                let chain = Chain {
-                    offset: self.offset,
-                    hi: level,
-                    lo: self.lo,
-                    head,
-                    perms: Tracked(perms),
-                    mode: PhantomData,
-                };
-                proof {
-                    chain.lemma_grow(was, phys_bits, held, word);
-                }
-                Ok(chain)
-            },
+            Some(table) => Ok(self.extend(frames, Ghost(held), table)),
         }
+    }
+
+    /// Adds `table` on top.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
+    #[inline]
+    fn extend<M: TableMemory>(
+        self,
+        frames: &mut Frames<M>,
+        Ghost(held): Ghost<Set<PhysAddr>>,
+        table: (PhysAddr, Tracked<TablePerm>),
+    ) -> (r: Self)
+        requires
+            self.inv(old(frames).phys_bits()),
+            self.hi + 1 < A::geo().levels,
+            self.is_held(held),
+            is_blank::<A>(table.1@, table.0, (self.hi + 1) as nat, old(frames).phys_bits()),
+            !held.contains(table.0),
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            r.inv(final(frames).phys_bits()),
+            r.offset == self.offset && r.lo == self.lo && r.hi == self.hi + 1,
+            r.page() == self.page(),
+            forall|base: Set<PhysAddr>| #[trigger]
+                self.is_added(base, held) ==> r.is_added(base, held.insert(table.0)),
+        no_unwind
+    {
+        let (head, perm) = table;
+        let level = self.hi + 1;
+        let index = A::geometry().index(self.offset, level);
+        let ghost phys_bits = frames.phys_bits();
+        let tracked mut perm = perm.get();
+        proof {
+            A::lemma_zero(phys_bits, level as nat);
+            A::lemma_settled(phys_bits, level as nat, 0);
+            self.lemma_head(phys_bits);
+        }
+        let word = A::table(Ghost(phys_bits), level, self.head, 1);
+        frames.write::<A>(head, index, word, Tracked(&mut perm));
+        let ghost was = self;
+        let tracked mut perms = self.perms.get();
+        proof {
+            perms.tracked_insert(home(A::geo(), self.offset as int, level as nat), perm);
+        }
+        let chain = Chain {
+            offset: self.offset,
+            hi: level,
+            lo: self.lo,
+            head,
+            perms: Tracked(perms),
+            mode: PhantomData,
+        };
+        proof {
+            chain.lemma_grow(was, phys_bits, held, word);
+        }
+        chain
     }
 
     /// Gives the tables back.

@@ -62,7 +62,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn descend(&self, va: u64, target: u8) -> (r: Descent)
         requires
-            self.inv(),
+            self.sound(),
             va < A::geo().limit(),
             1 <= target <= A::geo().levels,
         ensures
@@ -76,7 +76,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     fn follow(&self, va: u64, target: u8, exact: bool) -> (r: Descent)
         requires
-            self.inv(),
+            self.sound(),
             va < A::geo().limit(),
             1 <= target <= A::geo().levels,
         ensures
@@ -93,7 +93,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         loop
             invariant
-                self.inv(),
+                self.sound(),
                 geometry == A::geo(),
                 va < A::geo().limit(),
                 1 <= target <= stop.level,
@@ -145,7 +145,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn survey(&self, va: u64, d: Descent) -> (r: Descent)
         requires
-            self.inv(),
+            self.sound(),
             va < A::geo().limit(),
             self.is_descent(va as int, d.stop.level as nat, d),
             d.entry is Page,
@@ -169,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Whether the table at `stop` holds nothing besides the entry for `va`. Looks at the nearest entries first.
     fn is_alone(&self, va: u64, stop: Stop) -> (r: bool)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va as int, stop),
             stop.level < A::geo().levels,
         ensures
@@ -184,7 +184,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut next = index + 1;
         while next < entries
             invariant
-                self.inv(),
+                self.sound(),
                 self.is_stop(va as int, stop),
                 l == stop.level,
                 entries == A::geo().entries(l),
@@ -201,7 +201,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut first = index;
         while first > 0
             invariant
-                self.inv(),
+                self.sound(),
                 self.is_stop(va as int, stop),
                 l == stop.level,
                 entries == A::geo().entries(l),
@@ -225,7 +225,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     #[inline(always)]
     pub(super) fn is_used(&self, Ghost(va): Ghost<int>, stop: Stop, index: usize) -> (r: bool)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va, stop),
             index < A::geo().entries(stop.level as nat),
         ensures

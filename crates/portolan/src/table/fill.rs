@@ -34,10 +34,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            old(self).inv(),
+            old(self).sound(),
             old(self).may_fill(va as int, *d, n as int, frame.0 as int, prop),
         ensures
-            final(self).inv(),
+            final(self).sound(),
             final(self).is_filled_from(
                 *old(self),
                 va as int,
@@ -59,7 +59,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut next = frame.0;
         while k < n
             invariant
-                tree.inv(),
+                tree.sound(),
                 tree.may_fill(va as int, *d, n as int, frame.0 as int, prop),
                 phys_bits == tree.phys_bits(),
                 l == d.stop.level,

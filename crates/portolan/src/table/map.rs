@@ -113,19 +113,35 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost before = *self;
         let ghost linked = chain;
         proof {
-            self.lemma_may_link(*old(self), va as int, d, chain);
+            self.lemma_may_hang(*old(self), va as int, d, chain);
         }
+        self.hang(va, d, chain);
+        proof {
+            self.lemma_hung(*old(self), before, va as int, d, linked);
+        }
+        Ok(())
+    }
+
+    /// Links a chain to the empty entry where `d` ended, and counts it.
+    pub(super) fn hang(&mut self, va: u64, d: Descent, chain: Chain<A>)
+        requires
+            old(self).may_hang(va as int, d, chain),
+        ensures
+            final(self).is_hung_from(*old(self), va as int, d, chain),
+        no_unwind
+    {
+        let ghost before = *self;
+        let ghost linked = chain;
         self.link(Ghost(va as int), d.slot(), chain);
         let ghost mid = *self;
         proof {
-            self.lemma_after_link(*old(self), before, va as int, d, linked);
+            self.lemma_after_link(before, va as int, d, linked);
         }
         self.note(va, d.stop, d.stop.used + 1);
         proof {
             self.lemma_after_note(mid, va as int, d.stop, (d.stop.used + 1) as u16);
-            self.lemma_steps(*old(self), mid);
+            self.lemma_steps(before, mid);
         }
-        Ok(())
     }
 
     /// What is stored of `prop`: with the accessed and dirty bits set, unless the table tracks them.

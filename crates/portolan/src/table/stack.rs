@@ -1,9 +1,15 @@
 //! A stack of tables that hardware can't reach: no longer linked, or not yet.
 
+#[cfg(verus_only)]
+use super::chain::spec::is_blank;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use core::marker::PhantomData;
+#[cfg(verus_only)]
+use proof::lemma_as_many;
+#[cfg(verus_only)]
+use spec::zeros;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -138,6 +144,40 @@ impl<A: PagingMode> Stack<A> {
             self.lemma_popped(*old(self), frames.phys_bits(), table, perm);
         }
         Some((table, Tracked(perm)))
+    }
+
+    /// Takes the uppermost table, for use at `level`. There is one.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
+    pub(crate) fn take<M: TableMemory>(
+        &mut self,
+        frames: &mut Frames<M>,
+        Ghost(level): Ghost<nat>,
+    ) -> (r: (PhysAddr, Tracked<TablePerm>))
+        requires
+            old(self).inv(old(frames).phys_bits()),
+            old(self)@.len() > 0,
+            1 <= level < A::geo().levels,
+        ensures
+            final(self).inv(final(frames).phys_bits()),
+            final(self)@.len() == old(self)@.len() - 1,
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            old(self).tables().contains(r.0),
+            final(self).tables() == old(self).tables().remove(r.0),
+            is_blank::<A>(r.1@, r.0, level, final(frames).phys_bits()),
+        no_unwind
+    {
+        match self.pop(frames) {
+            Some((table, perm)) => {
+                let tracked perm = perm.get();
+                proof {
+                    lemma_as_many::<A>(level, perm.level());
+                }
+                let tracked perm = perm.relevel::<A>(level);
+                (table, Tracked(perm))
+            },
+            None => (PhysAddr(0), Tracked(vstd::pervasive::proof_from_false())),
+        }
     }
 
     /// Gives all tables back.

@@ -27,14 +27,17 @@ pub(crate) struct Owed<M: TableMemory, A: PagingMode> {
 }
 
 impl<M: TableMemory, A: PagingMode> Owed<M, A> {
-    /// Gives the tables back.
-    pub(crate) fn free(self)
+    /// Gives the tables back; nothing is left on the account.
+    pub(crate) fn free(self) -> (r: Frames<M>)
         requires
             self.inv(),
+        ensures
+            r.held() == Set::<PhysAddr>::empty(),
     {
         let mut owed = self;
         owed.chain.free(&mut owed.frames);
         assert(owed.frames.held() =~= Set::empty());
+        owed.frames
     }
 }
 

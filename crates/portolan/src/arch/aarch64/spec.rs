@@ -133,8 +133,8 @@ pub open spec fn page(level: nat, frame: PhysAddr, prop: PageProperty) -> u64 {
 }
 
 /// The descriptor of a table.
-pub open spec fn table(table: PhysAddr, used: u16) -> u64 {
-    table.0 | 0x3 | ((used as u64 & 0xff) << 51) | ((used as u64 & 0x3f00) >> 4)
+pub open spec fn table(at: PhysAddr, used: u16) -> u64 {
+    at.0 | 0x3 | ((used as u64 & 0xff) << 51) | ((used as u64 & 0x3f00) >> 4)
 }
 
 /// The address bits that are zero where the address is a multiple of 2 to the power of `n`.

@@ -32,11 +32,10 @@
 use super::super::PagingMode;
 use super::super::entry::{Entry, EntryFormat};
 use super::super::geometry::Geometry;
+use super::descriptor::{self, ACCESSED, ADDRESS, INNER_SHAREABLE, NO_BLOCK, VALID, WRITABLE};
 use super::granule::{self, Granule, Granule4K39, Granule4K48};
 #[cfg(verus_only)]
 use super::proof as shared;
-use super::{ACCESSED, ADDRESS, INNER_SHAREABLE, NO_BLOCK, VALID, WRITABLE};
-use super::{table_descriptor, used_entries};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
@@ -298,7 +297,7 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
                 },
             }
         } else {
-            Entry::Table { table: PhysAddr(word & ADDRESS), used: used_entries(word) }
+            Entry::Table { table: PhysAddr(word & ADDRESS), used: descriptor::used(word) }
         }
     }
 
@@ -329,7 +328,7 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = table_descriptor(table, used);
+        let r = descriptor::table(table, used);
         proof {
             G::lemma_4k();
             shared::lemma_table::<G>(phys_bits, level, table, used, r);
@@ -363,6 +362,10 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

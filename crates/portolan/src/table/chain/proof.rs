@@ -174,6 +174,32 @@ impl<A: PagingMode> Chain<A> {
         }
     }
 
+    /// One more table taken from a stack.
+    pub(super) proof fn lemma_taken(
+        self,
+        was: Self,
+        stack: Set<PhysAddr>,
+        left: Set<PhysAddr>,
+        all: Set<PhysAddr>,
+        head: PhysAddr,
+    )
+        requires
+            was.is_added(left, all),
+            left.contains(head),
+            stack == left.remove(head),
+            forall|base: Set<PhysAddr>| #[trigger]
+                was.is_added(base, was.tables()) ==> self.is_added(base, was.tables().insert(head)),
+        ensures
+            self.is_added(stack, all),
+    {
+        let none = Set::<PhysAddr>::empty();
+        assert(was.tables() =~= none.union(was.tables()));
+        assert(was.is_added(none, was.tables()));
+        assert(self.is_added(none, was.tables().insert(head)));
+        assert(self.tables() =~= was.tables().insert(head));
+        assert(all =~= stack.union(self.tables()));
+    }
+
     /// The lowest table is of a level that has pages, if it has one.
     pub(crate) proof fn lemma_page(self, phys_bits: u64)
         requires

@@ -5,10 +5,24 @@ use super::super::perms::{Perms, model, node, perms_ok, tables};
 use super::Chain;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::Entry;
+use crate::arch::entry::{Entry, is_table_address};
+use crate::hw::memory::TablePerm;
 use vstd::prelude::*;
 
 verus! {
+
+/// `perm` is the right to an empty table at `table`, for use at `level`.
+pub(crate) open spec fn is_blank<A: PagingMode>(
+    perm: TablePerm,
+    table: PhysAddr,
+    level: nat,
+    phys_bits: u64,
+) -> bool {
+    &&& perm.addr() == table
+    &&& perm.level() == level
+    &&& perm.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64)
+    &&& is_table_address::<A>(table, phys_bits)
+}
 
 impl<A: PagingMode> Chain<A> {
     /// Where the table of level `l` stands.

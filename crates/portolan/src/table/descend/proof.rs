@@ -2,6 +2,7 @@
 
 use super::super::model::counting::{lemma_used_at_most, lemma_used_none, lemma_used_update};
 use super::super::model::{Model, home, used};
+use super::super::perms::tables;
 use super::super::tree::{Slot, Tree};
 use super::{Descent, Stop};
 use crate::addr::PhysAddr;
@@ -16,7 +17,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where a descent starts.
     pub(super) proof fn lemma_descent_root(self, va: int, stop: Stop)
         requires
-            self.inv(),
+            self.sound(),
             0 <= va < A::geo().limit(),
             stop == (Stop { level: A::geo().levels, table: self.root, above: self.root, used: 1 }),
         ensures
@@ -29,7 +30,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The entry at a stop.
     pub(super) proof fn lemma_stop_slot(self, va: int, stop: Stop, index: usize)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va, stop),
             index == A::geo().index_of(va, stop.level as nat),
         ensures
@@ -40,7 +41,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The table one level down.
     pub(super) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va, stop),
             stop.level > 1,
             self.entry_at(va, stop.level as nat) == (Entry::Table {
@@ -78,7 +79,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         next: (Stop, Stop, PhysAddr),
     )
         requires
-            self.inv(),
+            self.sound(),
             self.is_way(va, stop, cut, head),
             stop.level > 1,
             self.is_stop(va, next.0),
@@ -113,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A table in which nothing else was found.
     pub(super) proof fn lemma_alone(self, va: int, l: nat)
         requires
-            self.inv(),
+            self.sound(),
             self.model().in_range(va),
             1 <= l < A::geo().levels,
             self.perms@.contains_key(home(A::geo(), va, l)),
@@ -141,7 +142,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where something else was found, it stays when the way is cleared.
     pub(crate) proof fn lemma_shared(self, old: Self, va: int, l: nat, e: Entry)
         requires
-            old.inv(),
+            old.sound(),
             old.is_shared(va, l),
             old.model().in_range(va),
             1 <= l <= A::geo().levels,
@@ -168,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// An entry of the table at a stop.
     pub(super) proof fn lemma_table_entry(self, va: int, stop: Stop, index: usize)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va, stop),
             index < A::geo().entries(stop.level as nat),
         ensures
@@ -191,7 +192,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A second look at a page finds it again.
     pub(super) proof fn lemma_survey(self, va: int, d: Descent, r: Descent)
         requires
-            self.inv(),
+            self.sound(),
             self.is_descent(va, d.stop.level as nat, d),
             self.is_descent(va, d.stop.level as nat, r),
             d.entry is Page,
@@ -242,7 +243,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What a note is to be, after the entry for `va` at the stop's level was set.
     pub(crate) proof fn lemma_after_set(self, old: Self, va: int, stop: Stop, e: Entry)
         requires
-            old.inv(),
+            old.sound(),
             old.is_stop(va, stop),
             self.replaced_from(old, va, stop.level as nat, e),
             !(e is Table),
@@ -250,7 +251,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_stop(va, stop),
             self.model().counted_but(home(A::geo(), va, stop.level as nat)),
-            self.accounted(),
+            old.accounted() ==> self.accounted(),
             self.noted(va, stop.level as nat) == used(
                 old.model().nodes[home(A::geo(), va, stop.level as nat)].entries,
             ) - (if old.entry_at(va, stop.level as nat) is Empty {
@@ -300,7 +301,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What is noted of a table is no more than its entries.
     pub(crate) proof fn lemma_bounded(self, va: int, stop: Stop)
         requires
-            self.inv(),
+            self.sound(),
             self.is_stop(va, stop),
             stop.level < A::geo().levels,
         ensures
@@ -332,9 +333,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             stop.level < A::geo().levels ==> mid.noted(va, stop.level as nat) >= 1,
             A::counts() && stop.level < A::geo().levels ==> n == mid.noted(va, stop.level as nat),
             self.noted_from(mid, va, stop.level as nat, n),
-            mid.accounted(),
         ensures
-            self.inv(),
+            self.sound(),
+            mid.accounted() ==> self.accounted(),
+            self.frames.held() == mid.frames.held(),
+            tables(self.perms@) == tables(mid.perms@),
+            self.perms@.dom() == mid.perms@.dom(),
             self.space() == mid.space(),
             self.phys_bits() == mid.phys_bits(),
             self.root == mid.root,

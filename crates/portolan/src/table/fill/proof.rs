@@ -116,7 +116,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            self.inv(),
+            self.sound(),
             self.may_fill(va, d, n, frame, prop),
         ensures
             self.is_filling(self, va, d, 0, frame, prop),
@@ -146,7 +146,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            tree.inv(),
+            tree.sound(),
             tree.may_fill(va, d, n, frame, prop),
             0 <= k < n,
             self.is_filling(tree, va, d, k as nat, frame, prop),
@@ -218,7 +218,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            tree.inv(),
+            tree.sound(),
             tree.may_fill(va, d, n, frame, prop),
             0 <= k < n,
             before.is_filling(tree, va, d, k as nat, frame, prop),
@@ -432,7 +432,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            tree.inv(),
+            tree.sound(),
             tree.may_fill(va, d, n, frame, prop),
             self.is_filling(tree, va, d, n as nat, frame, prop),
         ensures
@@ -469,13 +469,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         prop: PageProperty,
     )
         requires
-            tree.inv(),
+            tree.sound(),
             tree.may_fill(va, d, n, frame, prop),
             mid.is_filling(tree, va, d, n as nat, frame, prop),
             used == d.stop.used + n,
             self.noted_from(mid, va, d.stop.level as nat, used),
         ensures
-            self.inv(),
+            self.sound(),
             self.is_filled_from(tree, va, d.stop.level as nat, n as nat, frame, prop),
     {
         reveal(Tree::is_filling);

@@ -142,6 +142,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.goes_through(old)
         &&& self.is_same_outside(old, va, va + n * A::geo().span(l))
         &&& self.frames.held() == old.frames.held()
+        &&& tables(self.perms@) == tables(old.perms@)
         &&& self.perms@.dom() == old.perms@.dom()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::chain::Chain;
 use super::super::descend::Descent;
-use super::super::model::{Model, home, used};
+use super::super::model::{Model, NodeId, home, used};
 use super::super::proof::lemma_spans_grow;
 use super::super::tree::Tree;
 use super::Obstacle;
@@ -74,7 +74,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Below an empty entry nothing is mapped.
     pub(crate) proof fn lemma_vacant(self, va: int, l: nat, k: nat)
         requires
-            self.inv(),
+            self.sound(),
             self.model().in_range(va),
             1 <= l <= k <= A::geo().levels,
             va % A::geo().span(l) == 0,
@@ -99,7 +99,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where there is a table of level `l`, no larger page covers the address.
     pub(crate) proof fn lemma_no_larger(self, va: int, l: nat)
         requires
-            self.inv(),
+            self.sound(),
             self.model().in_range(va),
             1 <= l <= A::geo().levels,
             self.perms@.contains_key(home(A::geo(), va, l)),
@@ -125,7 +125,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What a descent meets that isn't empty is in the way.
     pub(crate) proof fn lemma_obstacle(self, va: int, l: nat, d: Descent)
         requires
-            self.inv(),
+            self.sound(),
             self.is_descent(va, l, d),
             1 <= l,
             va % A::geo().span(l) == 0,
@@ -163,8 +163,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// What linking a chain needs.
-    pub(super) proof fn lemma_may_link(self, old: Self, va: int, d: Descent, chain: Chain<A>)
+    /// What linking a new chain needs.
+    pub(super) proof fn lemma_may_hang(self, old: Self, va: int, d: Descent, chain: Chain<A>)
         requires
             old.inv(),
             old.is_descent(va, chain.lo as nat, d),
@@ -173,18 +173,43 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             chain.inv(self.phys_bits()),
             chain.offset == va,
             chain.hi + 1 == d.stop.level,
+            chain.page() is Page,
             Self::preset(chain.page()),
             chain.is_added(old.frames.held(), self.frames.held()),
         ensures
-            self.linked(),
-            self.is_slot(va, d.at()),
-            self.may_link(va, d.stop.level as nat, chain),
-            self.is_stop(va, d.stop),
+            self.may_hang(va, d, chain),
     {
+        self.lemma_same_descent(old, va, chain.lo as nat, d);
     }
 
-    /// After the chain was linked only the count above it is missing.
-    pub(super) proof fn lemma_after_link(
+    /// A descent of a tree is one of the same tree.
+    pub(crate) proof fn lemma_same_descent(self, old: Self, va: int, l: nat, d: Descent)
+        requires
+            old.is_descent(va, l, d),
+            self.perms@ == old.perms@,
+            self.phys_bits() == old.phys_bits(),
+        ensures
+            self.is_descent(va, l, d),
+    {
+        assert(self.model() == old.model());
+        assert forall|m: nat| self.is_lone(va, m) == #[trigger] old.is_lone(va, m) by {}
+        assert forall|m: nat| #[trigger] self.entry_at(va, m) == old.entry_at(va, m) by {}
+        assert forall|m: nat| d.stop.level <= m < d.cut.level implies #[trigger] self.is_lone(
+            va,
+            m,
+        ) by {
+            assert(old.is_lone(va, m));
+        }
+        assert forall|m: nat| d.stop.level < m <= d.cut.level implies (#[trigger] self.entry_at(
+            va,
+            m,
+        )) is Table && (m < d.cut.level ==> self.entry_at(va, m)->used == 1) by {
+            assert(old.entry_at(va, m) is Table);
+        }
+    }
+
+    /// A new chain was linked.
+    pub(super) proof fn lemma_hung(
         self,
         old: Self,
         before: Self,
@@ -194,19 +219,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     )
         requires
             old.inv(),
-            old.is_descent(va, chain.lo as nat, d),
-            d.entry is Empty,
             before.unchanged_from(old),
-            chain.inv(old.phys_bits()),
-            chain.offset == va,
-            chain.hi + 1 == d.stop.level,
-            chain.page() is Page,
             chain.is_added(old.frames.held(), before.frames.held()),
-            self.linked_from(before, va, d.stop.level as nat, chain),
+            self.is_hung_from(before, va, d, chain),
+        ensures
+            self.inv(),
+            self.put_from(old, va, chain.lo as nat, chain.page()),
+    {
+    }
+
+    /// After the chain was linked only the count above it is missing.
+    pub(super) proof fn lemma_after_link(self, old: Self, va: int, d: Descent, chain: Chain<A>)
+        requires
+            old.may_hang(va, d, chain),
+            self.linked_from(old, va, d.stop.level as nat, chain),
         ensures
             self.is_stop(va, d.stop),
             self.model().counted_but(home(A::geo(), va, d.stop.level as nat)),
-            self.accounted(),
             self.noted(va, d.stop.level as nat) <= A::geo().entries(d.stop.level as nat),
             self.noted(va, d.stop.level as nat) >= 1,
             d.stop.level < A::geo().levels && A::counts() ==> d.stop.used + 1 == self.noted(
@@ -215,6 +244,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             ),
             1 <= d.stop.used <= 8192,
             d.stop.used + 1 <= A::geo().entries(d.stop.level as nat),
+            forall|n: NodeId| #[trigger]
+                self.perms@.dom().contains(n) <==> old.perms@.dom().contains(n)
+                    || old.model().on_path(va, chain.lo as nat, chain.hi as nat, n),
     {
         A::geo().lemma_span(d.stop.level as nat);
         let l = d.stop.level as nat;
@@ -233,6 +265,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             let up = home(A::geo(), va, l + 1);
             assert(was.nodes.contains_key(up) && now.nodes.contains_key(up));
             assert(now.nodes[up] == was.nodes[up]);
+        }
+        assert forall|m: NodeId| #[trigger]
+            self.perms@.dom().contains(m) <==> old.perms@.dom().contains(m) || old.model().on_path(
+                va,
+                chain.lo as nat,
+                chain.hi as nat,
+                m,
+            ) by {
+            assert(now.nodes.contains_key(m) <==> was.nodes.contains_key(m) || was.on_path(
+                va,
+                chain.lo as nat,
+                chain.hi as nat,
+                m,
+            ));
         }
     }
 

@@ -1,5 +1,9 @@
 //! What mapping a page means.
 
+use super::super::chain::Chain;
+use super::super::descend::Descent;
+use super::super::model::NodeId;
+use super::super::perms::tables;
 use super::super::tree::Tree;
 use super::Obstacle;
 use crate::addr::PhysAddr;
@@ -32,6 +36,40 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn put_from(self, old: Self, va: int, l: nat, e: Entry) -> bool {
         &&& self.space() == old.space_with(va, l, e)
         &&& self.steps_from(old)
+    }
+
+    /// `chain`, with a page, can be linked to the empty entry where `d` ended.
+    pub(crate) open spec fn may_hang(self, va: int, d: Descent, chain: Chain<A>) -> bool {
+        &&& self.sound()
+        &&& self.is_descent(va, chain.lo as nat, d)
+        &&& d.entry is Empty
+        &&& chain.inv(self.phys_bits())
+        &&& chain.offset == va
+        &&& chain.hi + 1 == d.stop.level
+        &&& chain.page() is Page
+        &&& Self::preset(chain.page())
+        &&& tables(self.perms@).disjoint(chain.tables())
+    }
+
+    /// This is `old` with `chain` linked to the entry where `d` ended.
+    pub(crate) open spec fn is_hung_from(
+        self,
+        old: Self,
+        va: int,
+        d: Descent,
+        chain: Chain<A>,
+    ) -> bool {
+        &&& self.sound()
+        &&& self.put_from(old, va, chain.lo as nat, chain.page())
+        &&& self.frames.held() == old.frames.held()
+        &&& tables(self.perms@) == tables(old.perms@).union(chain.tables())
+        &&& forall|n: NodeId| #[trigger]
+            self.perms@.dom().contains(n) <==> old.perms@.dom().contains(n) || old.model().on_path(
+                va,
+                chain.lo as nat,
+                chain.hi as nat,
+                n,
+            )
     }
 
     /// This is `old` after a request to map.

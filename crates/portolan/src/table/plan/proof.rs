@@ -140,7 +140,7 @@ pub(crate) proof fn lemma_fit_run<A: EntryFormat>(
 }
 
 /// Some pages further on, addresses and frames are aligned as before.
-proof fn lemma_further<A: EntryFormat>(
+pub(crate) proof fn lemma_further<A: EntryFormat>(
     at: int,
     hi: int,
     frame: int,
@@ -465,7 +465,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         run: Run,
     )
         requires
-            self.inv(),
+            self.sound(),
             self.is_planned(va, at, p),
             is_part::<A>(at, hi, frame, largest),
             run.is_at::<A>(at, hi, frame, largest),
@@ -531,7 +531,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         k: int,
     )
         requires
-            self.inv(),
+            self.sound(),
             va <= at,
             is_part::<A>(at, hi, frame, largest),
             run.is_at::<A>(at, hi, frame, largest),
@@ -682,7 +682,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         run: Run,
     )
         requires
-            self.inv(),
+            self.sound(),
             self.is_planned(va, at, p),
             is_part::<A>(at, hi, frame, largest),
             run.is_at::<A>(at, hi, frame, largest),

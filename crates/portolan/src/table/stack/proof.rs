@@ -14,6 +14,20 @@ use vstd::set_lib::{lemma_int_range, lemma_len_subset, set_int_range};
 
 verus! {
 
+/// Tables below the root have equally many words.
+pub(super) proof fn lemma_as_many<A: PagingMode>(l: nat, m: nat)
+    requires
+        1 <= l < A::geo().levels,
+        1 <= m < A::geo().levels,
+    ensures
+        zeros::<A>(l) == zeros::<A>(m),
+{
+    A::lemma_geometry();
+    A::geo().lemma_powers(l);
+    A::geo().lemma_powers(m);
+    assert(zeros::<A>(l) =~= zeros::<A>(m));
+}
+
 /// There are no more different addresses than there are numbers of 56 bits.
 proof fn lemma_few(order: Seq<PhysAddr>)
     requires

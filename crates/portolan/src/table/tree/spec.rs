@@ -66,10 +66,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.frames.held() == tables(self.perms@)
     }
 
-    /// What holds between operations.
-    pub(crate) open spec fn inv(self) -> bool {
+    /// The tables are a tree, all in use.
+    pub(crate) open spec fn sound(self) -> bool {
         &&& self.linked()
         &&& self.model().counted()
+    }
+
+    /// What holds between operations.
+    pub(crate) open spec fn inv(self) -> bool {
+        &&& self.sound()
         &&& self.accounted()
     }
 

@@ -11,6 +11,7 @@ use super::spec;
 use super::{AArch64Stage2, Stage2Granule};
 use crate::addr::PhysAddr;
 use crate::hw::aarch64_stage2 as hw;
+use crate::hw::mmu::Step;
 use crate::prop::PageProperty;
 use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
@@ -142,6 +143,21 @@ pub(super) proof fn lemma_wf<G: Stage2Granule>(phys_bits: u64, level: nat, word:
     }
 }
 
+/// A page-aligned number is not present, and stays as it is.
+pub(super) proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits();
+    assert(word & 0x1 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
+}
+
 /// Nothing, tables and used pages stay as they are.
 pub(super) proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
     requires
@@ -241,8 +257,8 @@ proof fn lemma_read<G: Stage2Granule>(phys_bits: u64, level: nat, word: u64)
         lemma_leaf::<G>(level);
         lemma_address(phys_bits, size_bits(12, level), word);
         lemma_cache(word);
-        assert(word & 0xfeb0_0000_0000_0b40 == 0x340 ==> word & 0x40 != 0 && word
-            & 0x0020_0000_0000_0000 == 0) by (bit_vector);
+        assert(word & 0xfeb0_0000_0000_0b40 == 0x340 ==> word & 0x40 != 0 && word & 0x300 == 0x300
+            && word & 0x0020_0000_0000_0000 == 0) by (bit_vector);
     } else {
         lemma_address(phys_bits, 12, word);
         lemma_table_bits(word);

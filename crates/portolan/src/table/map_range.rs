@@ -1,0 +1,327 @@
+//! Mapping a range, all of it or nothing.
+
+use super::chain::Chain;
+use super::plan::InTheWay;
+#[cfg(verus_only)]
+use super::plan::spec::{is_part, need};
+use super::stack::Stack;
+use super::tree::Tree;
+use crate::addr::{PageSize, PhysAddr};
+use crate::arch::PagingMode;
+use crate::arch::entry::AccessBits;
+#[cfg(verus_only)]
+use crate::arch::entry::{EntryFormat, stored};
+use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
+#[cfg(verus_only)]
+use proof::lemma_first_of_run;
+use vstd::prelude::*;
+
+#[cfg(verus_only)]
+pub(crate) mod proof;
+#[cfg(verus_only)]
+pub(crate) mod spec;
+
+verus! {
+
+/// Why a range could not be mapped.
+pub(crate) enum Hindrance {
+    /// Something is mapped there.
+    InTheWay(InTheWay),
+    /// There are not enough frames for tables.
+    NoMemory,
+}
+
+/// A range to be mapped.
+pub(crate) ghost struct Wanted {
+    pub va: int,
+    pub hi: int,
+    pub frame: int,
+    pub largest: PageSize,
+    pub prop: PageProperty,
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// Maps the range from `va` to `hi` to the frames from `frame` on, by the largest pages that fit, none larger than
+    /// `largest`.
+    ///
+    /// First it is made sure that nothing is in the way, and that there are frames for all tables that are missing.
+    /// What then changes the tables can't fail.
+    pub(super) fn map_range(
+        &mut self,
+        va: u64,
+        hi: u64,
+        frame: PhysAddr,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> (r: Result<(), Hindrance>)
+        requires
+            old(self).inv(),
+            old(self).may_map_range(va as int, hi as int, frame.0 as int, largest, prop),
+        ensures
+            final(self).inv(),
+            match r {
+                Ok(()) => {
+                    &&& old(self).is_untranslated(va as int, hi as int)
+                    &&& final(self).space() == old(self).space().map_range::<A>(
+                        va as int,
+                        hi as int,
+                        frame.0 as int,
+                        largest,
+                        stored::<B>(prop),
+                    )
+                    &&& final(self).goes_through(*old(self))
+                },
+                Err(Hindrance::InTheWay(what)) => *final(self) == *old(self) && old(
+                    self,
+                ).is_in_the_way(va as int, hi as int, what),
+                Err(Hindrance::NoMemory) => final(self).unchanged_from(*old(self)) && old(
+                    self,
+                ).is_untranslated(va as int, hi as int),
+            },
+        no_unwind
+    {
+        let missing = match self.plan(va, hi, frame.0, largest) {
+            Ok(n) => n,
+            Err(what) => return Err(Hindrance::InTheWay(what)),
+        };
+        match self.reserve(missing) {
+            Some(stack) => {
+                let ghost reserved = *self;
+                proof {
+                    self.lemma_reserved(*old(self), stack, va as int, hi as int);
+                }
+                self.map_all(stack, va, hi, frame, largest, prop);
+                proof {
+                    self.lemma_all(*old(self), reserved);
+                }
+                Ok(())
+            },
+            None => Err(Hindrance::NoMemory),
+        }
+    }
+
+    /// Takes `n` frames for tables, or none.
+    fn reserve(&mut self, n: u64) -> (r: Option<Stack<A>>)
+        requires
+            old(self).inv(),
+        ensures
+            match r {
+                Some(stack) => {
+                    &&& final(self).unchanged_from(*old(self))
+                    &&& stack.inv(final(self).phys_bits())
+                    &&& stack@.len() == n
+                    &&& final(self).is_using(stack)
+                },
+                None => final(self).unchanged_from(*old(self)) && final(self).accounted(),
+            },
+        no_unwind
+    {
+        proof {
+            A::lemma_geometry();
+        }
+        let mut stack = Stack::<A>::new(Ghost(self.frames.phys_bits()));
+        let ghost tree = *self;
+        proof {
+            self.lemma_unused(stack);
+        }
+        while stack.len() < n
+            invariant
+                tree == *old(self),
+                tree.inv(),
+                self.unchanged_from(tree),
+                stack.inv(self.phys_bits()),
+                self.is_using(stack),
+                stack@.len() <= n,
+            decreases n - stack@.len(),
+        {
+            let ghost before = *self;
+            match self.frames.alloc::<A>(Ghost(1)) {
+                Some((table, perm)) => {
+                    let ghost was = stack;
+                    proof {
+                        self.lemma_fresh(before, was, table, perm@);
+                    }
+                    stack.push(&mut self.frames, table, perm);
+                    proof {
+                        self.lemma_one_more(before, was, stack, table);
+                    }
+                },
+                None => {
+                    stack.free_all(&mut self.frames);
+                    proof {
+                        self.lemma_given_back(before, stack);
+                    }
+                    return None;
+                },
+            }
+        }
+        Some(stack)
+    }
+
+    /// Maps a range of which nothing is mapped, with all tables that are missing in `stack`.
+    fn map_all(
+        &mut self,
+        stack: Stack<A>,
+        va: u64,
+        hi: u64,
+        frame: PhysAddr,
+        largest: PageSize,
+        prop: PageProperty,
+    )
+        requires
+            old(self).sound(),
+            old(self).may_map_range(va as int, hi as int, frame.0 as int, largest, prop),
+            old(self).is_untranslated(va as int, hi as int),
+            stack.inv(old(self).phys_bits()),
+            old(self).is_using(stack),
+            stack@.len() == need::<A>(
+                old(self).perms@.dom(),
+                va as int,
+                hi as int,
+                frame.0 as int,
+                largest,
+            ),
+        ensures
+            final(self).inv(),
+            final(self).space() == old(self).space().map_range::<A>(
+                va as int,
+                hi as int,
+                frame.0 as int,
+                largest,
+                stored::<B>(prop),
+            ),
+            final(self).goes_through(*old(self)),
+        no_unwind
+    {
+        let ghost tree = *self;
+        let prop = Self::stored(prop);
+        let ghost w = Wanted { va: va as int, hi: hi as int, frame: frame.0 as int, largest, prop };
+        let mut stack = stack;
+        let mut at = va;
+        let mut next = frame.0;
+        proof {
+            self.lemma_range_start(stack, w);
+        }
+        while at < hi
+            invariant
+                w == (Wanted {
+                    va: va as int,
+                    hi: hi as int,
+                    frame: frame.0 as int,
+                    largest,
+                    prop,
+                }),
+                tree.sound(),
+                tree.is_wanted(w),
+                va <= at <= hi,
+                next == frame.0 + (at - va),
+                at < hi ==> is_part::<A>(at as int, hi as int, next as int, largest),
+                self.is_mapping(tree, stack, w, at as int),
+            decreases hi - at,
+        {
+            let bytes = self.map_run(
+                Ghost(tree),
+                Ghost(w),
+                &mut stack,
+                at,
+                hi,
+                next,
+                largest,
+                prop,
+            );
+            at += bytes;
+            next += bytes;
+        }
+        let ghost mid = *self;
+        proof {
+            self.lemma_mapping(tree, stack, w, at as int);
+        }
+        stack.free_all(&mut self.frames);
+        proof {
+            self.lemma_range_end(mid, tree, stack, w);
+        }
+    }
+
+    /// Maps the run at `at`, or its first page if tables are missing, and says how many bytes were mapped.
+    #[inline]
+    fn map_run(
+        &mut self,
+        Ghost(tree): Ghost<Self>,
+        Ghost(w): Ghost<Wanted>,
+        stack: &mut Stack<A>,
+        at: u64,
+        hi: u64,
+        next: u64,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> (r: u64)
+        requires
+            tree.sound(),
+            tree.is_wanted(w),
+            w.hi == hi && w.largest == largest && w.prop == prop,
+            w.va <= at < hi,
+            next == w.frame + (at - w.va),
+            is_part::<A>(at as int, hi as int, next as int, largest),
+            old(self).is_mapping(tree, *old(stack), w, at as int),
+        ensures
+            final(self).is_mapping(tree, *final(stack), w, at + r),
+            0 < r <= hi - at,
+            next + r <= u64::MAX,
+            at + r < hi ==> is_part::<A>(at + r, hi as int, next + r, largest),
+        no_unwind
+    {
+        let ghost phys_bits = self.frames.phys_bits();
+        let run = Self::run(at, hi, next, largest);
+        proof {
+            self.lemma_mapping(tree, *stack, w, at as int);
+            lemma_first_of_run::<A>(at as int, hi as int, next as int, largest, run);
+        }
+        let d = self.descend(at, run.level);
+        proof {
+            self.lemma_range_run(tree, *stack, w, at as int, d, run);
+        }
+        if d.stop.level == run.level {
+            self.fill(at, &d, run.pages, PhysAddr(next), prop);
+            proof {
+                self.lemma_range_filled(*old(self), tree, *stack, w, at as int, d, run);
+            }
+            return run.bytes;
+        }
+        let word = A::page(Ghost(phys_bits), run.level, PhysAddr(next), prop);
+        let chain = Chain::<A>::take(stack, &mut self.frames, at, run.level, d.stop.level, word);
+        let ghost linked = chain;
+        proof {
+            self.lemma_range_chain(
+                *old(self),
+                *old(stack),
+                *stack,
+                tree,
+                w,
+                at as int,
+                d,
+                run,
+                chain,
+            );
+        }
+        let ghost taken = *self;
+        self.hang(at, d, chain);
+        proof {
+            self.lemma_range_hung(
+                taken,
+                *old(self),
+                *old(stack),
+                tree,
+                *stack,
+                w,
+                at as int,
+                d,
+                run,
+                linked,
+            );
+        }
+        A::geometry().entry_span(run.level)
+    }
+}
+
+} // verus!
