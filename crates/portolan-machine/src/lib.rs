@@ -4,7 +4,7 @@
 //! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`;
 //! - [`qemu::QemuMachine`]: a guest of QEMU, of any architecture, whose memory management unit someone else wrote.
 //!
-//! The first two are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
+//! Each is a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
 //! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
 //! holds one suite for all of them. [`walk`] is what processors make of the words of tables.
 //!
