@@ -17,7 +17,7 @@ use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use aarch64::{Aarch64, Stage};
-pub use answer::{Answer, Fault, Reason};
+pub use answer::{Answer, Fault};
 use mailbox::{Mailbox, Report, Step};
 use portolan::PhysAddr;
 use process::Process;
@@ -38,7 +38,9 @@ use x86_64::X86_64;
 /// Its memory is shared with this process, so tables are written in place. A small program in the guest performs
 /// accesses in the mode that is asked for and reports what the processor says of each.
 ///
-/// The guest has one processor. It runs only while it is asked for something.
+/// The guest has one processor, which runs only while it is asked for something. QEMU 7.2 keeps translations until they
+/// are invalidated, so a missed invalidation shows; on RISC-V only in fetches, as it forgets all when the program in the
+/// guest changes the mode that its loads and stores are made in.
 ///
 /// ```
 /// use portolan::{PhysAddr, TableMemory};
@@ -208,12 +210,12 @@ impl QemuMachine {
         &self.reserved
     }
 
-    /// Loads a root, or one that maps nothing. Translations of global pages survive it.
+    /// Loads a root, or one that maps nothing, before the next access. Translations of global pages may survive it.
     ///
     /// Before a table is freed, it must have been unloaded.
     ///
     /// # Errors
-    /// If the guest ended, or doesn't answer.
+    /// If the guest ended, or did not answer.
     pub fn set_root(&self, root: Option<PhysAddr>) -> Result<(), MachineError> {
         self.lock().set_root(root.map(PhysAddr::as_u64))
     }
@@ -222,7 +224,7 @@ impl QemuMachine {
     ///
     /// # Errors
     /// [`MachineError::BadAddress`] for an address that is not a multiple of 8 or is [reserved](Self::reserved);
-    /// otherwise if the guest ended, or doesn't answer.
+    /// otherwise if the guest ended, or does not answer.
     pub fn access(&self, accesses: &[Access]) -> Result<Vec<Answer>, MachineError> {
         let usable = |access: &Access| {
             access.va.is_multiple_of(8)
@@ -234,20 +236,20 @@ impl QemuMachine {
         self.lock().access(&self.memory, accesses)
     }
 
-    /// The processor forgets what it knows of the page that `va` lies in: `TLBI VAAE1IS` or `IPAS2E1IS` on AArch64,
-    /// `SFENCE.VMA` on RISC-V.
+    /// Before the next access, the processor forgets what it knows of the page that `va` lies in: `INVLPG`, `TLBI VAAE1IS`,
+    /// `TLBI IPAS2E1IS` with `TLBI VMALLE1IS`, `SFENCE.VMA`.
     ///
     /// # Errors
-    /// If the guest ended, or doesn't answer.
+    /// If the guest ended, or did not answer.
     pub fn invalidate_page(&self, va: u64) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_PAGE.into(), va, 0, 0, 0];
         self.lock().later(step)
     }
 
-    /// The processor forgets all translations, those of global pages too.
+    /// Before the next access, the processor forgets all translations, those of global pages too.
     ///
     /// # Errors
-    /// If the guest ended, or doesn't answer.
+    /// If the guest ended, or did not answer.
     pub fn invalidate_all(&self) -> Result<(), MachineError> {
         let step = [mailbox::INVALIDATE_ALL.into(), 0, 0, 0, 0];
         self.lock().later(step)

@@ -52,9 +52,8 @@ const REPORT_WORDS: usize = 16;
 /// What the guest reports of an exception; which word is what depends on the processor.
 pub(super) type Report = [u64; REPORT_WORDS];
 
-/// Stands in the first word of a report until there is one. That may be a register with anything in it, so this is a number
-/// that comes from nowhere else.
-const NONE: u64 = 0x9d5a_36c1_7e08_b4f3;
+/// Stands in the first word of a report until there is one. That word says which exception it is, and none has this number.
+const NONE: u64 = u64::MAX;
 
 /// The words of a step: what it is, and words 1 to 4.
 pub(super) type Step = [u64; 5];

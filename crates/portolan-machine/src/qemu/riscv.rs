@@ -28,6 +28,8 @@ const SUM: u64 = 1 << 18;
 /// Permissions for all of physical memory: one naturally aligned region with R, W and X (privileged architecture, 3.7.1).
 const PMP_ADDR: u64 = u64::MAX >> 10;
 const PMP_CONFIG: u64 = 0b0001_1111;
+/// menvcfg.ADUE: hardware sets A and D. QEMU 7.2 has not the bit, and does so always.
+const ADUE: u64 = 1 << 61;
 /// menvcfg.PBMTE: the memory types of Svpbmt.
 const PBMTE: u64 = 1 << 62;
 
@@ -76,7 +78,7 @@ impl Processor for Riscv {
         super::write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
         let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
         let types = if self.memory_types { PBMTE } else { 0 };
-        let words = [PMP_ADDR, PMP_CONFIG, SUM, types];
+        let words = [PMP_ADDR, PMP_CONFIG, SUM, ADUE | types];
         for (addr, word) in (boot..).step_by(8).zip(words) {
             memory.store(PhysAddr::new(addr), word);
         }
@@ -108,7 +110,7 @@ impl Processor for Riscv {
     }
 
     fn answer(&self, access: &Access, report: &Report, area: u64) -> Option<Answer> {
-        let [a0, cause, addr, pc, status, ..] = *report;
+        let [cause, addr, pc, status, a0, ..] = *report;
         let code = area + mailbox::CODE;
         let fault = Fault {
             cause,

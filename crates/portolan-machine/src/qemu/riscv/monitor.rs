@@ -37,8 +37,9 @@ const A1: u32 = 11;
 /// The registers that are loaded when the guest starts, in the order of their values in the boot words.
 pub(super) const BOOT_REGISTERS: [u32; 4] = [PMPADDR0, PMPCFG0, MSTATUS, MENVCFG];
 
-/// The registers that describe an exception, in the order of the words of a report from 1 on; before them is `a0`.
+/// The registers that describe an exception, in the order of the words of a report; behind them is `a0`.
 const REPORTED: [u32; 4] = [MCAUSE, MTVAL, MEPC, MSTATUS];
+const REPORTED_A0: i32 = mailbox::REPORT as i32 + 8 * REPORTED.len() as i32;
 
 /// The program's bytes, and offsets in them.
 pub(super) struct Program {
@@ -191,9 +192,9 @@ fn report(ops: &mut Assembler) {
         ; lui t0, mailbox::STEPS as i32
         ; add s2, s0, t0
         ; ld s3, [s1, mailbox::CURRENT as i32]
-        ; sd a0, [s3, mailbox::REPORT as i32]
+        ; sd a0, [s3, REPORTED_A0]
     );
-    for (index, register) in (1..).zip(REPORTED) {
+    for (index, register) in (0..).zip(REPORTED) {
         dynasm!(ops
             ; .arch riscv64i
             ; .feature zicsr
