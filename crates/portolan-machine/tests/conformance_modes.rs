@@ -47,14 +47,20 @@ fn conforms_in_software<A: PagingMode>(regime: Regime) {
         regime,
         ..SoftConfig::default()
     };
-    conforms::<A, _>(&SoftMachine::new(anything), &Plan::quick(1));
+    let plan = Plan {
+        sequences: 8,
+        steps: 40,
+        small: 1,
+        ..Plan::quick(1)
+    };
+    conforms::<A, _>(&SoftMachine::new(anything), &plan);
     let hoard = SoftConfig {
         caching: Caching::Hoard,
         phys_bits: 40,
         cpus: 1,
         ..anything
     };
-    conforms::<A, _>(&SoftMachine::new(hoard), &Plan::quick_guest(2));
+    conforms::<A, _>(&SoftMachine::new(hoard), &Plan::smallest(2));
 }
 
 macro_rules! in_software {
