@@ -14,6 +14,8 @@ mod runs;
 mod summary;
 mod survey;
 pub mod target;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 

@@ -202,7 +202,7 @@ fn describe(example: &Example) -> String {
             format!("table at {table}, level{many} {levels}{va}")
         }
         Example::Memory { start, bytes: size } => format!("physical {start}, {}", bytes(*size)),
-        Example::Reason { reason } => (*reason).to_owned(),
+        Example::Other { what } => (*what).to_owned(),
     }
 }
 
