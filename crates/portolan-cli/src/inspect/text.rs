@@ -37,7 +37,10 @@ pub fn heading(out: &mut impl Write, report: &Report) -> io::Result<()> {
         },
         report.phys_bits,
     )?;
-    writeln!(out)
+    match report.run_count {
+        0 => Ok(()),
+        _ => writeln!(out),
+    }
 }
 
 /// The address space as runs.
