@@ -4,12 +4,12 @@ mod monitor;
 mod vcpu;
 
 use crate::access::{Access, Outcome, Privilege};
-use crate::machine::{Machine, MachineError};
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
 use crate::memory::Memory;
 use crate::memory::mapped::Mapped;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, TableMemory, VirtAddr};
+use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemory};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -337,12 +337,21 @@ impl Machine for KvmMachine {
     }
 }
 
-// SAFETY: `INVLPG` on every processor; none of them runs outside of the machine's own calls, and one on which it
+// SAFETY: `INVLPG` for each page, or all at once, on every processor; none of them runs outside of the machine's own calls, and one on which it
 // failed never runs again, but answers with the failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for KvmMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, range: FlushRange<A>) {
+        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in 0..self.cpus() {
-            self.invalidate_page(cpu, addr.as_u64()).ok();
+            match advice {
+                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
+                    self.invalidate_page(cpu, first.as_u64() + n * size.bytes())
+                        .ok();
+                }),
+                Advice::All => {
+                    self.invalidate_all(cpu).ok();
+                }
+            }
         }
     }
 }

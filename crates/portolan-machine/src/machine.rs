@@ -6,6 +6,9 @@ use portolan::{PageSize, PhysAddr};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+/// Up to how many pages of a flush are invalidated one by one.
+pub(crate) const PAGE_BY_PAGE: u64 = 32;
+
 /// A machine: processors that share a physical memory.
 ///
 /// It stands for the processors at rest between two calls: whatever a call does not mention may stay in their caches.

@@ -6,10 +6,10 @@ mod walk;
 pub use cache::Caching;
 
 use crate::access::{Access, Kind, Outcome, PageFaultCode, code_number};
-use crate::machine::{Machine, MachineError, Page, Sight};
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE, Page, Sight};
 use crate::memory::{Memory, Observer};
 use cache::Cache;
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, VirtAddr};
+use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -329,11 +329,17 @@ impl Observer for Onlooker {
     }
 }
 
-// SAFETY: `INVLPG` on every processor; none of them runs outside of the machine's own calls
+// SAFETY: `INVLPG` for each page, or all at once, on every processor; none of them runs outside of the machine's own calls
 unsafe impl<A: PagingMode> Invalidate<A> for SoftMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, range: FlushRange<A>) {
+        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in &mut self.lock().all {
-            cpu.cache.invalidate_page(addr.as_u64());
+            match advice {
+                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
+                    cpu.cache.invalidate_page(first.as_u64() + n * size.bytes());
+                }),
+                Advice::All => cpu.cache.clear(),
+            }
         }
     }
 }

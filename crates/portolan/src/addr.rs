@@ -250,7 +250,26 @@ pub struct VirtRange<A: PagingMode> {
     size: u64,
 }
 
+impl<A: PagingMode> Clone for VirtRange<A> {
+    #[inline]
+    fn clone(&self) -> (r: Self)
+        ensures
+            r == *self,
+    {
+        *self
+    }
+}
+
+impl<A: PagingMode> Copy for VirtRange<A> {
+
+}
+
 impl<A: PagingMode> VirtRange<A> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        self.size > 0 ==> self.start.raw() + self.size - 1 <= u64::MAX
+    }
+
     /// The first address.
     pub closed spec fn first(self) -> VirtAddr<A> {
         self.start
@@ -319,6 +338,14 @@ impl<A: PagingMode> VirtRange<A> {
             r == self.bytes(),
     {
         self.size
+    }
+
+    /// The last address is one.
+    pub(crate) proof fn lemma_last(tracked &self)
+        ensures
+            self.bytes() > 0 ==> self.first().raw() + self.bytes() - 1 <= u64::MAX,
+    {
+        use_type_invariant(self);
     }
 
     /// Whether there are none.

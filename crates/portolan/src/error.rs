@@ -17,8 +17,9 @@ pub enum Error {
         /// The page's size, which it should be a multiple of.
         size: u64,
     },
-    /// `addr` is not a virtual address of this paging mode: its upper bits are not the copies that they must be
-    /// (Intel SDM vol. 1, 3.3.7.1).
+    /// `addr` is not a virtual address of this paging mode: its upper bits are not what they must be. On x86_64 and
+    /// RISC-V they are copies of the highest bit that is translated (Intel SDM vol. 1, 3.3.7.1), on AArch64 all zeros or all ones
+    /// by region, for a guest's addresses zeros.
     NotCanonical {
         /// The address as it was given.
         addr: u64,
@@ -39,7 +40,8 @@ pub enum Error {
         /// The size that the mode lacks.
         size: u64,
     },
-    /// The paging mode cannot express these properties: x86_64 has no mapping that can't be read.
+    /// The paging mode cannot express these properties: x86_64 has no mapping that can't be read, RISC-V none that can be
+    /// written only, and each lacks some cache policies.
     UnsupportedProperty {
         /// The virtual address.
         addr: u64,

@@ -122,7 +122,7 @@ pub use arch::riscv::{Sv39, Sv48, Sv57};
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;
-pub use flush::Flush;
+pub use flush::{Advice, Flush, FlushRange};
 pub use hw::{Invalidate, TableMemory};
 pub use prop::{CachePolicy, Mapping, PageProperty};
 pub use table::PageTable;

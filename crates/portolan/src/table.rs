@@ -12,7 +12,9 @@ pub(crate) mod plan;
 #[cfg(verus_only)]
 pub(crate) mod proof;
 pub(crate) mod protect;
+mod range;
 pub(crate) mod release;
+pub(crate) mod run;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 pub(crate) mod stack;
@@ -178,7 +180,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& request::is_found(old(self)@, va, size, was)
                     &&& final(self)@ == old(self)@.unmap(va@)
                     &&& final(self).steps_from(*old(self))
-                    &&& flush.page() == (va, size)
+                    &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
                     &&& final(self).frames().disjoint(flush.frames())
                 },
@@ -200,7 +202,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 size,
             );
         }
-        Ok((Mapping { frame, size, prop }, Flush::new(va, size, owed)))
+        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), size, owed)))
     }
 
     /// Gives the page of `size` at `va` other properties, by one store: no access meets a hole in between.
@@ -221,7 +223,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& request::is_found(old(self)@, va, size, was)
                     &&& final(self)@ == old(self)@.protect(va@, prop.keeping(was.prop))
                     &&& final(self).steps_from(*old(self))
-                    &&& flush.page() == (va, size)
+                    &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames()
                     &&& flush.frames() == Set::<PhysAddr>::empty()
                 },
@@ -248,7 +250,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 prop.keeping(was),
             );
         }
-        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size, None)))
+        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size.bytes(), size, None)))
     }
 
     /// The mapping that covers `va`.

@@ -27,7 +27,9 @@ const ALL: [PageSize; 7] = [
 
 /// Where the entry of address 0 lies, `depth` tables below the root.
 fn table_at(heap: &Heap, root: PhysAddr, depth: usize) -> PhysAddr {
-    (0..depth).fold(root, |at, _| PhysAddr::new(heap.word(at.as_u64(), 0) & ADDRESS))
+    (0..depth).fold(root, |at, _| {
+        PhysAddr::new(heap.word(at.as_u64(), 0) & ADDRESS)
+    })
 }
 
 /// The word of a page of `size` with `prop` at address 0, `depth` tables below the root, in a table that tracks.
@@ -186,7 +188,7 @@ fn tables_are_counted_in_bits_that_hardware_ignores() {
         assert_eq!(word & !ADDRESS, (used & 0xff) << 51 | (used >> 8) << 4 | 3);
     }
     // nobody has used the page, but its access flag is set from the start, and that it is dirty is noted
-    let last = heap.word(table_at(&heap, table.root().as_u64(), 1), 8191);
+    let last = heap.word(table_at(&heap, table.root(), 1).as_u64(), 8191);
     assert_eq!(last, 0x00e0_0012_4000_0fc3);
     for n in 0..8192u64 {
         let va = VirtAddr::new(n << 16).unwrap();
@@ -203,7 +205,11 @@ fn what_hardware_notes_of_a_page_is_kept() {
     table.map(va, FRAME, size, PageProperty::USER_RW).unwrap();
     let last = table_at(&heap, table.root(), 3);
     // the page is stored to: the access flag is set, AP[2] cleared
-    heap.set(last.as_u64(), 0, (heap.word(last.as_u64(), 0) | 0x400) & !0x80);
+    heap.set(
+        last.as_u64(),
+        0,
+        (heap.word(last.as_u64(), 0) | 0x400) & !0x80,
+    );
     let seen = table.query(va).unwrap().prop;
     assert!(seen.accessed && seen.dirty);
     table

@@ -236,7 +236,7 @@ where
         let (Op::Unmap { va, size } | Op::Protect { va, size, .. }) = op else {
             unreachable!("other operations have no flush")
         };
-        let got = (flush.addr().as_u64(), flush.size().bytes());
+        let got = (flush.addr().as_u64(), flush.size());
         if got != (va, size.bytes()) {
             return self.fail(Mismatch::Flush { op, got });
         }

@@ -28,9 +28,8 @@
 //!
 //! # What pages allow
 //! EL1 reads and writes what user pages allow, unless `PSTATE.PAN` is set, and never executes them; EL0 does nothing with
-//! kernel pages. Every page can be read. [`WriteBack`](CachePolicy::WriteBack), [`WriteThrough`](CachePolicy::WriteThrough),
-//! [`WriteCombining`](CachePolicy::WriteCombining) (normal memory, not cached) and [`Uncacheable`](CachePolicy::Uncacheable)
-//! (device memory, nGnRE) are the cache policies; the others are refused.
+//! kernel pages. Every page can be read. [`WriteBack`], [`WriteThrough`], [`WriteCombining`] (normal memory, not cached) and
+//! [`Uncacheable`] (device memory, nGnRE) are the cache policies; the others are refused.
 //!
 //! # Stores and barriers
 //! A walk is an observer of its own, and sees a store for sure only after a barrier (R_SPVBD). `TableMemory::write` is to
@@ -57,6 +56,11 @@
 //! entries are in use (58:51 and 9:4). UXNTable, PXNTable and APTable are never set. Normal memory is inner shareable.
 //!
 //! That the processor reads in each word what is written is proven in `aarch64/proof.rs`, against `hw/aarch64.rs`.
+//!
+//! [`WriteBack`]: crate::CachePolicy::WriteBack
+//! [`WriteThrough`]: crate::CachePolicy::WriteThrough
+//! [`WriteCombining`]: crate::CachePolicy::WriteCombining
+//! [`Uncacheable`]: crate::CachePolicy::Uncacheable
 
 use super::PagingMode;
 use super::entry::{Entry, EntryFormat};
@@ -65,7 +69,7 @@ use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
 use crate::hw::mmu::{Allowed, Rights, Step};
-use crate::prop::{CachePolicy, PageProperty};
+use crate::prop::PageProperty;
 use core::marker::PhantomData;
 use vstd::prelude::*;
 
@@ -127,7 +131,7 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
     }
 
     open spec fn supports(prop: PageProperty) -> bool {
-        prop.read && !(prop.cache is UncacheableMinus) && !(prop.cache is WriteProtected)
+        prop.read && !(prop.cache is UncacheableMinus || prop.cache is WriteProtected)
     }
 
     open spec fn rights(prop: PageProperty) -> Rights {
@@ -229,11 +233,7 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
 
     #[inline(always)]
     fn can_express(prop: PageProperty) -> bool {
-        prop.read
-            && !matches!(
-            prop.cache,
-            CachePolicy::UncacheableMinus | CachePolicy::WriteProtected
-        )
+        prop.read && descriptor::has_policy(prop.cache)
     }
 
     #[inline(always)]
@@ -285,6 +285,10 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(G::shape().page_bits, phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(G::shape().page_bits as u64, phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

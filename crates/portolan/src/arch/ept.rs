@@ -336,6 +336,10 @@ impl EntryFormat for Ept {
         proof::lemma_zero(phys_bits, level);
     }
 
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
+    }
+
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
         proof::lemma_settled(phys_bits, level, word);
     }

@@ -1,6 +1,6 @@
 //! What a page table answers to a request: when it is done, and which error says why it isn't.
 
-use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::error::Error;
 use crate::prop::{Mapping, PageProperty};
@@ -146,6 +146,59 @@ pub open spec fn is_protect_error<A: PagingMode>(
     }
 }
 
+/// Whether a range can be worked on at all; if not, `Some` error.
+pub open spec fn check_range<A: PagingMode>(range: VirtRange<A>) -> Option<Error> {
+    let addr = range.first().raw();
+    let bytes = range.bytes();
+    let size = A::geo().span(1) as u64;
+    if addr as int % size as int != 0 {
+        Some(Error::NotAligned { addr, size })
+    } else if bytes as int % size as int != 0 {
+        Some(Error::NotAligned { addr: addr.wrapping_add(bytes), size })
+    } else if range.first()@ + bytes > A::geo().limit() {
+        Some(Error::PastEnd { addr, size: bytes })
+    } else {
+        None
+    }
+}
+
+/// A page of `size` bytes at `addr` lies partly in `lo..hi` and partly outside.
+pub open spec fn names_cut<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let base = addr as int % A::geo().limit();
+    &&& A::canonical(addr)
+    &&& space.pages.contains_key(base)
+    &&& space.pages[base].size.bytes() == size
+    &&& base < hi && lo < base + size
+    &&& !(lo <= base && base + size <= hi)
+}
+
+/// `e` is the answer to a request for all pages of a range that is not done.
+pub open spec fn is_range_error<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_range(range) is Some {
+        check_range(range) == Some(e)
+    } else {
+        e matches Error::CoveredByHugePage { addr, size } && names_cut::<A>(
+            space,
+            lo,
+            hi,
+            addr,
+            size,
+        )
+    }
+}
+
 /// `was` is the page of `size` at `va`, with all that hardware had set.
 pub open spec fn is_found<A: PagingMode>(
     space: AddressSpace,
@@ -156,6 +209,81 @@ pub open spec fn is_found<A: PagingMode>(
     &&& check(va, size) is None
     &&& space.has(va@, size)
     &&& space.pages[va@].may_become(was)
+}
+
+/// Whether a range can be mapped in an empty address space, on a machine with `phys_bits` bits of physical address; if
+/// not, `Some` error.
+pub open spec fn check_map_range<A: PagingMode>(
+    phys_bits: u64,
+    range: VirtRange<A>,
+    frame: PhysAddr,
+    largest: PageSize,
+    prop: PageProperty,
+) -> Option<Error> {
+    let (addr, size) = (range.first().raw(), range.bytes());
+    match A::page_size(1) {
+        Some(smallest) if smallest.bytes() <= largest.bytes() => {
+            let unit = smallest.bytes();
+            if addr as int % unit as int != 0 || size as int % unit as int != 0 {
+                Some(Error::NotAligned { addr, size: unit })
+            } else if frame.0 as int % unit as int != 0 {
+                Some(Error::NotAligned { addr: frame.0, size: unit })
+            } else if !A::supports(prop) {
+                Some(Error::UnsupportedProperty { addr, size })
+            } else if size > 0 && frame.0 + size > pow2(phys_bits as nat) {
+                Some(Error::PhysTooWide { addr: frame.0, size })
+            } else if range.first()@ + size > A::geo().limit() {
+                Some(Error::PastEnd { addr, size })
+            } else {
+                None
+            }
+        },
+        _ => Some(Error::UnsupportedSize { addr, size: largest.bytes() }),
+    }
+}
+
+/// `e` is the answer to a request to map a range that is not done.
+pub open spec fn is_map_range_error<A: PagingMode>(
+    space: AddressSpace,
+    phys_bits: u64,
+    range: VirtRange<A>,
+    frame: PhysAddr,
+    largest: PageSize,
+    prop: PageProperty,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_map_range(phys_bits, range, frame, largest, prop) is Some {
+        check_map_range(phys_bits, range, frame, largest, prop) == Some(e)
+    } else {
+        match e {
+            Error::AlreadyMapped { addr, size } => is_first_in_the_way(space, range, addr, size),
+            Error::NoMemory { addr, size } => {
+                &&& addr == range.first().raw() && size == range.bytes()
+                &&& space.is_free(lo, hi)
+            },
+            _ => false,
+        }
+    }
+}
+
+/// In the `size` bytes at `addr` is the first thing that is mapped in a range.
+pub open spec fn is_first_in_the_way<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let lo = range.first()@;
+    exists|at: int| #[trigger]
+        space.is_free(lo, at) && {
+            let raw = range.first().raw() + (at - lo);
+            &&& lo <= at < lo + range.bytes()
+            &&& size > 0
+            &&& addr == raw - raw % size as int
+            &&& !space.is_free(at - at % size as int, at - at % size as int + size)
+        }
 }
 
 } // verus!

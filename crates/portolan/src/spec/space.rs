@@ -74,6 +74,11 @@ impl AddressSpace {
         }
     }
 
+    /// Whether nothing is mapped from `lo` to below `hi`.
+    pub open spec fn is_free(self, lo: int, hi: int) -> bool {
+        forall|va: int| lo <= va < hi ==> #[trigger] self.translate(va) is None
+    }
+
     /// At `va`, `now` is as this, but for accessed and dirty bits that hardware may have set.
     pub open spec fn agrees(self, now: Self, va: int) -> bool {
         match (self.translate(va), now.translate(va)) {

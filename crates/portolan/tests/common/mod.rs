@@ -1,6 +1,6 @@
 //! A heap of tables, and processors without a TLB.
 
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, TableMemory, VirtAddr};
+use portolan::{FlushRange, Invalidate, PagingMode, PhysAddr, TableMemory};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ pub struct Heap {
     tables: RefCell<BTreeMap<u64, Box<[Cell<u64>]>>>,
     next: Cell<u64>,
     left: Cell<usize>,
+    accesses: Cell<usize>,
     phys_bits: u8,
 }
 
@@ -29,6 +30,7 @@ impl Heap {
             tables: RefCell::default(),
             next: Cell::new(first),
             left: Cell::new(usize::MAX),
+            accesses: Cell::new(0),
             phys_bits,
         }
     }
@@ -36,6 +38,15 @@ impl Heap {
     /// Only so many tables more are to be had.
     pub fn limit(&self, left: usize) {
         self.left.set(left);
+    }
+
+    /// How often words were read or written by a table since the last call.
+    pub fn accesses(&self) -> usize {
+        self.accesses.take()
+    }
+
+    fn count(&self) {
+        self.accesses.set(self.accesses.get() + 1);
     }
 
     /// How many tables are in use.
@@ -69,9 +80,11 @@ unsafe impl TableMemory for &Heap {
         assert_eq!(words.expect("freed once").len(), bytes / 8);
     }
     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
+        self.count();
         self.word(table.as_u64(), index)
     }
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
+        self.count();
         self.set(table.as_u64(), index, word);
     }
     unsafe fn compare_exchange(
@@ -81,6 +94,7 @@ unsafe impl TableMemory for &Heap {
         current: u64,
         new: u64,
     ) -> Result<u64, u64> {
+        self.count();
         let now = self.word(table.as_u64(), index);
         if now == current {
             self.set(table.as_u64(), index, new);
@@ -99,5 +113,5 @@ pub struct NoTlb;
 
 // SAFETY: no processor uses the tables
 unsafe impl<A: PagingMode> Invalidate<A> for NoTlb {
-    fn invalidate(&self, _: VirtAddr<A>, _: PageSize) {}
+    fn invalidate(&self, _: FlushRange<A>) {}
 }

@@ -57,6 +57,16 @@ const DIRTY: u64 = 0x0080_0000_0000_0000;
 /// The output address, or that of the next table.
 pub(super) const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
+/// Whether pages can have a cache policy.
+#[inline(always)]
+pub(super) fn has_policy(cache: CachePolicy) -> (r: bool)
+    ensures
+        r == !(cache is UncacheableMinus || cache is WriteProtected),
+    no_unwind
+{
+    !matches!(cache, CachePolicy::UncacheableMinus | CachePolicy::WriteProtected)
+}
+
 /// The bits of a cache policy.
 #[inline(always)]
 fn cache_bits(cache: CachePolicy) -> (r: u64)

@@ -423,6 +423,21 @@ pub(super) proof fn lemma_table_bits(word: u64)
 {
 }
 
+/// A page-aligned number is not present, and stays as it is.
+pub(super) proof fn lemma_absent(page_bits: u64, phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(page_bits, phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits();
+    assert(word & 0x1 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
+}
+
 /// Nothing, tables and used pages stay as they are.
 pub(super) proof fn lemma_settled(page_bits: u8, phys_bits: u64, level: nat, word: u64)
     requires

@@ -180,7 +180,7 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
 
     open spec fn supports(prop: PageProperty) -> bool {
         &&& prop.read && prop.user && !prop.global
-        &&& !(prop.cache is UncacheableMinus) && !(prop.cache is WriteProtected)
+        &&& !(prop.cache is UncacheableMinus || prop.cache is WriteProtected)
     }
 
     open spec fn rights(prop: PageProperty) -> Rights {
@@ -266,11 +266,7 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
 
     #[inline(always)]
     fn can_express(prop: PageProperty) -> bool {
-        prop.read && prop.user && !prop.global
-            && !matches!(
-            prop.cache,
-            CachePolicy::UncacheableMinus | CachePolicy::WriteProtected
-        )
+        prop.read && prop.user && !prop.global && descriptor::has_policy(prop.cache)
     }
 
     #[inline(always)]
@@ -362,6 +358,10 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
 
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        proof::lemma_absent(phys_bits, level, word);
     }
 
     proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {

@@ -279,6 +279,21 @@ pub(super) proof fn lemma_wf(phys_bits: u64, level: nat, word: u64)
     }
 }
 
+/// A page-aligned number is not present, and stays as it is.
+pub(super) proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits(word);
+    assert(word & 0x7 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
+}
+
 /// Nothing, tables and used pages stay as they are.
 pub(super) proof fn lemma_settled(phys_bits: u64, level: nat, word: u64)
     requires

@@ -7,7 +7,7 @@ use vstd::arithmetic::div_mod::{
     lemma_mod_bound, lemma_mod_breakdown, lemma_mod_mod, lemma_mod_multiples_basic,
     lemma_small_mod,
 };
-use vstd::arithmetic::mul::lemma_mul_is_commutative;
+use vstd::arithmetic::mul::{lemma_mul_is_commutative, lemma_mul_nonnegative};
 use vstd::arithmetic::power2::{
     lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, lemma2_to64_rest,
     pow2,
@@ -224,6 +224,20 @@ impl Geometry {
         lemma_mask(raw, bits);
     }
 
+    /// What the tree covers as the shift that computes it.
+    pub(crate) proof fn lemma_limit_shl(self, bits: u64)
+        requires
+            self.wf(),
+            bits == self.shift(self.levels as nat) + self.root_bits,
+        ensures
+            bits < 64,
+            1u64 << bits == self.limit(),
+    {
+        self.lemma_shift(self.levels as nat);
+        self.lemma_powers(self.levels as nat);
+        lemma_shl(bits);
+    }
+
     /// A table's size as the shift that computes it.
     pub(crate) proof fn lemma_table_bytes(self)
         requires
@@ -385,6 +399,42 @@ impl Geometry {
         self.lemma_span(l);
         self.lemma_span((l - 1) as nat);
         lemma_compose(b, self.span(l), self.entries(l), i, 0);
+    }
+
+    /// An entry's part ends within its table's.
+    pub(crate) proof fn lemma_entry_end(self, l: nat, i: int)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            0 <= i < self.entries(l),
+        ensures
+            i * self.span(l) + self.span(l) <= self.cover(l),
+            0 <= i * self.span(l),
+    {
+        self.lemma_span(l);
+        lemma_mod_multiples_basic(0, self.cover(l));
+        assert(0 * self.cover(l) == 0);
+        lemma_compose(0, self.span(l), self.entries(l), i, 0);
+        lemma_mul_nonnegative(i, self.span(l));
+    }
+
+    /// The next entry's part starts where this one's ends.
+    pub(crate) proof fn lemma_next_entry(self, l: nat, i: int)
+        ensures
+            (i + 1) * self.span(l) == i * self.span(l) + self.span(l),
+    {
+        lemma_mul_next(i, self.span(l));
+    }
+
+    /// All addresses have 57 bits.
+    pub(crate) proof fn lemma_limit(self)
+        requires
+            self.wf(),
+        ensures
+            self.limit() <= 0x200_0000_0000_0000,
+    {
+        self.lemma_span(1);
+        lemma2_to64_rest();
     }
 
     /// A multiple of what a table covers is one of what entries of that level and those below cover.

@@ -135,7 +135,7 @@ impl Model {
     pub(crate) proof fn lemma_put_counted(self, n: NodeId, i: int, e: Entry)
         requires
             self.inv(),
-            self.counted(),
+            self.counted_but(n),
             self.nodes.contains_key(n),
             0 <= i < self.geo.entries(n.level),
             !(self.nodes[n].entries[i] is Table),

@@ -11,6 +11,7 @@ use super::spec;
 use super::{AArch64Stage2, Stage2Granule};
 use crate::addr::PhysAddr;
 use crate::hw::aarch64_stage2 as hw;
+use crate::hw::mmu::Step;
 use crate::prop::PageProperty;
 use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
@@ -140,6 +141,21 @@ pub(super) proof fn lemma_wf<G: Stage2Granule>(phys_bits: u64, level: nat, word:
             lemma_refers(phys_bits, 12, word);
         }
     }
+}
+
+/// A page-aligned number is not present, and stays as it is.
+pub(super) proof fn lemma_absent(phys_bits: u64, level: nat, word: u64)
+    requires
+        word % 4096 == 0,
+    ensures
+        forall|now: u64| #[trigger] hw::may_become(level, word, now) ==> now == word,
+        hw::step(phys_bits, level, word) == Step::NotPresent,
+{
+    lemma_bits();
+    assert(word & 0x1 == 0) by (bit_vector)
+        requires
+            word % 4096 == 0,
+    ;
 }
 
 /// Nothing, tables and used pages stay as they are.
