@@ -1,17 +1,20 @@
 //! With the `aarch64-paging` crate: both write the same words for the same attributes.
 
 mod common;
+#[path = "common/properties.rs"]
+mod properties;
 
 use aarch64_paging::descriptor::{El1Attributes, PhysicalAddress, VirtualAddress};
 use aarch64_paging::mair::{MairAttribute, NormalMemory};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, RootTable, Translation, VaRange};
-use common::Heap;
+use common::{Heap, NoTlb};
 use portolan::arch::aarch64::{Lower, Upper};
 use portolan::interop::aarch64_paging::{FlagsError, MAIR, el1_attributes, page_property};
 use portolan::{
     AArch64Lower, AArch64Upper, CachePolicy, Error, PageProperty, PageSize, PageTable, PhysAddr,
     Tracking, VirtAddr, VirtRange,
 };
+use properties::properties;
 use std::ptr::NonNull;
 
 type TheirTable = aarch64_paging::paging::PageTable<El1Attributes>;
@@ -39,36 +42,10 @@ impl Translation<El1Attributes> for Boxes {
 
 const SIZES: [PageSize; 3] = [PageSize::Size4K, PageSize::Size2M, PageSize::Size1G];
 
-const POLICIES: [CachePolicy; 6] = [
-    CachePolicy::WriteBack,
-    CachePolicy::WriteThrough,
-    CachePolicy::UncacheableMinus,
-    CachePolicy::Uncacheable,
-    CachePolicy::WriteCombining,
-    CachePolicy::WriteProtected,
-];
-
 const FRAME: PhysAddr = PhysAddr::new(0x12_4000_0000);
 
 /// Where the page is in these tests.
 const PLACE: u64 = 0x40_0000_0000;
-
-/// All properties there are.
-fn properties() -> impl Iterator<Item = PageProperty> {
-    (0..128u32).flat_map(|bits| {
-        let bit = move |n: u32| bits & 1 << n != 0;
-        POLICIES.into_iter().map(move |cache| PageProperty {
-            read: bit(0),
-            write: bit(1),
-            execute: bit(2),
-            user: bit(3),
-            global: bit(4),
-            accessed: bit(5),
-            dirty: bit(6),
-            cache,
-        })
-    })
-}
 
 /// The word that the crate writes for a page of `size`.
 fn word_theirs(size: PageSize, attributes: El1Attributes) -> u64 {
@@ -93,9 +70,8 @@ fn word_theirs(size: PageSize, attributes: El1Attributes) -> u64 {
 fn word_ours(size: PageSize, prop: PageProperty) -> u64 {
     let heap = Heap::default();
     let mut table = PageTable::<_, AArch64Lower, Tracking>::new(&heap).unwrap();
-    table
-        .map(LowerAddr::new(PLACE).unwrap(), FRAME, size, prop)
-        .unwrap();
+    let va = LowerAddr::new(PLACE).unwrap();
+    table.map(va, FRAME, size, prop).unwrap();
     let mut word = table.root().as_u64();
     for shift in [39, 30, 21, 12] {
         let at = word & 0xffff_ffff_f000;
@@ -104,6 +80,9 @@ fn word_ours(size: PageSize, prop: PageProperty) -> u64 {
             break;
         }
     }
+    let (was, flush) = table.unmap(va, size).unwrap();
+    flush.pay(&NoTlb);
+    assert_eq!(was.prop, prop);
     word
 }
 
