@@ -106,7 +106,8 @@ mod error;
 mod flush;
 pub mod hw;
 #[cfg(any(feature = "x86_64", feature = "aarch64-paging"))]
-#[cfg_attr(docsrs, doc(cfg(any(feature = "x86_64", feature = "aarch64-paging"))))]
+// each of its modules says which feature it needs
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod interop;
 mod prop;
 #[cfg(verus_only)]

@@ -1,4 +1,4 @@
-//! With the [`aarch64-paging`](::aarch64_paging) crate: its addresses, regions and stage 1 attributes.
+//! With the [`aarch64-paging`](https://docs.rs/aarch64-paging) crate: its addresses, regions and stage 1 attributes.
 //!
 //! The crate has the 4 KiB granule only. Its tables aren't Portolan's and can't become them: what Portolan proves is of
 //! tables that it made itself. Properties and attributes are what both sides can share.
@@ -18,13 +18,13 @@
 //! # What Portolan writes otherwise
 //! The crate's users choose each bit; Portolan leaves no choice in some, and then attributes that choose otherwise have no
 //! properties:
-//! - **DBM** is set in every page that may be written, and [`READ_ONLY`](El1Attributes::READ_ONLY) then says that it is
-//!   clean. A page with neither bit may be written too, but says nothing of being dirty.
-//! - **SH** is always [`INNER_SHAREABLE`](El1Attributes::INNER_SHAREABLE), for device memory too, where it has no meaning.
+//! - **DBM** is set in every page that may be written, and `READ_ONLY` then says that it is clean. A page with neither bit
+//!   may be written too, but says nothing of being dirty.
+//! - **SH** is always `INNER_SHAREABLE`, for device memory too, where it has no meaning.
 //! - **PXN and UXN**: pages for user mode have PXN set, the kernel's UXN.
 //! - **AttrIndx** counts in [`MAIR`]: 0 to 3 are in use.
-//! - **bit 55**, [`SWFLAG_0`](El1Attributes::SWFLAG_0), says that a page that may not be written is dirty; the other
-//!   software flags and the contiguous hint are never set.
+//! - **bit 55**, `SWFLAG_0`, says that a page that may not be written is dirty; the other software flags and the contiguous
+//!   hint are never set.
 //! - **AF** is [`accessed`](crate::PageProperty::accessed). Page tables that are [`Preset`](crate::Preset) set it, and make
 //!   pages dirty, whatever the properties say.
 //!
@@ -48,8 +48,7 @@ pub const MAIR: Mair = Mair(crate::arch::aarch64::MAIR);
 /// The attributes of the page or block descriptor that Portolan writes for `prop`, in a table that tracks accessed and
 /// dirty bits: what the crate's `map_range` takes.
 ///
-/// [`TABLE_OR_PAGE`](El1Attributes::TABLE_OR_PAGE), which says at which level a descriptor is and is added by `map_range`
-/// itself, is not among them.
+/// `TABLE_OR_PAGE`, which says at which level a descriptor is and is added by `map_range` itself, is not among them.
 ///
 /// # Errors
 /// [`FlagsError::UnsupportedProperty`] if the page can't be read, or its cache policy is none of AArch64's.
@@ -76,12 +75,13 @@ pub fn el1_attributes(prop: PageProperty) -> Result<El1Attributes, FlagsError> {
     Ok(attributes)
 }
 
-/// The properties of a page or block whose descriptor has these attributes. Of a last-level descriptor's flags,
-/// [`TABLE_OR_PAGE`](El1Attributes::TABLE_OR_PAGE) has to be taken away first.
+/// The properties of a page or block whose descriptor has these attributes.
+///
+/// Of a last-level descriptor's flags, `TABLE_OR_PAGE` has to be taken away first.
 ///
 /// # Errors
-/// - [`FlagsError::NotPresent`] without [`VALID`](El1Attributes::VALID);
-/// - [`FlagsError::NotAPage`] with [`TABLE_OR_PAGE`](El1Attributes::TABLE_OR_PAGE);
+/// - [`FlagsError::NotPresent`] without `VALID`;
+/// - [`FlagsError::NotAPage`] with `TABLE_OR_PAGE`;
 /// - [`FlagsError::Inexact`] if Portolan writes these properties otherwise, as told [above](self).
 pub fn page_property(attributes: El1Attributes) -> Result<PageProperty, FlagsError> {
     const BLOCK: u8 = 2;

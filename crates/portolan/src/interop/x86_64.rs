@@ -1,4 +1,5 @@
-//! With the [`x86_64`] crate: its addresses, pages and flags, tables from its frame allocators, its `INVLPG`.
+//! With the [`x86_64`](https://docs.rs/x86_64) crate: its addresses, pages and flags, tables from its frame
+//! allocators, its `INVLPG`.
 //!
 //! A kernel that uses the crate has page tables with its own frame allocator, `Frames`:
 //!

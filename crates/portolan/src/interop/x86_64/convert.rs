@@ -18,7 +18,7 @@ pub const fn page_size<S: theirs::PageSize>() -> PageSize {
 }
 
 impl<M: TableMemory, L: Levels, B: AccessBits> PageTable<M, X86<L>, B> {
-    /// The root table as the [`x86_64`](::x86_64) crate's `Cr3::write` takes it.
+    /// The root table as the [`x86_64`](https://docs.rs/x86_64) crate's `Cr3::write` takes it.
     #[cfg_attr(docsrs, doc(cfg(feature = "x86_64")))]
     #[inline]
     #[must_use]
@@ -105,7 +105,7 @@ impl<S: theirs::PageSize> TryFrom<PhysAddr> for PhysFrame<S> {
     }
 }
 
-/// The mapping's frame; fails with [`Error::UnsupportedSize`] for sizes that x86_64 lacks, or as for a [`PhysFrame`].
+/// The mapping's frame; fails with [`Error::UnsupportedSize`] for sizes that x86_64 lacks, or as for a `PhysFrame`.
 impl TryFrom<Mapping> for MappedFrame {
     type Error = Error;
 

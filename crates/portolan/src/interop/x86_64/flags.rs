@@ -7,8 +7,8 @@ use crate::{Mapping, PageSize, X86_64};
 use ::x86_64::structures::paging::PageTableFlags;
 use ::x86_64::structures::paging::page_table::PageTableEntry;
 
-/// The page attribute table's bit in a 4 KiB page, where larger pages have
-/// [`HUGE_PAGE`](PageTableFlags::HUGE_PAGE) (Intel SDM vol. 3, tables 5-16, 5-18 and 5-20).
+/// The page attribute table's bit in a 4 KiB page, where larger pages have `HUGE_PAGE` (Intel SDM vol. 3, tables 5-16,
+/// 5-18 and 5-20).
 const PAT_SMALL: PageTableFlags = PageTableFlags::HUGE_PAGE;
 
 /// The same of larger pages: the lowest of the bits that the crate takes for the address.
@@ -20,10 +20,10 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 /// The flags of the entry that Portolan writes for a page of `size` with `prop`, in a table that tracks accessed and
 /// dirty bits.
 ///
-/// Pages of 2 MiB and 1 GiB have [`HUGE_PAGE`](PageTableFlags::HUGE_PAGE) set. In 4 KiB pages the same bit selects the upper
-/// half of the page attribute table: [`WriteCombining`](CachePolicy::WriteCombining) and
-/// [`WriteProtected`](CachePolicy::WriteProtected) set it there. The crate's [`PageTableEntry::set_addr`] takes such flags;
-/// [`PageTableEntry::set_frame`], and `Mapper::map_to` with it, panics.
+/// Pages of 2 MiB and 1 GiB have `HUGE_PAGE` set. In 4 KiB pages the same bit selects the upper half of the page attribute
+/// table: [`WriteCombining`](CachePolicy::WriteCombining) and [`WriteProtected`](CachePolicy::WriteProtected) set it there.
+/// The crate's `PageTableEntry::set_addr` takes such flags; `PageTableEntry::set_frame`, and `Mapper::map_to` with it,
+/// panics.
 ///
 /// # Errors
 /// - [`FlagsError::UnsupportedSize`] if x86_64 has no page of this size;
@@ -41,14 +41,14 @@ pub fn page_flags(prop: PageProperty, size: PageSize) -> Result<PageTableFlags, 
 
 /// The properties of a page of `size` whose entry has these flags; what upper tables take away is not known here.
 ///
-/// The flags are those of an entry: of a page of 2 MiB or 1 GiB, [`HUGE_PAGE`](PageTableFlags::HUGE_PAGE) is one of them.
+/// The flags are those of an entry: of a page of 2 MiB or 1 GiB, `HUGE_PAGE` is one of them.
 /// What the crate reads of such a page lacks bit 12: a page that is write-combining or write-protected looks as if it were
 /// write-back or write-through. [`page_mapping`] sees the whole entry.
 ///
 /// # Errors
 /// - [`FlagsError::UnsupportedSize`] if x86_64 has no page of this size;
-/// - [`FlagsError::NotPresent`] without [`PRESENT`](PageTableFlags::PRESENT);
-/// - [`FlagsError::NotAPage`] without [`HUGE_PAGE`](PageTableFlags::HUGE_PAGE), if the page is larger than 4 KiB;
+/// - [`FlagsError::NotPresent`] without `PRESENT`;
+/// - [`FlagsError::NotAPage`] without `HUGE_PAGE`, if the page is larger than 4 KiB;
 /// - [`FlagsError::Inexact`] if there are others than [`page_flags`] gives: software's (`BIT_9` to `BIT_11`, `BIT_52` to
 ///   `BIT_62`), those of the last two entries of the page attribute table, or bits of the address.
 pub fn page_property(flags: PageTableFlags, size: PageSize) -> Result<PageProperty, FlagsError> {

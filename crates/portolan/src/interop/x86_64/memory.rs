@@ -56,7 +56,8 @@ impl<F> SharedAllocator for &RefCell<F> {
     }
 }
 
-/// Tables in frames of an allocator of the [`x86_64`](::x86_64) crate, all of which are mapped at one offset.
+/// Tables in frames of an allocator of the [`x86_64`](https://docs.rs/x86_64) crate, all of which are mapped at one
+/// offset.
 ///
 /// Words are accessed as atomics, so any number of page tables, on any number of processors if `S` is for that, may share
 /// one allocator.
@@ -80,7 +81,7 @@ where
     ///   address, and is below 2 to the power of `phys_bits`;
     /// - clones of `frames` give access to the same allocator, and neither it nor [`SharedAllocator::with`] unwinds.
     ///
-    /// That a frame has no other user is what an implementer of [`FrameAllocator`] promises.
+    /// That a frame has no other user is what an implementer of `FrameAllocator` promises.
     #[inline]
     pub const unsafe fn new(frames: S, offset: VirtAddr, phys_bits: u8) -> Self {
         OffsetMemory {
