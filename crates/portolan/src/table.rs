@@ -1,8 +1,10 @@
 //! The page table.
 
 pub(crate) mod chain;
+pub(crate) mod collapse;
 pub(crate) mod descend;
 pub(crate) mod fill;
+pub(crate) mod full;
 pub(crate) mod map;
 pub(crate) mod map_range;
 pub(crate) mod model;
@@ -14,9 +16,11 @@ pub(crate) mod proof;
 pub(crate) mod protect;
 mod range;
 pub(crate) mod release;
+mod resize;
 pub(crate) mod run;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
