@@ -1,4 +1,5 @@
 //! With the `aarch64-paging` crate: both write the same words for the same attributes.
+#![cfg(feature = "aarch64-paging")]
 
 mod common;
 #[path = "common/properties.rs"]

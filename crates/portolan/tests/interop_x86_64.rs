@@ -1,4 +1,5 @@
 //! With the `x86_64` crate: each side's tables are read by the other, and what one can't say is refused.
+#![cfg(feature = "x86_64")]
 
 #[path = "common/properties.rs"]
 mod properties;
