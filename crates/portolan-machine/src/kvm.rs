@@ -5,8 +5,9 @@ mod vcpu;
 
 use crate::access::{Access, Outcome, Privilege};
 use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
-use crate::memory::Memory;
 use crate::memory::mapped::Mapped;
+use crate::memory::{Memory, Recorded};
+use crate::walk::Regime;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
 use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemory};
@@ -127,7 +128,11 @@ impl KvmMachine {
             ..kvm_userspace_memory_region::default()
         };
         // A host that shadows tables learns of stores to them only from the guest
-        let memory = Memory::mapped(mapped, phys_bits, TABLES, paging != Paging::Nested);
+        let recorded = match paging {
+            Paging::Nested => Recorded::Nothing,
+            Paging::Shadow | Paging::Unknown => Recorded::Tables,
+        };
+        let memory = Memory::mapped(mapped, phys_bits, TABLES, recorded);
         // SAFETY: the region is one mapping, which `memory` keeps for as long as the guest's handles exist
         host("KVM_SET_USER_MEMORY_REGION", unsafe {
             vm.set_user_memory_region(region)
@@ -286,8 +291,8 @@ impl Machine for KvmMachine {
         &self.memory
     }
 
-    fn levels(&self) -> u32 {
-        4
+    fn regime(&self) -> Regime {
+        Regime::X86_64 { levels: 4 }
     }
 
     fn cpus(&self) -> usize {

@@ -33,7 +33,7 @@ pub enum CachePolicy {
 impl CachePolicy {
     /// Equality, with a contract.
     #[inline]
-    fn is(self, other: CachePolicy) -> (r: bool)
+    pub(crate) fn is(self, other: CachePolicy) -> (r: bool)
         ensures
             r == (self == other),
         no_unwind

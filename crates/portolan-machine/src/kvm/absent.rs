@@ -3,6 +3,7 @@
 use crate::access::{Access, Outcome};
 use crate::machine::{Machine, MachineError};
 use crate::memory::Memory;
+use crate::walk::Regime;
 use portolan::{FlushRange, Invalidate, PageSize, PagingMode, PhysAddr};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -78,7 +79,7 @@ impl Machine for KvmMachine {
         match *self {}
     }
 
-    fn levels(&self) -> u32 {
+    fn regime(&self) -> Regime {
         match *self {}
     }
 

@@ -131,6 +131,12 @@ pub open spec fn is_find_error<A: PagingMode>(
     }
 }
 
+/// Whether a page in use may be given these properties only by way of an entry that is not present: where live entries
+/// must not change how memory is cached, nor become global.
+pub open spec fn needs_break<A: PagingMode>(was: PageProperty, now: PageProperty) -> bool {
+    !A::resizes() && (was.cache != now.cache || now.global && !was.global)
+}
+
 /// `e` is the answer to a request to protect that is not done.
 pub open spec fn is_protect_error<A: PagingMode>(
     space: AddressSpace,
@@ -141,6 +147,9 @@ pub open spec fn is_protect_error<A: PagingMode>(
 ) -> bool {
     if check(va, size) is None && !A::supports(prop) {
         e == (Error::UnsupportedProperty { addr: va.raw(), size: size.bytes() })
+    } else if check(va, size) is None && space.has(va@, size) {
+        &&& e == (Error::BreakBeforeMake { addr: va.raw(), size: size.bytes() })
+        &&& needs_break::<A>(space.pages[va@].prop, prop)
     } else {
         is_find_error(space, va, size, e)
     }
