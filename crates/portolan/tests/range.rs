@@ -207,3 +207,89 @@ fn flushes_are_merged_unless_both_keep_tables() {
     all.unwrap().pay(&NoTlb);
     assert_eq!(heap.tables.borrow().len(), before - 4);
 }
+
+#[test]
+fn protecting_a_range_changes_pages_of_all_sizes_and_no_others() {
+    let heap = Heap::default();
+    let mut table = mixed::<Preset>(&heap);
+    let tables = heap.tables.borrow().len();
+    let flush = table
+        .protect_range(range(GIANT + PAGE, 2 * GIANT - PAGE), PageProperty::USER_RO)
+        .unwrap();
+    assert_eq!(
+        (flush.addr(), flush.size()),
+        (va(GIANT + PAGE), 2 * GIANT - PAGE)
+    );
+    assert_eq!(flush.range().stride(), PageSize::Size4K);
+    assert!(!flush.frees_tables());
+    flush.pay(&NoTlb);
+    let write = |at| table.query(va(at)).unwrap().prop.write;
+    assert!(write(GIANT - PAGE) && write(GIANT) && write(3 * GIANT));
+    for n in [1, 2, 300, 511] {
+        assert!(!write(GIANT + n * PAGE));
+    }
+    for n in [1, 2, 7, 511] {
+        assert!(!write(GIANT + n * HUGE));
+        assert_eq!(
+            table.query(va(GIANT + n * HUGE)).unwrap().frame,
+            PhysAddr::new(GIANT + n * HUGE)
+        );
+    }
+    assert!(!write(2 * GIANT));
+    assert!(!is_mapped(&table, GIANT + 3 * PAGE));
+    assert_eq!(heap.tables.borrow().len(), tables);
+}
+
+#[test]
+fn protecting_a_range_keeps_accessed_and_dirty_bits() {
+    let heap = Heap::default();
+    let mut table = Table::<Tracking>::new(&heap).unwrap();
+    let used = PageProperty {
+        accessed: true,
+        dirty: true,
+        ..PageProperty::USER_RW
+    };
+    for (n, prop) in [(0, used), (1, PageProperty::USER_RW)] {
+        table
+            .map(va(n * PAGE), PhysAddr::new(0), PageSize::Size4K, prop)
+            .unwrap();
+    }
+    table
+        .protect_range(range(0, 2 * PAGE), PageProperty::USER_RO)
+        .unwrap()
+        .pay(&NoTlb);
+    let props = [0, 1].map(|n| table.query(va(n * PAGE)).unwrap().prop);
+    assert!(props[0].accessed && props[0].dirty && !props[0].write);
+    assert!(!props[1].accessed && !props[1].dirty && !props[1].write);
+}
+
+#[test]
+fn protecting_a_range_is_refused_as_unmapping_is() {
+    let heap = Heap::default();
+    let mut table = mixed::<Preset>(&heap);
+    let none = PageProperty {
+        read: false,
+        ..PageProperty::USER_RO
+    };
+    assert_eq!(
+        table.protect_range(range(GIANT, PAGE), none).map(drop),
+        Err(Error::UnsupportedProperty {
+            addr: GIANT,
+            size: PAGE
+        })
+    );
+    assert_eq!(
+        table
+            .protect_range(range(GIANT, GIANT + HUGE), PageProperty::USER_RO)
+            .map(drop),
+        Err(Error::CoveredByHugePage {
+            addr: 2 * GIANT,
+            size: GIANT
+        })
+    );
+    assert!(table.query(va(GIANT)).unwrap().prop.write);
+    let hole = table
+        .protect_range(range(8 * GIANT, GIANT), PageProperty::USER_RO)
+        .unwrap();
+    assert_eq!(hole.size(), 0);
+}

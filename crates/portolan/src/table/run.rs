@@ -16,6 +16,7 @@ use vstd::prelude::*;
 
 #[cfg(verus_only)]
 pub(crate) mod proof;
+mod protect;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 

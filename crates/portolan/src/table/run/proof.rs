@@ -34,8 +34,11 @@ impl Model {
                     A,
                 >().pages.contains_key(base) ==> base == at,
             self.space::<A>().pages.contains_key(at) <==> self.entry_at(at, l) is Page,
-            self.entry_at(at, l) is Page ==> self.space::<A>().pages[at].size.bytes()
-                == self.geo.span(l),
+            self.entry_at(at, l) is Page ==> {
+                &&& self.space::<A>().pages[at] == Self::mapping::<A>(self.entry_at(at, l), l)
+                &&& self.space::<A>().pages[at].size.bytes() == self.geo.span(l)
+                &&& A::page_size(l) is Some
+            },
     {
         let space = self.space::<A>();
         self.lemma_same_slot(at, at, l);
@@ -74,7 +77,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// One more step, at pages that were as at the start: what is seen is a mix of the start and of what is now.
-    pub(super) proof fn lemma_mix(self, mid: Self, start: Self)
+    pub(crate) proof fn lemma_mix(self, mid: Self, start: Self)
         requires
             mid.mixes_from(start),
             self.steps_from(mid),
@@ -138,7 +141,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The entry that a run is at.
-    pub(super) proof fn lemma_run_slot(self, run: Run)
+    pub(crate) proof fn lemma_run_slot(self, run: Run)
         requires
             self.linked(),
             self.is_stop(run.va, run.stop),
@@ -269,7 +272,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The entry that a run is at was replaced: its table is where it was.
-    pub(super) proof fn lemma_stays(self, before: Self, run: Run, e: Entry)
+    pub(crate) proof fn lemma_stays(self, before: Self, run: Run, e: Entry)
         requires
             before.linked(),
             before.is_stop(run.va, run.stop),
