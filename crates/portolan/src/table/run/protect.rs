@@ -2,7 +2,9 @@
 
 use super::super::descend::Descent;
 use super::super::tree::{Slot, Tree};
-use super::{Job, Run, smaller};
+#[cfg(verus_only)]
+use super::Run;
+use super::{Job, smaller};
 use crate::addr::PageSize;
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
@@ -59,7 +61,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         {
             let d = self.descend(va, 1);
             let (next, found) = self.protect_run(Ghost(job), va, hi, &d, prop);
-            let was = least;
+            let ghost was = least;
             if found {
                 proof {
                     A::lemma_page_size(d.stop.level as nat);
@@ -86,6 +88,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// Gives the pages from `va`, where `d` ended, to below `end` that are in the same table other properties, by one store
     /// each; stops at an entry that is a table's. Answers with how far it got, and whether there was a page.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`was` is the prover's"))]
     fn protect_run(
         &mut self,
         Ghost(job): Ghost<Job<M, A, B>>,
