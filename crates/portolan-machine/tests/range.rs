@@ -57,7 +57,8 @@ fn hoarding() -> SoftMachine {
 fn unmap<K: Machine + portolan::Invalidate<X86_64>>(machine: &K, small: u64, stale: bool) {
     let before = machine.memory().frames_held();
     let (mut table, addresses) = used_pages(machine, small);
-    let flush = table.unmap_range(whole()).unwrap();
+    let (bytes, flush) = table.unmap_range(whole()).unwrap();
+    assert_eq!(bytes, small * 0x1000 + HUGE);
     assert!(flush.frees_tables());
     if stale {
         assert_eq!(faults(machine, 1, &addresses), 0);
@@ -73,7 +74,7 @@ fn unmap<K: Machine + portolan::Invalidate<X86_64>>(machine: &K, small: u64, sta
 /// Takes the right to write from all at once.
 fn protect<K: Machine + portolan::Invalidate<X86_64>>(machine: &K, small: u64) {
     let (mut table, addresses) = used_pages(machine, small);
-    let flush = table.protect_range(whole(), PageProperty::USER_RO).unwrap();
+    let (_, flush) = table.protect_range(whole(), PageProperty::USER_RO).unwrap();
     flush.pay(machine);
     for cpu in 0..machine.cpus() {
         assert_eq!(faults(machine, cpu, &addresses), addresses.len());

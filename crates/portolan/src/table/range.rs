@@ -26,7 +26,8 @@ pub(crate) mod spec;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
-    /// Unmaps all pages in `range`, of whatever size, by one store for each; there may be holes.
+    /// Unmaps all pages in `range`, of whatever size, by one store for each; there may be holes. Answers with how many bytes
+    /// were mapped there.
     ///
     /// The flush is for the whole range, and for no address if nothing was mapped there. It keeps alive the tables that
     /// became empty.
@@ -34,14 +35,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
     /// [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly outside.
-    pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<Flush<M, A>, Error>)
+    pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<(u64, Flush<M, A>), Error>)
         ensures
             match r {
-                Ok(flush) => {
+                Ok((bytes, flush)) => {
                     let (lo, hi) = (range.first()@, range.first()@ + range.bytes());
                     &&& request::check_range(range) is None
                     &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
                     &&& final(self)@ == old(self)@.unmap_range(lo, hi)
+                    &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
                     &&& flush.due().reaches(old(self)@, lo, hi)
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
@@ -60,17 +62,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             proof {
                 self.lemma_nothing_to_unmap(lo as int);
             }
-            return Ok(Flush::new(range.start(), 0, PageSize::Size4K, None));
+            return Ok((0, Self::flush_for(&range, None, None)));
         }
-        let (least, owed) = self.owned.tree.unmap_range(lo, hi);
+        let (least, bytes, owed) = self.owned.tree.unmap_range(lo, hi);
         proof {
             self.lemma_unmapped_range(*old(self), lo as int, hi as int);
         }
-        Ok(Self::flush_for(&range, least, owed))
+        Ok((bytes, Self::flush_for(&range, least, owed)))
     }
 
     /// Gives all pages in `range`, of whatever size, other properties, by one store for each: no access meets a hole in
-    /// between. There may be holes.
+    /// between. There may be holes. Answers with how many bytes are mapped there.
     ///
     /// Accessed and dirty bits that are set stay set. The flush is for the whole range, and for no address if nothing was
     /// mapped there.
@@ -80,17 +82,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// of the smallest page; [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly
     /// outside.
     pub fn protect_range(&mut self, range: VirtRange<A>, prop: PageProperty) -> (r: Result<
-        Flush<M, A>,
+        (u64, Flush<M, A>),
         Error,
     >)
         ensures
             match r {
-                Ok(flush) => {
+                Ok((bytes, flush)) => {
                     let (lo, hi) = (range.first()@, range.first()@ + range.bytes());
                     &&& A::supports(prop)
                     &&& request::check_range(range) is None
                     &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
                     &&& old(self)@.may_protect_range(lo, hi, prop, final(self)@)
+                    &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
                     &&& flush.due().reaches(old(self)@, lo, hi)
                     &&& old(self).frames() == final(self).frames()
@@ -112,13 +115,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             proof {
                 self.lemma_nothing_to_unmap(lo as int);
             }
-            return Ok(Flush::new(range.start(), 0, PageSize::Size4K, None));
+            return Ok((0, Self::flush_for(&range, None, None)));
         }
-        let least = self.owned.tree.protect_range(lo, hi, prop);
+        let (least, bytes) = self.owned.tree.protect_range(lo, hi, prop);
         proof {
             self.lemma_protected_range(*old(self), lo as int, hi as int, prop);
         }
-        Ok(Self::flush_for(&range, least, None))
+        Ok((bytes, Self::flush_for(&range, least, None)))
     }
 
     /// The flush for a range whose smallest page was `least`.

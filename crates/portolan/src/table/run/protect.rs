@@ -22,9 +22,12 @@ pub(crate) mod spec;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Gives all pages from `lo` to below `hi` other properties; answers with the smallest page's size, if there was one.
-    pub(in super::super) fn protect_range(&mut self, lo: u64, hi: u64, prop: PageProperty) -> (r:
-        Option<PageSize>)
+    /// Gives all pages from `lo` to below `hi` other properties; answers with the smallest page's size, if there was one,
+    /// and with how many bytes they are.
+    pub(in super::super) fn protect_range(&mut self, lo: u64, hi: u64, prop: PageProperty) -> (r: (
+        Option<PageSize>,
+        u64,
+    ))
         requires
             old(self).inv(),
             lo < hi <= A::geo().limit(),
@@ -37,14 +40,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).frames.held() == old(self).frames.held(),
             forall|base: int|
                 lo <= base < hi && #[trigger] old(self).space().pages.contains_key(base)
-                    ==> r is Some && old(self).space().pages[base].size.bytes() >= r->0.bytes(),
+                    ==> r.0 is Some && old(self).space().pages[base].size.bytes() >= r.0->0.bytes(),
+            r.1 == old(self).space().mapped_bytes(lo as int, hi as int),
         no_unwind
     {
         let mut va = lo;
         let mut least: Option<PageSize> = None;
+        let mut total: u64 = 0;
         let ghost job = Job { start: *self, lo: lo as int, hi: hi as int };
         proof {
             self.lemma_protect_start(job, prop);
+            job.lemma_job_start();
         }
         while va < hi
             invariant
@@ -57,12 +63,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.is_protecting(job, va as int, prop),
                 job.is_through(va as int),
                 job.is_least(va as int, least),
+                job.is_counted(lo as int, va as int, total as int),
             decreases A::geo().limit() - va,
         {
             let d = self.descend(va, 1);
-            let (next, found) = self.protect_run(Ghost(job), va, hi, &d, prop);
+            let (next, bytes) = self.protect_run(Ghost(job), va, hi, &d, prop);
             let ghost was = least;
-            if found {
+            if bytes > 0 {
                 proof {
                     A::lemma_page_size(d.stop.level as nat);
                 }
@@ -73,21 +80,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     va as int,
                     next as int,
                     A::geo().span(d.stop.level as nat),
-                    found,
+                    (total as int, bytes as int),
                     was,
                     least,
                 );
             }
+            total += bytes;
             va = next;
         }
         proof {
             self.lemma_all_protected(job, va as int, prop);
         }
-        least
+        (least, total)
     }
 
     /// Gives the pages from `va`, where `d` ended, to below `end` that are in the same table other properties, by one store
-    /// each; stops at an entry that is a table's. Answers with how far it got, and whether there was a page.
+    /// each; stops at an entry that is a table's. Answers with how far it got, and how many bytes the pages are.
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`was` is the prover's"))]
     fn protect_run(
         &mut self,
@@ -96,7 +104,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         end: u64,
         d: &Descent,
         prop: PageProperty,
-    ) -> (r: (u64, bool))
+    ) -> (r: (u64, u64))
         requires
             old(self).inv(),
             va < end <= A::geo().limit(),
@@ -111,8 +119,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).inv(),
             va < r.0 <= A::geo().limit(),
             final(self).is_protecting(job, r.0 as int, prop),
-            job.is_even(va as int, r.0 as int, A::geo().span(d.stop.level as nat), r.1),
-            r.1 ==> A::page_size(d.stop.level as nat) is Some,
+            job.is_even(va as int, r.0 as int, A::geo().span(d.stop.level as nat), r.1 > 0),
+            job.is_counted(va as int, r.0 as int, r.1 as int),
+            r.1 > 0 ==> A::page_size(d.stop.level as nat) is Some,
         no_unwind
     {
         let geometry = A::geometry();
@@ -121,7 +130,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let entries = geometry.table_entries(stop.level);
         let mut at = va & !(span - 1);
         let mut index = d.index;
-        let mut found = false;
+        let mut bytes: u64 = 0;
         let ghost mut run = Run::start(va, *d);
         proof {
             self.lemma_protect_run(job, va, *d, at, prop);
@@ -148,8 +157,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.inv(),
                 self.is_stop(va as int, stop),
                 self.is_protecting(job, at as int, prop),
-                job.is_even(va as int, at as int, span as int, found),
-                found ==> A::page_size(run.level()) is Some,
+                job.is_through(va as int),
+                job.is_even(va as int, run.mark::<A>(), span as int, bytes > 0),
+                job.is_counted(va as int, run.mark::<A>(), bytes as int),
+                bytes <= run.mark::<A>() - va,
+                bytes > 0 ==> A::page_size(run.level()) is Some,
             ensures
                 va < at,
             decreases entries - index,
@@ -167,13 +179,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 Entry::Page { .. } => {
                     let was = self.replace(Ghost(at as int), slot, word, Some(prop));
                     proof {
-                        self.lemma_run_protected(before, job, run, prop, was, found);
+                        self.lemma_run_protected(before, job, run, prop, was, bytes as int);
                     }
-                    found = true;
+                    bytes += span;
                 },
                 Entry::Empty => {
                     proof {
-                        self.lemma_run_hole(job, run, prop, found);
+                        self.lemma_run_hole(job, run, prop, bytes as int);
                     }
                 },
             }
@@ -183,7 +195,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 run = run.next();
             }
         }
-        (at, found)
+        (at, bytes)
     }
 }
 

@@ -6,7 +6,6 @@ use super::super::super::tree::Tree;
 use super::super::{Job, Run};
 use super::spec::is_changed;
 use crate::PhysAddr;
-use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
@@ -14,36 +13,6 @@ use crate::prop::PageProperty;
 use vstd::prelude::*;
 
 verus! {
-
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Job<M, A, B> {
-    /// One run further.
-    pub(super) proof fn lemma_through(
-        self,
-        va: int,
-        next: int,
-        span: int,
-        found: bool,
-        was: Option<PageSize>,
-        least: Option<PageSize>,
-    )
-        requires
-            self.is_through(va),
-            self.is_least(va, was),
-            self.is_even(va, next, span, found),
-            va <= next,
-            if found {
-                &&& least is Some
-                &&& least->0.bytes() <= span
-                &&& was is Some ==> least->0.bytes() <= was->0.bytes()
-            } else {
-                least == was
-            },
-        ensures
-            self.is_through(next),
-            self.is_least(next, least),
-    {
-    }
-}
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Before the first page is changed.
@@ -113,18 +82,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         job: Job<M, A, B>,
         run: Run,
         prop: PageProperty,
-        found: bool,
+        bytes: int,
     )
         requires
             self.inv(),
             self.is_stop(run.va, run.stop),
             run.is_within::<A>(job.lo, job.hi),
+            run.va < job.hi,
             self.is_protecting(job, run.at::<A>(), prop),
-            job.is_even(run.va, run.at::<A>(), A::geo().span(run.level()), found),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
             self.entry_at(run.at::<A>(), run.level()) is Empty,
         ensures
             self.is_protecting(job, run.next().at::<A>(), prop),
-            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), found),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.next().at::<A>(), bytes),
     {
         let (at, next) = (run.at::<A>(), run.next().at::<A>());
         let (s, now) = (job.start.space(), self.space());
@@ -135,9 +108,39 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
         }
         assert forall|base: int| #[trigger]
-            s.pages.contains_key(base) && run.va <= base < next implies base < at by {
+            s.pages.contains_key(base) && run.mark::<A>() <= base < next implies false by {
             assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
         }
+        job.lemma_count_hole(run, bytes > 0, bytes);
+    }
+
+    /// What the page that a run is at adds to what was found.
+    proof fn lemma_protect_page(self, job: Job<M, A, B>, run: Run, prop: PageProperty, bytes: int)
+        requires
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            self.is_protecting(job, run.at::<A>(), prop),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            self.entry_at(run.at::<A>(), run.level()) is Page,
+        ensures
+            job.lo <= run.va <= run.at::<A>(),
+            self.space().same_at(job.start.space(), run.at::<A>()),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
+            job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
+    {
+        let (s, now, at) = (job.start.space(), self.space(), run.at::<A>());
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        assert forall|base: int| #[trigger]
+            s.pages.contains_key(base) && at <= base < run.next().at::<A>() implies base == at by {
+            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+        }
+        assert(s.is_protected_at(now, job.lo, at, job.hi, prop, at));
+        job.lemma_count_page(run, bytes > 0, bytes);
     }
 
     /// A page was given other properties; it was `was`.
@@ -148,7 +151,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         run: Run,
         prop: PageProperty,
         was: (PhysAddr, PageProperty),
-        found: bool,
+        bytes: int,
     )
         requires
             before.inv(),
@@ -156,7 +159,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             run.is_within::<A>(job.lo, job.hi),
             job.is_whole(),
             before.is_protecting(job, run.at::<A>(), prop),
-            job.is_even(run.va, run.at::<A>(), A::geo().span(run.level()), found),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
             before.entry_at(run.at::<A>(), run.level()).may_become(
                 Entry::Page { frame: was.0, prop: was.1 },
             ),
@@ -172,6 +177,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(run.va, run.stop),
             self.is_protecting(job, run.next().at::<A>(), prop),
             job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
+            job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
+            run.va <= run.at::<A>(),
             A::page_size(run.level()) is Some,
     {
         let (at, next, l, n) = (run.at::<A>(), run.next().at::<A>(), run.level(), run.node::<A>());
@@ -181,8 +188,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         before.model().lemma_entry_pages::<A>(at, l);
         self.lemma_stays(before, run, e);
         self.lemma_still_counted(before, run, e);
-        assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, at));
-        assert(job.lo <= at);
+        before.lemma_protect_page(job, run, prop, bytes);
         assert(done.pages == mid.pages.insert(at, Model::mapping::<A>(e, l)));
         assert(is_changed(s.pages[at], prop, done.pages[at])) by {
             assert(s.pages[at].prop.may_become(was.1));
@@ -193,10 +199,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_mix(before, job.start);
         assert forall|base: int| #[trigger]
             s.is_protected_at(done, job.lo, next, job.hi, prop, base) by {
-            assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
-        }
-        assert forall|base: int| #[trigger]
-            s.pages.contains_key(base) && run.va <= base < next implies base <= at by {
             assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
         }
     }

@@ -2,7 +2,6 @@
 
 use super::super::super::tree::Tree;
 use super::super::Job;
-use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::hw::memory::TableMemory;
@@ -52,32 +51,6 @@ impl AddressSpace {
         prop: PageProperty,
     ) -> bool {
         forall|base: int| #[trigger] self.is_protected_at(now, lo, at, hi, prop, base)
-    }
-}
-
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Job<M, A, B> {
-    /// No page that starts before `at` reaches over it.
-    pub(crate) open spec fn is_through(self, at: int) -> bool {
-        forall|base: int| #[trigger]
-            self.start.space().pages.contains_key(base) && base < at ==> base
-                + self.start.space().pages[base].size.bytes() <= at
-    }
-
-    /// The pages of the range up to `at` are at least as large as `least`.
-    pub(crate) open spec fn is_least(self, at: int, least: Option<PageSize>) -> bool {
-        forall|base: int| #[trigger]
-            self.start.space().pages.contains_key(base) && self.lo <= base < at ==> least is Some
-                && self.start.space().pages[base].size.bytes() >= least->0.bytes()
-    }
-
-    /// The pages from `va` to `at` are of `span` bytes; there are none unless some were `found`.
-    pub(crate) open spec fn is_even(self, va: int, at: int, span: int, found: bool) -> bool {
-        forall|base: int| #[trigger]
-            self.start.space().pages.contains_key(base) && va <= base < at ==> {
-                &&& found
-                &&& self.start.space().pages[base].size.bytes() == span
-                &&& base + span <= at
-            }
     }
 }
 
