@@ -130,15 +130,27 @@ impl Geometry {
             0 <= r < self.limit(),
         no_unwind
     {
-        proof {
-            self.lemma_shift(self.levels as nat);
-        }
-        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
-            + self.root_bits as u64;
+        let bits = self.width();
         proof {
             self.lemma_offset(raw, bits);
         }
         raw & ((1u64 << bits) - 1)
+    }
+
+    /// How many low bits of an address the tree translates.
+    #[inline(always)]
+    fn width(self) -> (r: u64)
+        requires
+            self.wf(),
+        ensures
+            r == self.shift(self.levels as nat) + self.root_bits,
+        no_unwind
+    {
+        proof {
+            self.lemma_shift(self.levels as nat);
+        }
+        self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
+            + self.root_bits as u64
     }
 
     /// How many bytes the tree covers.
@@ -150,11 +162,7 @@ impl Geometry {
             r == self.limit(),
         no_unwind
     {
-        proof {
-            self.lemma_shift(self.levels as nat);
-        }
-        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
-            + self.root_bits as u64;
+        let bits = self.width();
         proof {
             self.lemma_limit_shl(bits);
         }
