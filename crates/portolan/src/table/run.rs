@@ -96,7 +96,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         while va < hi
             invariant
-                self.ready(),
+                self.sound(),
                 lo < hi <= A::geo().limit(),
                 lo <= va <= A::geo().limit(),
                 job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
@@ -166,7 +166,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_shared_with(job.start, *old(stack)),
             at < next,
         ensures
-            final(self).ready(),
+            final(self).sound(),
             final(self).is_clearing(job, next as int, None),
             final(self).is_shared_with(job.start, *final(stack)),
         no_unwind

@@ -206,14 +206,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A page in a page's place leaves the counts as they are.
     proof fn lemma_still_counted(self, before: Self, run: Run, e: Entry)
         requires
-            before.ready(),
+            before.sound(),
             before.is_stop(run.va, run.stop),
             0 <= run.index < A::geo().entries(run.level()),
             before.entry_at(run.at::<A>(), run.level()) is Page,
             e is Page,
             self.replaced_from(before, run.at::<A>(), run.level(), e),
         ensures
-            self.ready(),
+            self.sound(),
     {
         let n = run.node::<A>();
         let (was, now) = (before.model(), self.model());
