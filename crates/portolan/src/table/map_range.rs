@@ -36,6 +36,15 @@ pub(crate) enum Hindrance {
     NoMemory,
 }
 
+/// What is left of a range: from `at` to `hi`, to be mapped to the frames from `frame` on.
+#[derive(Clone, Copy)]
+struct Rest {
+    at: u64,
+    hi: u64,
+    frame: u64,
+    largest: PageSize,
+}
+
 /// A range to be mapped.
 pub(crate) ghost struct Wanted {
     pub va: int,
@@ -224,16 +233,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.is_mapping(tree, stack, w, at as int),
             decreases hi - at,
         {
-            let bytes = self.map_run(
-                Ghost(tree),
-                Ghost(w),
-                &mut stack,
-                at,
-                hi,
-                next,
-                largest,
-                prop,
-            );
+            let rest = Rest { at, hi, frame: next, largest };
+            let bytes = self.map_run(Ghost(tree), Ghost(w), &mut stack, rest, prop);
             at += bytes;
             next += bytes;
         }
@@ -247,34 +248,37 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// Maps the run at `at`, or its first page if tables are missing, and says how many bytes were mapped.
+    /// Maps the run at `rest.at`, or its first page if tables are missing, and says how many bytes were mapped.
     #[inline]
     fn map_run(
         &mut self,
         Ghost(tree): Ghost<Self>,
         Ghost(w): Ghost<Wanted>,
         stack: &mut Stack<A>,
-        at: u64,
-        hi: u64,
-        next: u64,
-        largest: PageSize,
+        rest: Rest,
         prop: PageProperty,
     ) -> (r: u64)
         requires
             tree.sound(),
             tree.is_wanted(w),
-            w.hi == hi && w.largest == largest && w.prop == prop,
-            w.va <= at < hi,
-            next == w.frame + (at - w.va),
-            is_part::<A>(at as int, hi as int, next as int, largest),
-            old(self).is_mapping(tree, *old(stack), w, at as int),
+            w.hi == rest.hi && w.largest == rest.largest && w.prop == prop,
+            w.va <= rest.at < rest.hi,
+            rest.frame == w.frame + (rest.at - w.va),
+            is_part::<A>(rest.at as int, rest.hi as int, rest.frame as int, rest.largest),
+            old(self).is_mapping(tree, *old(stack), w, rest.at as int),
         ensures
-            final(self).is_mapping(tree, *final(stack), w, at + r),
-            0 < r <= hi - at,
-            next + r <= u64::MAX,
-            at + r < hi ==> is_part::<A>(at + r, hi as int, next + r, largest),
+            final(self).is_mapping(tree, *final(stack), w, rest.at + r),
+            0 < r <= rest.hi - rest.at,
+            rest.frame + r <= u64::MAX,
+            rest.at + r < rest.hi ==> is_part::<A>(
+                rest.at + r,
+                rest.hi as int,
+                rest.frame + r,
+                rest.largest,
+            ),
         no_unwind
     {
+        let Rest { at, hi, frame: next, largest } = rest;
         let ghost phys_bits = self.frames.phys_bits();
         let run = Self::run(at, hi, next, largest);
         proof {
@@ -433,7 +437,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             match r {
                 Ok(()) => {
                     let lo = range.first()@;
-                    &&& request::check_map_range(self.phys_bits(), range, frame, largest, prop) is None
+                    &&& request::check_map_range(
+                        self.phys_bits(),
+                        range,
+                        frame,
+                        largest,
+                        prop,
+                    ) is None
                     &&& range.bytes() > 0 ==> self.owned.tree.may_map_range(
                         lo,
                         lo + range.bytes(),
