@@ -191,8 +191,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Clears the pages from `va`, where `d` ended, to below `end` that are in the same table, by one store each, but for the
-    /// first; stops at an entry that is a table's. Answers with how far it got,
-    /// how many bytes the pages are, and where the one that is left is.
+    /// first; stops at an entry that is a table's. Answers with how far it got, how many bytes the pages are, and where the one
+    /// that is left is.
     fn clear_run(&mut self, Ghost(job): Ghost<Job<M, A, B>>, va: u64, end: u64, d: &Descent) -> (r:
         (u64, u64, Option<u64>))
         requires
@@ -287,17 +287,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     cleared += 1;
                     bytes += span;
                 },
-                found => {
-                    let ghost so_far = bytes as int;
-                    if let Entry::Page { .. } = found {
-                        first = Some(at);
-                    }
+                Entry::Page { .. } => {
+                    first = Some(at);
+                    bytes = span;
                     proof {
-                        self.lemma_run_passed(*old(self), job, run, first, so_far);
+                        self.lemma_run_passed(*old(self), job, run, first, 0);
                         A::lemma_wf(self.phys_bits(), run.level(), word);
                     }
-                    if let Entry::Page { .. } = found {
-                        bytes = span;
+                },
+                Entry::Empty => {
+                    proof {
+                        self.lemma_run_passed(*old(self), job, run, first, bytes as int);
                     }
                 },
             }

@@ -357,8 +357,8 @@ impl<A: PagingMode> Chain<A> {
         assert(entries == blank(A::geo(), level).update(i, self.entry(level)));
         assert(!(self.entry(level) is Page));
         A::lemma_settled(phys_bits, level, perm.words()[i]);
-        assert forall|j: int| 0 <= j < perm.words().len() && j != i implies #[trigger] perm.words()[j]
-            == 0 by {
+        assert forall|j: int|
+            0 <= j < perm.words().len() && j != i implies #[trigger] perm.words()[j] == 0 by {
             assert(entries[j] is Empty);
             A::lemma_wf(phys_bits, level, perm.words()[j]);
         }
