@@ -278,7 +278,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             ),
         no_unwind
     {
-        let Rest { at, hi, frame: next, largest } = rest;
+        let (at, hi, next, largest) = (rest.at, rest.hi, rest.frame, rest.largest);
         let ghost phys_bits = self.frames.phys_bits();
         let run = Self::run(at, hi, next, largest);
         proof {
