@@ -112,3 +112,5 @@ pub use flush::Flush;
 pub use hw::{Invalidate, TableMemory};
 pub use prop::{CachePolicy, Mapping, PageProperty};
 pub use table::PageTable;
+pub use table::cursor::Cursor;
+pub use table::iter::Mappings;

@@ -1,8 +1,10 @@
 //! The page table.
 
 pub(crate) mod chain;
+pub(crate) mod cursor;
 pub(crate) mod descend;
 pub(crate) mod fill;
+pub(crate) mod iter;
 pub(crate) mod map;
 pub(crate) mod map_range;
 pub(crate) mod model;
@@ -13,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod proof;
 pub(crate) mod protect;
 pub(crate) mod release;
+pub(crate) mod scan;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 pub(crate) mod stack;

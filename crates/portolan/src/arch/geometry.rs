@@ -179,6 +179,21 @@ impl Geometry {
         (1u64 << bits) as usize
     }
 
+    /// How many bytes the tree covers.
+    #[inline(always)]
+    pub(crate) fn bytes(self) -> (r: u64)
+        requires
+            self.wf(),
+        ensures
+            r == self.limit(),
+        no_unwind
+    {
+        proof {
+            self.lemma_limit();
+        }
+        self.entry_span(self.levels) * self.table_entries(self.levels) as u64
+    }
+
     /// How many bytes a table takes.
     #[inline(always)]
     pub(crate) fn table_bytes(self) -> (r: usize)

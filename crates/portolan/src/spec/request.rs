@@ -1,6 +1,6 @@
 //! What a page table answers to a request: when it is done, and which error says why it isn't.
 
-use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::error::Error;
 use crate::prop::{Mapping, PageProperty};
@@ -48,6 +48,36 @@ pub open spec fn check_map<A: PagingMode>(
         Some(Error::PhysTooWide { addr: frame.0, size: bytes })
     } else {
         None
+    }
+}
+
+/// Whether a range can be gone through page by page: both ends are multiples of the smallest page, and the table covers it.
+pub open spec fn is_walkable<A: PagingMode>(range: VirtRange<A>) -> bool {
+    &&& range.first().raw() as int % A::geo().span(1) == 0
+    &&& range.bytes() as int % A::geo().span(1) == 0
+    &&& range.first()@ + range.bytes() <= A::geo().limit()
+}
+
+/// `e` is the answer to a request to go through a range that can't be.
+pub open spec fn is_walk_error<A: PagingMode>(range: VirtRange<A>, e: Error) -> bool {
+    let page = A::geo().span(1);
+    &&& !is_walkable(range)
+    &&& match e {
+        Error::NotAligned { addr, size } => {
+            let first = range.first().raw();
+            &&& size == page
+            &&& if first as int % page != 0 {
+                addr == first
+            } else {
+                &&& range.bytes() as int % page != 0
+                &&& first + range.bytes() <= u64::MAX ==> addr == first + range.bytes()
+            }
+        },
+        Error::PastEnd { addr, size } => {
+            &&& addr == range.first().raw() && size == range.bytes()
+            &&& range.first()@ + range.bytes() > A::geo().limit()
+        },
+        _ => false,
     }
 }
 

@@ -224,6 +224,17 @@ impl Geometry {
         lemma_mask(raw, bits);
     }
 
+    /// What the tree covers is less than 64 bits can number.
+    pub(crate) proof fn lemma_limit(self)
+        requires
+            self.wf(),
+        ensures
+            0 < self.span(self.levels as nat) * self.entries(self.levels as nat) < u64::MAX,
+    {
+        self.lemma_span(self.levels as nat);
+        lemma_shl(57);
+    }
+
     /// A table's size as the shift that computes it.
     pub(crate) proof fn lemma_table_bytes(self)
         requires
