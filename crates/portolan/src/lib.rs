@@ -114,3 +114,4 @@ pub use prop::{CachePolicy, Mapping, PageProperty};
 pub use table::PageTable;
 pub use table::cursor::Cursor;
 pub use table::iter::Mappings;
+pub use table::runs::{Run, Runs};

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod proof;
 pub(crate) mod protect;
 pub(crate) mod release;
+pub(crate) mod runs;
 pub(crate) mod scan;
 #[cfg(verus_only)]
 pub(crate) mod spec;

@@ -1,8 +1,8 @@
 //! Reading page tables: cursors, iterators, runs.
 
 use portolan::{
-    Error, Mapping, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, VirtAddr, VirtRange,
-    X86_64,
+    Error, Mapping, PageProperty, PageSize, PageTable, PhysAddr, Runs, TableMemory, VirtAddr,
+    VirtRange, X86_64,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -223,6 +223,75 @@ fn neighbouring_pages_take_one_read_each() {
         cursor.move_forward();
     }
     assert_eq!(heap.reads.get(), 512 + 3);
+}
+
+#[test]
+fn pages_that_follow_each_other_are_one_run() {
+    let heap = Heap::default();
+    let mut table = Table::new(&heap).unwrap();
+    let mut map = |va, frame, size, prop| {
+        table.map(at(va), PhysAddr::new(frame), size, prop).unwrap();
+    };
+    map(
+        P2M - P4K,
+        P1G - P4K,
+        PageSize::Size4K,
+        PageProperty::USER_RW,
+    );
+    map(P2M, P1G, PageSize::Size2M, PageProperty::USER_RW);
+    map(2 * P2M, P1G + P2M, PageSize::Size2M, PageProperty::USER_RW);
+    // other properties, another frame, a hole in between
+    map(
+        3 * P2M,
+        P1G + 2 * P2M,
+        PageSize::Size4K,
+        PageProperty::USER_RO,
+    );
+    map(3 * P2M + P4K, 0, PageSize::Size4K, PageProperty::USER_RO);
+    map(
+        3 * P2M + 3 * P4K,
+        2 * P4K,
+        PageSize::Size4K,
+        PageProperty::USER_RO,
+    );
+    let lines: Vec<_> = table
+        .mappings(range(0, LOW_END))
+        .unwrap()
+        .runs()
+        .map(|run| run.to_string())
+        .collect();
+    let expected = [
+        "00000000001ff000-00000000005fffff 2 x 2 MiB + 1 x 4 KiB rw- user -> 0x3ffff000",
+        "0000000000600000-0000000000600fff 1 x 4 KiB r-- user -> 0x40400000",
+        "0000000000601000-0000000000601fff 1 x 4 KiB r-- user -> 0x0",
+        "0000000000603000-0000000000603fff 1 x 4 KiB r-- user -> 0x2000",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn runs_join_pages_that_were_used_and_others() {
+    let used = PageProperty {
+        accessed: true,
+        ..PageProperty::USER_RW
+    };
+    let page = |frame, prop| Mapping {
+        frame: PhysAddr::new(frame),
+        size: PageSize::Size4K,
+        prop,
+    };
+    let pages = [
+        (at(0), page(0, PageProperty::USER_RW)),
+        (at(P4K), page(P4K, used)),
+    ];
+    let runs: Vec<_> = Runs::new(pages.into_iter()).collect();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((runs[0].size, runs[0].prop), (2 * P4K, used));
+    assert_eq!(runs[0].pages().collect::<Vec<_>>(), [(PageSize::Size4K, 2)]);
+    // neither addresses nor frames wrap around
+    let last = u64::MAX - P4K + 1;
+    let pages = [(at(last), page(0, used)), (at(0), page(P4K, used))];
+    assert_eq!(Runs::new(pages.into_iter()).count(), 2);
 }
 
 /// Numbers that look random (Marsaglia, Xorshift RNGs).
