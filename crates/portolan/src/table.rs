@@ -22,6 +22,7 @@ pub(crate) mod spec;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
+pub(crate) mod visit;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 #[cfg(verus_only)]

@@ -294,6 +294,47 @@ fn runs_join_pages_that_were_used_and_others() {
     assert_eq!(Runs::new(pages.into_iter()).count(), 2);
 }
 
+#[test]
+fn tables_come_from_the_root_down_in_order() {
+    let heap = Heap::default();
+    let mut table = Table::new(&heap).unwrap();
+    let root = table.root();
+    let all = |table: &Table<'_>| -> Vec<_> {
+        let tables = table.tables();
+        tables
+            .map(|t| (t.level, t.start.as_u64(), t.size, t.used))
+            .collect()
+    };
+    assert_eq!(all(&table), [(4, 0, 1 << 48, None)]);
+    map(&mut table, 0, PageSize::Size4K);
+    map(&mut table, P4K, PageSize::Size4K);
+    map(&mut table, 511 * P2M, PageSize::Size4K);
+    map(&mut table, P1G, PageSize::Size2M);
+    map(&mut table, 2 * P1G, PageSize::Size1G);
+    map(&mut table, u64::MAX - P4K + 1, PageSize::Size4K);
+    let top = (1 << 39, 512 * P1G);
+    let expected = [
+        (4, 0, 1 << 48, None),
+        (3, 0, top.0, Some(3)),
+        (2, 0, P1G, Some(2)),
+        (1, 0, P2M, Some(2)),
+        (1, 511 * P2M, P2M, Some(1)),
+        (2, P1G, P1G, Some(1)),
+        (3, 0u64.wrapping_sub(top.1), top.0, Some(1)),
+        (2, 0u64.wrapping_sub(P1G), P1G, Some(1)),
+        (1, 0u64.wrapping_sub(P2M), P2M, Some(1)),
+    ];
+    assert_eq!(all(&table), expected);
+    let mut frames: Vec<_> = table.tables().map(|t| t.addr.as_u64()).collect();
+    assert_eq!(frames[0], root.as_u64());
+    frames.sort_unstable();
+    let held: Vec<_> = (1..=9).map(|n| n * P4K).collect();
+    assert_eq!(frames, held);
+    let mut tables = table.tables();
+    assert_eq!(tables.by_ref().count(), 9);
+    assert!(tables.next().is_none());
+}
+
 /// Numbers that look random (Marsaglia, Xorshift RNGs).
 struct Random(u64);
 
@@ -338,6 +379,10 @@ fn random_tables_are_read_as_a_model_says() {
                 model.insert(va, size);
             }
         }
+        let mut tables: Vec<_> = table.tables().map(|t| t.addr.as_u64()).collect();
+        tables.sort_unstable();
+        let held = 1..=heap.tables.borrow().len() as u64;
+        assert!(held.map(|n| n * P4K).eq(tables));
         for _ in 0..50 {
             let start = random.next(515 * P1G / P4K) * P4K;
             let most = [600 * P1G, 2 * P1G, 4 * P2M][random.next(3) as usize];
