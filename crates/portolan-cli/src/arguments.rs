@@ -1,6 +1,11 @@
 //! The command line.
 
+use crate::arch::Arch;
+use crate::inspect::target::ARCHITECTURES;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use portolan_machine::walk::{self, Regime};
+use std::path::PathBuf;
 
 /// Page tables for kernels and hypervisors, proven down to the words that the processor walks, at work on a machine.
 ///
@@ -24,6 +29,13 @@ const EXIT_CODES: &str = "Exit codes:\n  \
     3  the machine that was asked for is not there, or the host refused what it needs\n\n\
     Colours are for terminals; NO_COLOR turns them off.";
 
+const INSPECT_EXIT_CODES: &str = "Exit codes:\n  \
+    0  nothing was found that is worth a look\n  \
+    1  something was found\n  \
+    2  the command line is wrong\n  \
+    3  the image can't be read, or the output not written\n\n\
+    Colours are for terminals; NO_COLOR turns them off.";
+
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
@@ -37,6 +49,12 @@ pub enum Command {
     /// Compare page tables with a model, and every kind of access at every edge with what the model allows
     #[command(after_help = EXIT_CODES)]
     Conformance(ConformanceArguments),
+    /// Show the address space that tables in an image of physical memory describe, and what to look at there
+    ///
+    /// The image is raw, or an ELF core as QEMU's dump-guest-memory writes it. Nothing in it is trusted: tables that
+    /// refer to themselves, share tables or lead out of the image are shown as what they are.
+    #[command(after_help = INSPECT_EXIT_CODES)]
+    Inspect(InspectArguments),
 }
 
 /// What a tour needs to know.
@@ -45,6 +63,9 @@ pub struct TourArguments {
     /// Which machine the tour is on
     #[arg(long, value_enum, default_value_t = TourMachine::Auto)]
     pub machine: TourMachine,
+    /// Which architecture's tables; a guest of /dev/kvm has x86_64's
+    #[arg(long, value_enum, default_value_t = Arch::X86_64)]
+    pub arch: Arch,
     /// Print one JSON document instead of text
     #[arg(long)]
     pub json: bool,
@@ -70,6 +91,9 @@ pub struct ConformanceArguments {
     /// Which machines
     #[arg(long, value_enum, default_value_t = SuiteMachines::All)]
     pub machine: SuiteMachines,
+    /// Which architecture's tables; all if it is left out
+    #[arg(long, value_enum)]
+    pub arch: Option<Arch>,
     /// Where random choices come from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -83,8 +107,91 @@ pub struct ConformanceArguments {
 pub enum SuiteMachines {
     /// Processors in software
     Soft,
-    /// A guest of /dev/kvm
+    /// A guest of /dev/kvm, which has tables of x86_64 with 4 levels
     Kvm,
-    /// Both, as far as they are here
+    /// Guests of QEMU, which has processors for all but extended page tables
+    Qemu,
+    /// All of them, as far as they are here
     All,
+}
+
+/// What an inspection needs to know.
+#[derive(Args)]
+pub struct InspectArguments {
+    /// The image of physical memory
+    pub file: PathBuf,
+    /// The architecture; for AArch64, with the granule and the bits of address
+    #[arg(long, value_parser = architectures())]
+    pub arch: Architecture,
+    /// The root table's physical address, in hexadecimal: an address, without the other bits of CR3, TTBR or satp. Needed
+    /// unless the image is an ELF core of an x86 machine, which has it
+    #[arg(long, value_name = "ADDR", value_parser = hexadecimal)]
+    pub root: Option<u64>,
+    /// For AArch64's stage 1: which half of the address space the root serves [default: lower]
+    #[arg(long, value_enum)]
+    pub region: Option<RegionName>,
+    /// The physical address of a raw image's first byte, in hexadecimal [default: 0]
+    #[arg(long, value_name = "ADDR", value_parser = hexadecimal)]
+    pub base: Option<u64>,
+    /// How wide physical addresses are [default: as wide as they can be]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(32..))]
+    pub phys_bits: Option<u8>,
+    /// What IA32_PAT holds, in hexadecimal; Linux: 407050600070106 [default: 7050100070406, as Portolan's tables need
+    /// it]
+    #[arg(long, value_name = "VALUE", value_parser = hexadecimal)]
+    pub pat: Option<u64>,
+    /// What MAIR_EL1 holds, in hexadecimal; Linux: 40044ffff [default: 444bbff, as Portolan's tables need it]
+    #[arg(long, value_name = "VALUE", value_parser = hexadecimal)]
+    pub mair: Option<u64>,
+    /// Show the tables, each once, instead of the address space
+    #[arg(long)]
+    pub tree: bool,
+    /// Print one JSON document instead of text
+    #[arg(long, conflicts_with = "tree")]
+    pub json: bool,
+    /// How many runs of pages, or lines of the tree, are shown
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub limit: usize,
+}
+
+/// An architecture and its name.
+#[derive(Clone, Copy, Debug)]
+pub struct Architecture {
+    /// Its name.
+    pub name: &'static str,
+    /// What processors do.
+    pub regime: Regime,
+}
+
+fn architectures() -> impl TypedValueParser<Value = Architecture> {
+    PossibleValuesParser::new(ARCHITECTURES.map(|(name, _)| name)).try_map(|wish| {
+        let named = ARCHITECTURES.iter().find(|(name, _)| *name == wish);
+        named
+            .map(|&(name, regime)| Architecture { name, regime })
+            .ok_or("no such architecture")
+    })
+}
+
+/// Half of AArch64's address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RegionName {
+    /// From TTBR0
+    Lower,
+    /// From TTBR1
+    Upper,
+}
+
+impl From<RegionName> for walk::Region {
+    fn from(name: RegionName) -> Self {
+        match name {
+            RegionName::Lower => walk::Region::Lower,
+            RegionName::Upper => walk::Region::Upper,
+        }
+    }
+}
+
+/// A number in hexadecimal, with or without 0x.
+fn hexadecimal(text: &str) -> Result<u64, std::num::ParseIntError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text);
+    u64::from_str_radix(&digits.replace('_', ""), 16)
 }

@@ -1,5 +1,6 @@
 //! Which machine a tour is on, and what is to be said of it.
 
+use crate::arch::Arch;
 use crate::arguments::TourMachine;
 use portolan_machine::{
     Caching, KvmConfig, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine,
@@ -26,23 +27,32 @@ pub struct Introduction {
     /// Why it is not a guest, if one was tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_guest: Option<String>,
+    /// Which architecture's tables it walks.
+    pub arch: Arch,
     /// Levels of the walk.
-    pub levels: u32,
+    pub levels: u8,
     /// The width of physical addresses.
     pub physical_bits: u8,
 }
 
-/// The machine that is wished for, and that can do accesses at the addresses `used`. `open` makes a guest.
+/// The machine that is wished for, that walks tables of `arch`, and that can do accesses at the addresses `used`. `open`
+/// makes a guest.
 ///
 /// # Errors
 /// A guest is wished for, and there can be none.
 pub fn choose(
     wish: TourMachine,
+    arch: Arch,
     used: &[u64],
     open: impl FnOnce() -> Result<KvmMachine, MachineError>,
 ) -> Result<(Chosen, Introduction), MachineError> {
+    let foreign = || MachineError::Unavailable {
+        reason: format!("/dev/kvm: its guests have tables of x86_64, not {arch}"),
+    };
     let no_guest = match wish {
         TourMachine::Soft => None,
+        TourMachine::Kvm if arch != Arch::X86_64 => return Err(foreign()),
+        TourMachine::Auto if arch != Arch::X86_64 => None,
         TourMachine::Kvm => return guest(used, open).map(introduce_guest),
         TourMachine::Auto => match guest(used, open) {
             Ok(guest) => return Ok(introduce_guest(guest)),
@@ -50,18 +60,23 @@ pub fn choose(
         },
     };
     let config = SoftConfig {
-        levels: 4,
+        regime: arch.regime(),
         cpus: 1,
         phys_bits: 40,
         caching: Caching::Hoard,
+        ..SoftConfig::default()
     };
     let machine = SoftMachine::new(config);
     let introduction = Introduction {
         name: "soft",
         about: "a processor in software, which keeps every translation for as long as it may",
-        walker: "by the manual (Intel SDM vol. 3, ch. 5), in code of the machine's own".to_owned(),
+        walker: format!(
+            "by the manual ({}), in code of the machine's own",
+            arch.manual()
+        ),
         no_guest,
-        levels: machine.levels(),
+        arch,
+        levels: machine.regime().levels(),
         physical_bits: machine.memory().phys_bits(),
     };
     Ok((Chosen::Soft(machine), introduction))
@@ -103,7 +118,8 @@ fn introduce_guest(guest: KvmMachine) -> (Chosen, Introduction) {
         about: "a guest on this host's processor, through /dev/kvm",
         walker: guest.paging().to_string(),
         no_guest: None,
-        levels: guest.levels(),
+        arch: Arch::X86_64,
+        levels: guest.regime().levels(),
         physical_bits: guest.memory().phys_bits(),
     };
     (Chosen::Kvm(guest), introduction)
@@ -121,7 +137,7 @@ mod tests {
 
     #[test]
     fn software_stands_in_for_a_guest_and_says_why() {
-        let (chosen, introduction) = choose(TourMachine::Auto, &[], none).unwrap();
+        let (chosen, introduction) = choose(TourMachine::Auto, Arch::X86_64, &[], none).unwrap();
         assert!(matches!(chosen, Chosen::Soft(_)));
         assert_eq!(
             introduction.no_guest.as_deref(),
@@ -131,21 +147,35 @@ mod tests {
 
     #[test]
     fn a_guest_that_is_asked_for_is_not_replaced() {
-        let error = choose(TourMachine::Kvm, &[], none).err();
+        let error = choose(TourMachine::Kvm, Arch::X86_64, &[], none).err();
         assert_eq!(error, none().err());
     }
 
     #[test]
     fn software_that_is_asked_for_needs_no_guest() {
-        let (_, introduction) = choose(TourMachine::Soft, &[], || panic!("opened")).unwrap();
+        let (_, introduction) =
+            choose(TourMachine::Soft, Arch::X86_64, &[], || panic!("opened")).unwrap();
         assert_eq!(introduction.no_guest, None);
+    }
+
+    #[test]
+    fn a_guest_has_no_tables_of_another_architecture() {
+        let wish = |wish| choose(wish, Arch::X86_64La57, &[], || panic!("opened"));
+        assert!(matches!(
+            wish(TourMachine::Kvm).err(),
+            Some(MachineError::Unavailable { .. })
+        ));
+        let (chosen, introduction) = wish(TourMachine::Auto).unwrap();
+        assert!(matches!(chosen, Chosen::Soft(_)));
+        assert_eq!((introduction.levels, introduction.no_guest), (5, None));
     }
 
     #[test]
     fn a_guest_that_cannot_use_an_address_is_not_taken() {
         let Ok(guest) = open_guest() else { return };
         let own = *guest.reserved()[0].start();
-        let (_, introduction) = choose(TourMachine::Auto, &[own], || Ok(guest)).unwrap();
+        let (_, introduction) =
+            choose(TourMachine::Auto, Arch::X86_64, &[own], || Ok(guest)).unwrap();
         assert!(introduction.no_guest.unwrap().contains("can't use"));
     }
 }

@@ -1,14 +1,13 @@
 //! The conformance suite: on which machines, how much of it, and what is said of it.
 
+mod machines;
+
+use crate::arch::Arch;
 use crate::arguments::{ConformanceArguments, SuiteMachines};
-use crate::choice::reason;
 use crate::output::Output;
 use crate::verdict::{Stop, Verdict};
-use portolan::{Invalidate, PageSize, PagingMode, X86_64, X86_64La57};
-use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
-use portolan_machine::{
-    Caching, KvmConfig, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine,
-};
+use portolan_machine::conformance::{Counts, Failure};
+use portolan_machine::{KvmConfig, KvmMachine, MachineError};
 use serde::Serialize;
 use std::io::Write;
 use std::time::Instant;
@@ -153,16 +152,32 @@ fn suite(
     let &ConformanceArguments {
         full,
         machine,
+        arch,
         seed,
         ..
     } = arguments;
+    let wanted = |one: &Arch| arch.is_none_or(|arch| arch == *one);
+    let arches: Vec<Arch> = Arch::all().iter().copied().filter(wanted).collect();
+    let asked = |one| machine == one || machine == SuiteMachines::All;
     let mut parts = Vec::new();
-    if machine != SuiteMachines::Kvm {
-        parts.extend(soft_parts(full, seed));
+    if asked(SuiteMachines::Soft) {
+        let each = arches.iter();
+        parts.extend(each.flat_map(|arch| machines::soft_parts(*arch, full, seed)));
     }
-    if machine != SuiteMachines::Soft {
-        let asked = machine == SuiteMachines::Kvm;
-        parts.extend(guest_parts(guest(), asked, full, seed)?);
+    if asked(SuiteMachines::Kvm) {
+        let has_tables = wanted(&Arch::X86_64);
+        let required = machine == SuiteMachines::Kvm;
+        if required && !has_tables {
+            let reason = "/dev/kvm: its guests have tables of x86_64 with 4 levels".to_owned();
+            return Err(MachineError::Unavailable { reason }.into());
+        }
+        if has_tables {
+            parts.extend(machines::guest_parts(guest(), required, full, seed)?);
+        }
+    }
+    if asked(SuiteMachines::Qemu) {
+        let required = machine == SuiteMachines::Qemu;
+        parts.extend(machines::qemu_parts(&arches, required, full, seed)?);
     }
     let mut report = Report {
         ok: true,
@@ -180,143 +195,4 @@ fn suite(
         }
     }
     Ok(report)
-}
-
-/// Processors in software: with a cache that does anything, with five levels, and with one that never forgets.
-fn soft_parts(full: bool, seed: u64) -> Vec<Work> {
-    let plan = if full {
-        Plan::full(seed)
-    } else {
-        Plan::quick(seed)
-    };
-    let four = SoftConfig {
-        caching: Caching::Seeded(seed),
-        ..SoftConfig::default()
-    };
-    let five = SoftConfig {
-        levels: 5,
-        phys_bits: 52,
-        cpus: 3,
-        ..four
-    };
-    let hoard = SoftConfig {
-        caching: Caching::Hoard,
-        phys_bits: 36,
-        cpus: 1,
-        ..four
-    };
-    vec![
-        soft_part::<X86_64>(
-            "software, 4 levels, 48 physical bits, 2 processors",
-            four,
-            plan,
-        ),
-        soft_part::<X86_64La57>(
-            "software, 5 levels, 52 physical bits, 3 processors",
-            five,
-            plan,
-        ),
-        soft_part::<X86_64>(
-            "software, 4 levels, 36 physical bits, never forgets",
-            hoard,
-            plan,
-        ),
-    ]
-}
-
-fn soft_part<A: PagingMode>(name: &'static str, config: SoftConfig, plan: Plan) -> Work
-where
-    SoftMachine: Invalidate<A>,
-{
-    Box::new(move || {
-        let machine = SoftMachine::new(config);
-        Part::new(name).timed(|counts| run::<A, _>(&machine, &plan, counts))
-    })
-}
-
-/// A guest, if there is one, and a guest beside software. It is an error that there is none if it was `asked` for.
-fn guest_parts(
-    guest: Result<KvmMachine, MachineError>,
-    asked: bool,
-    full: bool,
-    seed: u64,
-) -> Result<Vec<Work>, MachineError> {
-    match guest {
-        Ok(guest) => {
-            let same = guest.clone();
-            Ok(vec![
-                Box::new(move || on_guest(&guest, full, seed)),
-                Box::new(move || beside_guest(&same, full, seed)),
-            ])
-        }
-        Err(error) if asked => Err(error),
-        Err(error) => Ok(vec![Box::new(move || Part {
-            skipped: Some(reason(&error)),
-            ..Part::new("guest of /dev/kvm")
-        })]),
-    }
-}
-
-fn on_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
-    let plan = if full {
-        Plan::full_guest(seed)
-    } else {
-        Plan::quick_guest(seed)
-    };
-    let bits = guest.memory().phys_bits();
-    let mut part = Part::new(&format!(
-        "guest, 4 levels, {bits} physical bits, 2 processors"
-    ));
-    part.notes.push(guest.paging().to_string());
-    if !guest.supports(PageSize::Size1G) {
-        let note = "it has no pages of 1 GiB, so they have to cause faults for a reserved bit";
-        part.notes.push(note.to_owned());
-    }
-    if !guest.misserved().is_empty() {
-        let slots = guest.misserved();
-        part.notes.push(format!(
-            "the host doesn't serve top-level slots {slots:?} right; left out"
-        ));
-    }
-    part.timed(|counts| run::<X86_64, _>(guest, &plan, counts))
-}
-
-fn beside_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
-    let cases = if full { 3000 } else { 200 };
-    let reference = SoftMachine::new(SoftConfig {
-        caching: Caching::Hoard,
-        phys_bits: guest.memory().phys_bits(),
-        ..SoftConfig::default()
-    });
-    Part::new(&format!(
-        "guest beside software, {cases} chains of arbitrary entries"
-    ))
-    .timed(|counts| agree(&reference, guest, seed, cases, counts))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn none() -> Result<KvmMachine, MachineError> {
-        Err(MachineError::Unavailable {
-            reason: "/dev/kvm: no such file".to_owned(),
-        })
-    }
-
-    #[test]
-    fn a_guest_that_is_not_there_is_left_out_with_a_line_that_says_why() {
-        let parts: Vec<_> = guest_parts(none(), false, false, 1).unwrap();
-        let lines: Vec<_> = parts.iter().map(|part| part().to_string()).collect();
-        assert_eq!(
-            lines,
-            ["guest of /dev/kvm: skipped, /dev/kvm: no such file\n"]
-        );
-    }
-
-    #[test]
-    fn a_guest_that_is_asked_for_and_not_there_is_an_error() {
-        let parts = guest_parts(none(), true, false, 1);
-        assert_eq!(parts.err(), none().err());
-    }
 }

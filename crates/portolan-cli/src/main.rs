@@ -2,9 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod arch;
 mod arguments;
 mod choice;
 mod conformance;
+mod inspect;
 mod output;
 mod receipt;
 mod text;
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         None => tour::command(&arguments.tour),
         Some(Command::Tour(arguments)) => tour::command(&arguments),
         Some(Command::Conformance(arguments)) => conformance::command(&arguments),
+        Some(Command::Inspect(arguments)) => inspect::command(&arguments),
     };
     match verdict {
         Ok(verdict) => verdict.into(),

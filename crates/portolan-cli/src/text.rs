@@ -2,7 +2,7 @@
 
 mod space;
 mod step;
-mod style;
+pub mod style;
 
 use crate::choice::Introduction;
 use crate::receipt::{Receipt, STATEMENT, THEOREM};
@@ -54,6 +54,7 @@ impl<W: Write> Text<W> {
         let Introduction {
             about,
             walker,
+            arch,
             levels,
             physical_bits,
             ..
@@ -64,8 +65,9 @@ impl<W: Write> Text<W> {
         }
         self.line(format!("  walk     {walker}"))?;
         self.line(format!(
-            "  table    PageTable<_, X86_64, Tracking>: {levels} levels, {physical_bits}-bit \
-             physical addresses"
+            "  table    PageTable<_, {}, Tracking>: {levels} levels, {physical_bits}-bit physical \
+             addresses",
+            arch.mode()
         ))
     }
 

@@ -1,20 +1,22 @@
 //! The tour: an address space is built, used by a processor, changed, and given back; every answer is compared.
 
-mod image;
 pub mod record;
+mod scene;
 mod stage;
 mod story;
 pub mod tree;
 
+use crate::arch::{Arch, Visit};
 use crate::arguments::TourArguments;
 use crate::choice::{Chosen, Introduction, choose, open_guest};
 use crate::output::Output;
 use crate::receipt::{Receipt, STATEMENT, THEOREM};
 use crate::text::Text;
 use crate::verdict::{Stop, Verdict};
-use portolan::{Invalidate, X86_64};
-use portolan_machine::{Machine, MachineError};
+use portolan::{Invalidate, PagingMode, X86_64};
+use portolan_machine::{Machine, MachineError, SoftMachine};
 use record::{Section, Step};
+use scene::Scene;
 use serde::Serialize;
 use stage::Stage;
 use std::io::Write;
@@ -24,10 +26,12 @@ use std::io::Write;
 /// # Errors
 /// The machine or the output fails.
 pub fn command(arguments: &TourArguments) -> Result<Verdict, Stop> {
-    let (machine, introduction) = choose(arguments.machine, &image::used(), open_guest)?;
+    let arch = arguments.arch;
+    let used = Scene::new(arch.regime()).used();
+    let (machine, introduction) = choose(arguments.machine, arch, &used, open_guest)?;
     let mut output = Output::new();
     let verdict = if arguments.json {
-        let sections = on(&machine, |_| Ok(()))?;
+        let sections = on(&machine, arch, |_| Ok(()))?;
         let document = Document::new(&introduction, &sections);
         serde_json::to_writer_pretty(&mut output, &document)
             .map_err(|error| Stop::Output(error.into()))?;
@@ -36,7 +40,7 @@ pub fn command(arguments: &TourArguments) -> Result<Verdict, Stop> {
     } else {
         let mut text = Text::new(&mut output, Output::is_terminal());
         text.introduction(&introduction)?;
-        let sections = on(&machine, |section| Ok(text.section(section)?))?;
+        let sections = on(&machine, arch, |section| Ok(text.section(section)?))?;
         let tally = Tally::of(&sections);
         text.tally(&tally)?;
         text.theorem(&Receipt::embedded())?;
@@ -48,23 +52,38 @@ pub fn command(arguments: &TourArguments) -> Result<Verdict, Stop> {
 
 fn on(
     machine: &Chosen,
+    arch: Arch,
     show: impl FnMut(&Section) -> Result<(), Stop>,
 ) -> Result<Vec<Section>, Stop> {
     match machine {
-        Chosen::Soft(machine) => run(machine, show),
-        Chosen::Kvm(machine) => run(machine, show),
+        Chosen::Soft(machine) => arch.visit(InSoftware { machine, show }),
+        Chosen::Kvm(machine) => run::<_, X86_64>(machine, show),
+    }
+}
+
+/// The tour in software.
+struct InSoftware<'m, S> {
+    machine: &'m SoftMachine,
+    show: S,
+}
+
+impl<S: FnMut(&Section) -> Result<(), Stop>> Visit for InSoftware<'_, S> {
+    type Answer = Result<Vec<Section>, Stop>;
+
+    fn visit<A: PagingMode>(self) -> Self::Answer {
+        run::<_, A>(self.machine, self.show)
     }
 }
 
 /// A part of the tour.
-type Part<K> = fn(&mut Stage<'_, K>) -> Result<(), MachineError>;
+type Part<K, A> = fn(&mut Stage<'_, K, A>) -> Result<(), MachineError>;
 
 /// The tour on a machine. `show` is called after each of its parts.
-fn run<K: Machine + Invalidate<X86_64>>(
+fn run<K: Machine + Invalidate<A>, A: PagingMode>(
     machine: &K,
     mut show: impl FnMut(&Section) -> Result<(), Stop>,
 ) -> Result<Vec<Section>, Stop> {
-    let parts: [(&str, &str, Part<K>); 7] = [
+    let parts: [(&str, &str, Part<K, A>); 7] = [
         ("image", "A program and a kernel are mapped", story::image),
         ("accesses", "The processor uses them", story::accesses),
         (
@@ -163,7 +182,7 @@ impl<'a> Document<'a> {
 mod tests {
     use super::*;
     use portolan::PhysAddr;
-    use portolan_machine::{SoftConfig, SoftMachine};
+    use portolan_machine::SoftConfig;
     use record::{Came, Hex};
     use tree::{Table, Target};
 
@@ -178,7 +197,7 @@ mod tests {
     /// What the second part of the tour says when one entry is not what the library has written.
     fn after_tampering(va: u64, bits: u64) -> Section {
         let machine = SoftMachine::new(SoftConfig::default());
-        let mut stage = Stage::new(&machine).unwrap();
+        let mut stage = Stage::<_, X86_64>::new(&machine).unwrap();
         story::image(&mut stage).unwrap();
         assert!(stage.steps.iter().all(Step::ok));
         stage.steps.clear();

@@ -41,17 +41,28 @@ pub enum Stop {
     Machine(MachineError),
     /// There is no page table to begin with.
     NoTable(Error),
+    /// The arguments don't fit together.
+    Usage(String),
+    /// The image can't be read.
+    Image {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The output can't be written.
     Output(io::Error),
 }
 
 impl Stop {
-    /// The exit code: 3 for a host that has no such machine or no room for the output, 1 for a machine that the page
-    /// table has led astray.
+    /// The exit code: 3 for a host that has no such machine or image or no room for the output, 2 for wrong arguments, 1
+    /// for a machine that the page table has led astray.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Stop::Machine(MachineError::Unavailable { .. } | MachineError::Host { .. })
+            | Stop::Image { .. }
             | Stop::Output(_) => 3,
+            Stop::Usage(_) => 2,
             Stop::Machine(_) | Stop::NoTable(_) => 1,
         })
     }
@@ -62,6 +73,8 @@ impl fmt::Display for Stop {
         match self {
             Stop::Machine(error) => write!(f, "{error}"),
             Stop::NoTable(error) => write!(f, "there is no page table: {error}"),
+            Stop::Usage(reason) => f.write_str(reason),
+            Stop::Image { file, reason } => write!(f, "can't inspect {file}: {reason}"),
             Stop::Output(error) => write!(f, "can't write the output: {error}"),
         }
     }

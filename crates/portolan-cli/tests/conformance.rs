@@ -7,10 +7,11 @@ use serde_json::Value;
 
 #[test]
 fn a_quick_selection_runs_in_software() {
-    let output = portolan(&["conformance", "--machine", "soft", "--seed", "5"]);
+    let arguments = ["--machine", "soft", "--arch", "x86_64-la57", "--seed", "5"];
+    let output = portolan(&[&["conformance"], &arguments[..]].concat());
     let text = stdout(&output);
     assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
-    assert!(text.contains("software, 5 levels"));
+    assert!(text.contains("software, x86_64-la57: 5 levels"));
     assert!(text.contains("user store: #PF 0x7 (P|W|U) rights"));
     assert!(text.ends_with("conformance: everything is as it has to be\n"));
 }
@@ -35,5 +36,34 @@ fn the_document_has_the_counts_of_a_guest_or_there_is_none() {
                 .as_array()
                 .is_some_and(|counts| !counts.is_empty())
         );
+    }
+}
+
+#[test]
+fn guests_of_qemu_run_other_architectures_or_there_are_none() {
+    for (arch, fault) in [
+        ("sv39", "user store: store page fault (15)"),
+        (
+            "aarch64-stage2-39",
+            "user load: data abort, translation fault, level 1",
+        ),
+    ] {
+        let output = portolan(&["conformance", "--machine", "qemu", "--arch", arch]);
+        if output.status.code() == Some(3) {
+            assert!(stderr(&output).contains("qemu"), "{}", stderr(&output));
+            return;
+        }
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+        assert!(text.contains(fault), "{text}");
+    }
+}
+
+#[test]
+fn a_machine_without_such_tables_is_told() {
+    for (machine, arch) in [("kvm", "sv39"), ("qemu", "ept")] {
+        let output = portolan(&["conformance", "--machine", machine, "--arch", arch]);
+        assert_eq!(output.status.code(), Some(3));
+        assert!(stderr(&output).starts_with("portolan: no such machine here"));
     }
 }

@@ -43,14 +43,77 @@ fn it_is_what_happens_without_a_command() {
 
 #[test]
 fn without_a_terminal_it_is_plain_and_fits_the_page() {
-    let output = portolan(&["--machine", "soft"]);
-    let text = stdout(&output);
-    assert!(text.is_ascii(), "no drawn lines");
-    assert!(!text.contains('\x1b'), "no escape codes");
-    for line in text.lines() {
-        assert!(line.len() <= 100, "{line}");
-        assert_eq!(line, line.trim_end());
+    for arch in [
+        "x86_64",
+        "ept",
+        "aarch64-4k-48",
+        "aarch64-stage2-48",
+        "sv39",
+        "sv57",
+    ] {
+        let output = portolan(&["--machine", "soft", "--arch", arch]);
+        let text = stdout(&output);
+        assert!(text.is_ascii(), "no drawn lines");
+        assert!(!text.contains('\x1b'), "no escape codes");
+        for line in text.lines() {
+            assert!(line.len() <= 100, "{line}");
+            assert_eq!(line, line.trim_end());
+        }
     }
+}
+
+#[test]
+fn on_each_architecture_everything_is_as_expected() {
+    let help = portolan(&["tour", "--help"]);
+    let names = |line: &str| {
+        Some(
+            line.trim()
+                .strip_prefix("- ")?
+                .split(':')
+                .next()?
+                .to_owned(),
+        )
+    };
+    let arches: Vec<_> = stdout(&help).lines().filter_map(names).skip(3).collect();
+    assert!(
+        arches.contains(&"sv57".to_owned()) && arches.len() > 10,
+        "{arches:?}"
+    );
+    for arch in arches {
+        let output = portolan(&["--machine", "soft", "--arch", &arch]);
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(0), "{arch}: {text}");
+        assert!(text.contains("as they have to be") && !text.contains("MISMATCH"));
+    }
+}
+
+#[test]
+fn faults_are_told_in_the_words_of_the_architecture() {
+    for (arch, line) in [
+        ("ept", "violation 0xa present, store     GPA 0x403010"),
+        (
+            "aarch64-4k-48",
+            "abort level 0 translation, load  FAR 0x7fffffffeff8",
+        ),
+        (
+            "aarch64-stage2-48",
+            "abort level 2 permission, store  FAR 0xffff80001000",
+        ),
+        (
+            "sv39",
+            "trap 13 page fault, load       stval 0xffffffff80001000",
+        ),
+    ] {
+        let output = portolan(&["--machine", "soft", "--arch", arch]);
+        assert!(stdout(&output).contains(line), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_guest_of_kvm_has_tables_of_x86_64() {
+    let output = portolan(&["--machine", "kvm", "--arch", "sv39"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("not sv39"), "{}", stderr(&output));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! One suite for page tables on every machine.
 //!
 //! Operations are compared with a plain map ([`model::Model`]), answers and errors alike. Then processors make accesses
-//! of every kind at every edge, and each outcome is compared: the value from the right physical address, or the fault,
-//! its error code and CR2. [`run`] is the whole of it, [`Plan`] says how much.
+//! of every kind at every edge, and each outcome is compared: the value from the right physical address, or the fault and
+//! all that the processor reports of it. [`run`] is the whole of it, [`Plan`] says how much.
 
 mod agree;
 mod flip;
@@ -10,7 +10,9 @@ mod generate;
 mod interpose;
 pub mod model;
 mod parts;
+mod probe;
 mod report;
+mod shape;
 mod subject;
 
 pub use agree::agree;
@@ -107,7 +109,7 @@ impl Plan {
     }
 }
 
-/// Runs the suite on a machine, for paging mode `A`, which must have as many levels as the machine.
+/// Runs the suite on a machine, for paging mode `A`, which must be for the machine's regime.
 ///
 /// # Errors
 /// The first thing that is not as it should be. `counts` has what was done until then.

@@ -4,12 +4,13 @@ mod monitor;
 mod vcpu;
 
 use crate::access::{Access, Outcome, Privilege};
-use crate::machine::{Machine, MachineError};
-use crate::memory::Memory;
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
 use crate::memory::mapped::Mapped;
+use crate::memory::{Memory, Recorded};
+use crate::walk::Regime;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, TableMemory, VirtAddr};
+use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemory};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,7 +128,11 @@ impl KvmMachine {
             ..kvm_userspace_memory_region::default()
         };
         // A host that shadows tables learns of stores to them only from the guest
-        let memory = Memory::mapped(mapped, phys_bits, TABLES, paging != Paging::Nested);
+        let recorded = match paging {
+            Paging::Nested => Recorded::Nothing,
+            Paging::Shadow | Paging::Unknown => Recorded::Tables,
+        };
+        let memory = Memory::mapped(mapped, phys_bits, TABLES, recorded);
         // SAFETY: the region is one mapping, which `memory` keeps for as long as the guest's handles exist
         host("KVM_SET_USER_MEMORY_REGION", unsafe {
             vm.set_user_memory_region(region)
@@ -286,8 +291,8 @@ impl Machine for KvmMachine {
         &self.memory
     }
 
-    fn levels(&self) -> u32 {
-        4
+    fn regime(&self) -> Regime {
+        Regime::X86_64 { levels: 4 }
     }
 
     fn cpus(&self) -> usize {
@@ -337,12 +342,21 @@ impl Machine for KvmMachine {
     }
 }
 
-// SAFETY: `INVLPG` on every processor; none of them runs outside of the machine's own calls, and one on which it
+// SAFETY: `INVLPG` for each page, or all at once, on every processor; none of them runs outside of the machine's own calls, and one on which it
 // failed never runs again, but answers with the failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for KvmMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, range: FlushRange<A>) {
+        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in 0..self.cpus() {
-            self.invalidate_page(cpu, addr.as_u64()).ok();
+            match advice {
+                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
+                    self.invalidate_page(cpu, first.as_u64() + n * size.bytes())
+                        .ok();
+                }),
+                Advice::All => {
+                    self.invalidate_all(cpu).ok();
+                }
+            }
         }
     }
 }

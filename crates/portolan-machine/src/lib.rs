@@ -1,11 +1,12 @@
 //! Machines to run page tables on, for tests and demonstrations.
 //!
-//! - [`SoftMachine`]: processors in software, whose TLBs do the worst that the architecture allows;
-//! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`.
+//! - [`SoftMachine`]: processors in software of any architecture, whose TLBs do the worst that it allows;
+//! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`;
+//! - [`qemu::QemuMachine`]: a guest of QEMU, whose memory management units someone else wrote.
 //!
-//! Both are a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load
-//! roots, perform loads, stores and fetches in user and supervisor mode, and say what came of each. [`conformance`]
-//! holds one suite for all of them.
+//! Each is a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load roots,
+//! perform loads, stores and fetches of kernels and programs, and say what came of each. [`walk`] is what processors make
+//! of the words of tables, by the manuals. [`conformance`] holds one suite for all machines and all paging modes.
 //!
 //! ```
 //! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
@@ -23,7 +24,7 @@
 //!
 //! let (_, flush) = table.unmap(page, PageSize::Size4K)?;
 //! flush.pay(&machine);
-//! assert!(matches!(machine.access(0, &[load])?[0], Outcome::PageFault { .. }));
+//! assert!(matches!(machine.access(0, &[load])?[0], Outcome::Fault(_)));
 //!
 //! machine.set_root(0, None)?;
 //! drop(table);
@@ -33,6 +34,8 @@
 
 pub mod access;
 pub mod conformance;
+pub mod fault;
+mod isa;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kvm;
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
@@ -40,10 +43,15 @@ mod kvm;
 mod kvm;
 pub mod machine;
 mod memory;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod qemu;
 mod rng;
 mod soft;
+pub mod walk;
 
-pub use access::{Access, Kind, Outcome, PageFaultCode, Privilege, code_word};
+pub use access::{Access, Kind, Outcome, Privilege};
+pub use fault::Fault;
+pub use isa::Isa;
 pub use kvm::{KvmConfig, KvmMachine, Paging};
 pub use machine::{Machine, MachineError, Page, Sight};
 pub use memory::Memory;

@@ -2,9 +2,13 @@
 
 use crate::access::{Access, Outcome};
 use crate::memory::Memory;
-use portolan::{PageSize, PhysAddr};
+use crate::walk::{Regime, Rights};
+use portolan::{CachePolicy, PageSize, PhysAddr};
 use std::fmt;
 use std::ops::RangeInclusive;
+
+/// Up to how many pages of a flush are invalidated one by one.
+pub(crate) const PAGE_BY_PAGE: u64 = 32;
 
 /// A machine: processors that share a physical memory.
 ///
@@ -14,19 +18,22 @@ pub trait Machine {
     /// The physical memory. It hands out table frames and can be read and written by address.
     fn memory(&self) -> &Memory;
 
-    /// How many levels the processors' walk has: 4 or 5.
-    fn levels(&self) -> u32;
+    /// How the processors walk tables.
+    fn regime(&self) -> Regime;
 
     /// How many processors there are.
     fn cpus(&self) -> usize;
 
     /// Whether the processors have pages of this size.
-    fn supports(&self, size: PageSize) -> bool;
+    fn supports(&self, size: PageSize) -> bool {
+        self.regime().page_sizes().contains(&size)
+    }
 
     /// Virtual addresses that can't be tested on this machine, such as those it needs for itself.
     fn reserved(&self) -> &[RangeInclusive<u64>];
 
-    /// Loads a root (CR3) into a processor, or one that maps nothing. Translations of global pages survive it.
+    /// Loads a root (CR3, EPTP, TTBR, VTTBR, `satp`) into a processor, or one that maps nothing. Translations of global
+    /// pages survive it, others don't: each root has an identifier of its own, where the architecture has them.
     ///
     /// Before a table is dropped, it must have been unloaded from all processors.
     ///
@@ -40,7 +47,10 @@ pub trait Machine {
     /// What the machine can't do; see [`MachineError`]. A fault is an [`Outcome`], not an error.
     fn access(&self, cpu: usize, accesses: &[Access]) -> Result<Vec<Outcome>, MachineError>;
 
-    /// `INVLPG`: one processor forgets what it knows of the page that `va` lies in, and every upper table entry.
+    /// One processor forgets what it knows of the page that `va` lies in, and every upper table entry that serves it.
+    ///
+    /// `INVLPG`; `INVEPT`, which does more, as there is nothing finer; `TLBI VAAE1` or `TLBI IPAS2E1` with `TLBI VMALLE1`;
+    /// `SFENCE.VMA` without an address, since one with an address leaves the upper entries.
     ///
     /// # Errors
     /// What the machine can't do; see [`MachineError`].
@@ -76,22 +86,19 @@ pub struct Page {
     pub frame: u64,
     /// Its size in bytes.
     pub size: u64,
-    /// Stores are allowed.
-    pub write: bool,
-    /// User mode may use it.
-    pub user: bool,
-    /// Fetches are allowed.
-    pub execute: bool,
+    /// What all entries on the way allow.
+    pub rights: Rights,
     /// Its translation survives a switch of the root.
     pub global: bool,
-    /// The accessed bit of the entry that maps it.
+    /// The entry that maps it says that it was used.
     pub accessed: bool,
-    /// The dirty bit of the entry that maps it.
+    /// The entry that maps it says that it was stored to.
     pub dirty: bool,
-    /// The index into the page attribute table.
-    pub pat: u8,
-    /// Whether the tables on the way are accessed through index 0 of the page attribute table.
-    pub tables_pat0: bool,
+    /// How accesses to it are cached.
+    pub cache: CachePolicy,
+    /// Whether the tables on the way are cached: on x86_64 the entries that refer to them say how, elsewhere nothing
+    /// in the tables does.
+    pub tables_cached: bool,
 }
 
 /// What a machine can't do.
@@ -132,6 +139,16 @@ pub enum MachineError {
         /// The processor.
         cpu: usize,
     },
+    /// A valid entry was changed to another frame, size or kind, or replaced, while a processor could still use the old
+    /// one. AArch64 wants it made invalid, and invalidated, in between ("break-before-make", Arm ARM D8.17.1).
+    NotBroken {
+        /// Where the entry is, or the address that it translates.
+        addr: u64,
+        /// What it said.
+        old: u64,
+        /// What it says now.
+        new: u64,
+    },
     /// The processor shut down: a fault while a fault was delivered.
     TripleFault,
     /// The guest left in a way that the monitor has no use for.
@@ -168,6 +185,12 @@ impl fmt::Display for MachineError {
                 write!(
                     f,
                     "table {table:#x} was freed while processor {cpu} could walk it"
+                )
+            }
+            Self::NotBroken { addr, old, new } => {
+                write!(
+                    f,
+                    "{old:#x} at {addr:#x} became {new:#x} without being broken first"
                 )
             }
             Self::TripleFault => write!(f, "the processor shut down (triple fault)"),

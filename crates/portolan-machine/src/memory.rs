@@ -27,6 +27,7 @@ struct Shared {
     words: Words,
     phys_bits: u8,
     tables: Range<u64>,
+    recorded: Recorded,
     frames: Mutex<Frames>,
     observer: OnceLock<Box<dyn Observer>>,
 }
@@ -38,6 +39,21 @@ enum Words {
     Mapped(mapped::Mapped),
 }
 
+/// Which of the host's stores a guest has to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    expect(dead_code, reason = "only guests have stores recorded")
+)]
+pub(crate) enum Recorded {
+    /// None.
+    Nothing,
+    /// Those to tables: who walks them learns of a change only from the guest.
+    Tables,
+    /// Those to data: who translates the guest's code learns of a change only from the guest.
+    Data,
+}
+
 /// The account of table frames.
 #[derive(Default)]
 struct Frames {
@@ -46,13 +62,13 @@ struct Frames {
     next: u64,
     requests: u64,
     refuse: Option<u64>,
-    journal: Option<Vec<u64>>,
+    journal: Vec<u64>,
 }
 
 /// Someone who is told when table frames change.
 pub(crate) trait Observer: Send + Sync {
-    /// A word of a table was written.
-    fn stored(&self);
+    /// The word of a table at `addr` was written.
+    fn stored(&self, addr: u64, old: u64, new: u64);
     /// A table frame is about to be freed.
     fn freed(&self, table: u64, bytes: usize);
 }
@@ -69,30 +85,32 @@ impl Memory {
             "physical addresses have 36 to 52 bits"
         );
         let tables = 1 << (phys_bits - 2)..1 << (phys_bits - 1);
-        Self::new(Words::Sparse(Box::default()), phys_bits, tables, false)
+        Self::new(
+            Words::Sparse(Box::default()),
+            phys_bits,
+            tables,
+            Recorded::Nothing,
+        )
     }
 
-    /// Memory that a guest sees. With `journal`, stores to tables are recorded for it.
+    /// Memory that a guest sees, with a journal of the stores that are to be `recorded`.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn mapped(
         words: mapped::Mapped,
         phys_bits: u8,
         tables: Range<u64>,
-        journal: bool,
+        recorded: Recorded,
     ) -> Self {
-        Self::new(Words::Mapped(words), phys_bits, tables, journal)
+        Self::new(Words::Mapped(words), phys_bits, tables, recorded)
     }
 
-    fn new(words: Words, phys_bits: u8, tables: Range<u64>, journal: bool) -> Self {
-        let frames = Frames {
-            journal: journal.then(Vec::new),
-            ..Frames::default()
-        };
+    fn new(words: Words, phys_bits: u8, tables: Range<u64>, recorded: Recorded) -> Self {
         let shared = Shared {
             words,
             phys_bits,
             tables,
-            frames: Mutex::new(frames),
+            recorded,
+            frames: Mutex::default(),
             observer: OnceLock::new(),
         };
         Memory {
@@ -105,15 +123,10 @@ impl Memory {
         let _ = self.shared.observer.set(observer);
     }
 
-    /// The words of tables that were stored to since the last call, in ascending order.
+    /// The words with recorded stores since the last call, in ascending order.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub(crate) fn take_journal(&self) -> Vec<u64> {
-        let mut words = self
-            .frames()
-            .journal
-            .as_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let mut words = std::mem::take(&mut self.frames().journal);
         words.sort_unstable();
         words.dedup();
         words
@@ -128,7 +141,7 @@ impl Memory {
                 self.shared.tables.end..1 << self.shared.phys_bits,
             ],
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-            Words::Mapped(words) => [1 << 30..words.bytes(), 0..0],
+            Words::Mapped(words) => [words.range().start + (1 << 30)..words.range().end, 0..0],
         }
     }
 
@@ -167,6 +180,11 @@ impl Memory {
         self.frames().held.contains_key(&(addr & !(FRAME - 1)))
     }
 
+    /// The address of the word at `addr`, if there is memory.
+    pub(crate) fn word_at(&self, addr: u64) -> Option<PhysAddr> {
+        (addr >> self.shared.phys_bits == 0).then_some(PhysAddr::new(addr))
+    }
+
     /// The word at a physical address.
     ///
     /// # Panics
@@ -190,6 +208,7 @@ impl Memory {
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => words.store(self.check(addr), word),
         }
+        self.record_data(addr);
     }
 
     /// Exchanges the word at a physical address for `new` if it is `current`.
@@ -200,10 +219,29 @@ impl Memory {
     /// # Panics
     /// As for [`load`](Self::load).
     pub fn exchange(&self, addr: PhysAddr, current: u64, new: u64) -> Result<u64, u64> {
-        match &self.shared.words {
+        let answer = match &self.shared.words {
             Words::Sparse(words) => words.exchange(self.check(addr), current, new),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => words.exchange(self.check(addr), current, new),
+        };
+        if answer.is_ok() {
+            self.record_data(addr);
+        }
+        answer
+    }
+
+    /// Notes a store to `addr` if those to data are recorded and it is such: outside of the tables, and not below them,
+    /// where a guest's own program is.
+    fn record_data(&self, addr: PhysAddr) {
+        if self.shared.recorded == Recorded::Data && addr.as_u64() >= self.shared.tables.end {
+            self.frames().journal.push(addr.as_u64());
+        }
+    }
+
+    /// Notes a store to a word of a table if those are recorded.
+    fn record_table(&self, word: u64) {
+        if self.shared.recorded == Recorded::Tables {
+            self.frames().journal.push(word);
         }
     }
 
@@ -239,12 +277,10 @@ impl Memory {
     }
 
     /// Records that a word of a table was stored, and tells the observer.
-    fn stored(&self, word: PhysAddr) {
-        if let Some(journal) = &mut self.frames().journal {
-            journal.push(word.as_u64());
-        }
+    fn stored(&self, word: PhysAddr, old: u64, new: u64) {
+        self.record_table(word.as_u64());
         if let Some(observer) = self.shared.observer.get() {
-            observer.stored();
+            observer.stored(word.as_u64(), old, new);
         }
     }
 
@@ -318,9 +354,7 @@ unsafe impl TableMemory for Memory {
         for addr in (frame..frame + bytes as u64).step_by(8).map(PhysAddr::new) {
             if self.load(addr) != 0 {
                 self.store(addr, 0);
-                if let Some(journal) = &mut self.frames().journal {
-                    journal.push(addr.as_u64());
-                }
+                self.record_table(addr.as_u64());
             }
         }
         Some(PhysAddr::new(frame))
@@ -349,8 +383,9 @@ unsafe impl TableMemory for Memory {
 
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
         let addr = self.word_of_table(table, index);
+        let old = self.load(addr);
         self.store(addr, word);
-        self.stored(addr);
+        self.stored(addr, old, word);
     }
 
     unsafe fn compare_exchange(
@@ -363,7 +398,7 @@ unsafe impl TableMemory for Memory {
         let addr = self.word_of_table(table, index);
         let answer = self.exchange(addr, current, new);
         if answer.is_ok() {
-            self.stored(addr);
+            self.stored(addr, current, new);
         }
         answer
     }

@@ -1,60 +1,75 @@
 //! A machine in software: processors that do with their caches what the architecture allows, at its worst.
 
 mod cache;
+mod onlooker;
 mod walk;
 
 pub use cache::Caching;
 
-use crate::access::{Access, Kind, Outcome, PageFaultCode, code_number};
-use crate::machine::{Machine, MachineError, Page, Sight};
-use crate::memory::{Memory, Observer};
+use crate::access::{Access, Kind, Outcome};
+use crate::fault::{Cause, Fault, Refusal};
+use crate::isa::Isa;
+use crate::machine::{Machine, MachineError, PAGE_BY_PAGE, Page, Sight};
+use crate::memory::Memory;
+use crate::walk::Regime;
 use cache::Cache;
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, VirtAddr};
+use onlooker::Onlooker;
+use portolan::{Advice, FlushRange, Invalidate, PagingMode, PhysAddr};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use walk::{Hop, Purpose};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use walk::{Found, Hop, Purpose, Stop};
 
 /// A machine in software. A handle, whose clones stand for the same machine.
 ///
-/// Its processors walk tables as the manual says, with CR0.WP, IA32_EFER.NXE and CR4.PGE set and everything optional
-/// off. Each has a TLB and paging-structure caches, which keep stale entries for as long as the architecture lets
-/// them. The processors also look ahead whenever a word of a table is stored, so an order of stores that passes
-/// through a wrong state doesn't go unnoticed.
+/// Its processors walk tables as [`Regime::step`] says. Each has a TLB and caches of upper table entries, which keep
+/// stale entries for as long as the architecture lets them. The processors also look ahead whenever a word of a table is
+/// stored, so an order of stores that passes through a wrong state doesn't go unnoticed.
+///
+/// What a regime maps is used by a kernel and its programs. With extended page tables and at stage 2 these are a guest's,
+/// whose own paging is off, so that its addresses are the guest-physical ones.
+///
+/// Two mistakes that no access shows are answered with an error by all that is asked of the machine afterwards:
+/// [`MachineError::FreedInUse`], and on AArch64 [`MachineError::NotBroken`].
 #[derive(Clone)]
 pub struct SoftMachine {
     memory: Memory,
-    levels: u32,
+    regime: Regime,
     cpus: Arc<Mutex<Cpus>>,
 }
 
 /// How a [`SoftMachine`] is built.
 #[derive(Clone, Copy, Debug)]
 pub struct SoftConfig {
-    /// How many levels the walk has: 4 or 5.
-    pub levels: u32,
+    /// What the processors make of the words of tables.
+    pub regime: Regime,
     /// How many processors there are.
     pub cpus: usize,
     /// How many bits physical addresses have: 36 to 52.
     pub phys_bits: u8,
     /// What the processors do with their caches.
     pub caching: Caching,
+    /// Whether the processors remember also that nothing is mapped. RISC-V allows it to those without Svvptc, and then a
+    /// kernel has to fence after a map as well (privileged specification, "Supervisor Memory-Management Fence
+    /// Instruction"); no other architecture does.
+    pub absent: bool,
 }
 
 impl Default for SoftConfig {
     fn default() -> Self {
         SoftConfig {
-            levels: 4,
+            regime: Regime::X86_64 { levels: 4 },
             cpus: 2,
             phys_bits: 48,
             caching: Caching::Seeded(1),
+            absent: false,
         }
     }
 }
 
 struct Cpus {
     memory: Memory,
-    levels: u32,
+    regime: Regime,
     all: Vec<Cpu>,
     broken: Option<MachineError>,
 }
@@ -64,6 +79,8 @@ struct Cpu {
     cache: Cache,
     /// Addresses used lately, for which it may load translations early.
     recent: VecDeque<u64>,
+    /// What it noticed.
+    broken: Option<MachineError>,
 }
 
 /// How many addresses a processor may come back to on its own.
@@ -76,25 +93,29 @@ impl SoftMachine {
     /// If the configuration is out of range.
     #[must_use]
     pub fn new(config: SoftConfig) -> Self {
-        assert!(matches!(config.levels, 4 | 5), "a walk has 4 or 5 levels");
+        assert!(
+            !config.absent || matches!(config.regime, Regime::Riscv { .. }),
+            "only RISC-V lets processors remember that nothing is mapped"
+        );
         let memory = Memory::sparse(config.phys_bits);
         let cpu = |id| Cpu {
             root: None,
-            cache: Cache::new(config.caching, id),
+            cache: Cache::new(config.regime, config.caching, config.absent, id),
             recent: VecDeque::new(),
+            broken: None,
         };
         let all = (0..config.cpus).map(cpu).collect();
         let cpus = Cpus {
             memory: memory.clone(),
-            levels: config.levels,
+            regime: config.regime,
             all,
             broken: None,
         };
         let cpus = Arc::new(Mutex::new(cpus));
-        memory.observe(Box::new(Onlooker(Arc::downgrade(&cpus))));
+        memory.observe(Box::new(Onlooker::new(&cpus, config.regime)));
         SoftMachine {
             memory,
-            levels: config.levels,
+            regime: config.regime,
             cpus,
         }
     }
@@ -102,6 +123,16 @@ impl SoftMachine {
     fn lock(&self) -> MutexGuard<'_, Cpus> {
         // What a panic leaves behind is a machine with some entries cached, as any other
         self.cpus.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One processor forgets the translation of the page that `va` lies in, and of upper tables as little as the architecture
+    /// has an instruction for: nothing by `TLBI VALE1` and `SFENCE.VMA` with an address; as by
+    /// [`invalidate_page`](Machine::invalidate_page) where there is no such instruction.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    pub fn invalidate_leaf(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
+        self.with(cpu, |cpu| cpu.cache.invalidate_leaf(va))
     }
 
     fn with<R>(&self, cpu: usize, act: impl FnOnce(&mut Cpu) -> R) -> Result<R, MachineError> {
@@ -118,16 +149,12 @@ impl Machine for SoftMachine {
         &self.memory
     }
 
-    fn levels(&self) -> u32 {
-        self.levels
+    fn regime(&self) -> Regime {
+        self.regime
     }
 
     fn cpus(&self) -> usize {
         self.lock().all.len()
-    }
-
-    fn supports(&self, size: PageSize) -> bool {
-        matches!(size, PageSize::Size4K | PageSize::Size2M | PageSize::Size1G)
     }
 
     fn reserved(&self) -> &[RangeInclusive<u64>] {
@@ -165,31 +192,25 @@ impl Machine for SoftMachine {
 
     fn look(&self, cpu: usize, va: u64) -> Sight {
         let root = self.lock().all.get(cpu).and_then(|cpu| cpu.root);
-        let Some(root) = root.filter(|_| walk::is_canonical(va, self.levels)) else {
+        let Some(root) = root.filter(|_| self.regime.canonical(va)) else {
             return Sight::Nothing;
         };
-        let mut tables_pat0 = true;
-        let passed = |_, entry| tables_pat0 &= walk::table_is_pat0(entry);
-        let Ok(leaf) = walk::walk(
-            &self.memory,
-            Hop::root(root, self.levels),
-            va,
-            Purpose::Look,
-            passed,
-        ) else {
+        let mut tables_cached = true;
+        let passed = |_, entry| tables_cached &= walk::table_is_cached(self.regime, entry);
+        let start = Hop::root(root, self.regime);
+        let found = walk::walk(self.regime, &self.memory, start, va, Purpose::Look, passed);
+        let Ok(Found { leaf, rights, .. }) = found else {
             return Sight::Nothing;
         };
         Sight::Page(Page {
             frame: leaf.frame,
             size: leaf.size,
-            write: leaf.rights.write,
-            user: leaf.rights.user,
-            execute: leaf.rights.execute,
+            rights,
             global: leaf.global,
             accessed: leaf.accessed,
             dirty: leaf.dirty,
-            pat: leaf.pat,
-            tables_pat0,
+            cache: leaf.cache,
+            tables_cached,
         })
     }
 }
@@ -197,16 +218,15 @@ impl Machine for SoftMachine {
 impl Cpus {
     fn access(&mut self, cpu: usize, access: &Access) -> Result<Outcome, MachineError> {
         let &Access {
-            va,
-            kind,
-            privilege,
-            value,
+            va, kind, value, ..
         } = access;
         if !va.is_multiple_of(8) {
             return Err(MachineError::BadAddress { va });
         }
-        if !walk::is_canonical(va, self.levels) {
-            return Ok(Outcome::GeneralProtection { code: 0 });
+        let regime = self.regime;
+        let refused = |refusal: Refusal| Ok(Outcome::Fault(refusal.fault(regime, access)));
+        if !self.regime.canonical(va) {
+            return refused(Refusal::NotCanonical);
         }
         self.look_ahead(cpu);
         let cpu = &mut self.all[cpu];
@@ -215,15 +235,40 @@ impl Cpus {
             cpu.recent.pop_front();
         }
         cpu.recent.push_back(va);
-        match cpu.translate(&self.memory, self.levels, access) {
-            Ok(target) => Ok(perform(&self.memory, PhysAddr::new(target), kind, value)),
-            Err(code) => {
+        let target = cpu
+            .translate(self.regime, &self.memory, access)
+            .and_then(|target| self.memory.word_at(target).ok_or(Stop::Outside(target)));
+        if let Some(error) = cpu.broken.take() {
+            self.broken.get_or_insert(error.clone());
+            return Err(error);
+        }
+        match target {
+            Ok(target) => Ok(self.perform(target, kind, value)),
+            Err(Stop::Refused(refusal)) => {
                 cpu.cache.faulted(va);
-                debug_assert_eq!(
-                    code.0 & PageFaultCode::of(kind, privilege).0,
-                    PageFaultCode::of(kind, privilege).0
-                );
-                Ok(Outcome::PageFault { code, addr: va })
+                refused(refusal)
+            }
+            Err(Stop::Outside(_)) if matches!(self.regime, Regime::Riscv { .. }) => {
+                let cause = Cause::access_fault(kind);
+                Ok(Outcome::Fault(Fault::Trap { cause, addr: va }))
+            }
+            Err(Stop::Outside(addr)) => Err(MachineError::OutsideMemory { addr }),
+        }
+    }
+
+    /// The access itself, at its physical address.
+    fn perform(&self, target: PhysAddr, kind: Kind, value: u64) -> Outcome {
+        let isa = Isa::of(self.regime);
+        match kind {
+            Kind::Load => Outcome::Loaded(self.memory.load(target)),
+            Kind::Store => {
+                self.memory.store(target, value);
+                Outcome::Stored
+            }
+            Kind::Fetch => {
+                let exception = isa.illegal();
+                let number = isa.code_number(self.memory.load(target));
+                number.map_or(Outcome::Astray { exception }, Outcome::Fetched)
             }
         }
     }
@@ -235,105 +280,88 @@ impl Cpus {
             return;
         };
         let va = cpu.cache.near(cpu.recent[choice]);
-        if walk::is_canonical(va, self.levels) {
-            cpu.fill(&self.memory, self.levels, va, Purpose::Speculation)
+        if self.regime.canonical(va) {
+            cpu.fill(self.regime, &self.memory, va, Purpose::Speculation)
                 .ok();
+        }
+        if let Some(error) = cpu.broken.take() {
+            self.broken.get_or_insert(error);
         }
     }
 }
 
 impl Cpu {
     /// The physical address that an access goes to.
-    fn translate(
-        &mut self,
-        memory: &Memory,
-        levels: u32,
-        access: &Access,
-    ) -> Result<u64, PageFaultCode> {
+    fn translate(&mut self, regime: Regime, memory: &Memory, access: &Access) -> Result<u64, Stop> {
         let &Access {
             va,
             kind,
             privilege,
             ..
         } = access;
+        if let Some(level) = self.cache.absent(va) {
+            return Err(Stop::Refused(Refusal::Absent { level }));
+        }
         if let Some(known) = self.cache.translation(va) {
-            if !known.allows(kind, privilege) {
-                return Err(PageFaultCode::of(kind, privilege).with(PageFaultCode::PRESENT));
-            }
+            known.check(kind, privilege).map_err(Stop::Refused)?;
             if kind != Kind::Store || known.dirty() {
                 return Ok(known.target(va));
             }
             // The dirty bit has to be set in memory first, so the entry is walked to again
         }
-        self.fill(memory, levels, va, Purpose::Access(kind, privilege))
+        self.fill(regime, memory, va, Purpose::Access(kind, privilege))
     }
 
     /// Walks, remembers what it likes and gives the physical address.
     fn fill(
         &mut self,
+        regime: Regime,
         memory: &Memory,
-        levels: u32,
         va: u64,
         purpose: Purpose,
-    ) -> Result<u64, PageFaultCode> {
+    ) -> Result<u64, Stop> {
         let Some(root) = self.root else {
-            return Err(match purpose {
-                Purpose::Access(kind, privilege) => PageFaultCode::of(kind, privilege),
-                Purpose::Speculation | Purpose::Look => PageFaultCode(0),
-            });
+            let level = regime.levels();
+            return Err(Stop::Refused(Refusal::Absent { level }));
         };
-        let cache = &mut self.cache;
-        let start = cache.start(va, Hop::root(root, levels));
-        let leaf = walk::walk(memory, start, va, purpose, |hop, _| cache.remember_hop(hop))?;
-        Ok(cache.remember(leaf, va).target(va))
-    }
-}
-
-/// The access itself, at its physical address.
-fn perform(memory: &Memory, target: PhysAddr, kind: Kind, value: u64) -> Outcome {
-    match kind {
-        Kind::Load => Outcome::Loaded(memory.load(target)),
-        Kind::Store => {
-            memory.store(target, value);
-            Outcome::Stored
-        }
-        Kind::Fetch => {
-            code_number(memory.load(target)).map_or(Outcome::Astray { vector: 6 }, Outcome::Fetched)
-        }
-    }
-}
-
-/// Lets the processors look ahead at each store to a table, and notices when one is freed that they can still walk.
-struct Onlooker(Weak<Mutex<Cpus>>);
-
-impl Observer for Onlooker {
-    fn stored(&self) {
-        let Some(cpus) = self.0.upgrade() else { return };
-        let mut cpus = cpus.lock().unwrap_or_else(PoisonError::into_inner);
-        for cpu in 0..cpus.all.len() {
-            cpus.look_ahead(cpu);
-        }
-    }
-
-    fn freed(&self, table: u64, bytes: usize) {
-        let Some(cpus) = self.0.upgrade() else { return };
-        let mut cpus = cpus.lock().unwrap_or_else(PoisonError::into_inner);
-        let frames = table..table + bytes as u64;
-        let walks = |cpu: &Cpu| {
-            cpu.cache.reaches(&frames) || cpu.root.is_some_and(|root| frames.contains(&root))
+        let Cpu { cache, broken, .. } = self;
+        let start = cache.start(va, Hop::root(root, regime));
+        let mut clash = |old: Option<u64>, new: u64| {
+            if let (Some(old), Regime::Arm1 { .. } | Regime::Arm2 { .. }) = (old, regime) {
+                broken.get_or_insert(MachineError::NotBroken { addr: va, old, new });
+            }
         };
-        if let Some(cpu) = cpus.all.iter().position(walks) {
-            cpus.broken
-                .get_or_insert(MachineError::FreedInUse { table, cpu });
+        let found = walk::walk(regime, memory, start, va, purpose, |hop, _| {
+            clash(cache.clashes_with_table(&hop), hop.table);
+            cache.remember_hop(hop);
+        });
+        if let Err(Stop::Refused(Refusal::Absent { level })) = found {
+            cache.remember_absent(level, va);
         }
+        let found = found?;
+        clash(cache.clashes_with_page(&found), found.leaf.frame);
+        Ok(cache.remember(found, va).target(va))
     }
 }
 
-// SAFETY: `INVLPG` on every processor; none of them runs outside of the machine's own calls
+// SAFETY: every processor is told of each page, and of upper tables where that is asked for, or of everything; none of them
+// runs outside of the machine's own calls
 unsafe impl<A: PagingMode> Invalidate<A> for SoftMachine {
-    fn invalidate(&self, addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, range: FlushRange<A>) {
+        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in &mut self.lock().all {
-            cpu.cache.invalidate_page(addr.as_u64());
+            match advice {
+                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
+                    let va = first.as_u64() + n * size.bytes();
+                    if range.frees_tables() {
+                        cpu.cache.invalidate_page(va);
+                    } else {
+                        // No more than is asked for, so that it shows if that is too little
+                        cpu.cache.invalidate_leaf(va);
+                    }
+                }),
+                Advice::All => cpu.cache.clear(),
+            }
         }
     }
 }

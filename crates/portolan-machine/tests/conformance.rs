@@ -5,6 +5,7 @@ mod common;
 use common::guest;
 use portolan::{Invalidate, PagingMode, X86_64, X86_64La57};
 use portolan_machine::conformance::{Counts, Plan, agree, run};
+use portolan_machine::walk::Regime;
 use portolan_machine::{Caching, KvmConfig, Machine, SoftConfig, SoftMachine};
 
 fn conforms<A: PagingMode, K: Machine + Invalidate<A>>(machine: &K, plan: &Plan) {
@@ -24,10 +25,11 @@ fn four_levels_on_processors_with_adversarial_caches() {
 #[test]
 fn five_levels_on_processors_with_adversarial_caches() {
     let config = SoftConfig {
-        levels: 5,
+        regime: Regime::X86_64 { levels: 5 },
         phys_bits: 52,
         cpus: 3,
         caching: Caching::Seeded(2),
+        ..SoftConfig::default()
     };
     conforms::<X86_64La57, _>(&SoftMachine::new(config), &Plan::quick(2));
 }

@@ -6,13 +6,13 @@ use common::guest;
 use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
 use portolan_machine::conformance::{Counts, FlippedBit, Mismatch, Plan, Which, run, run_with};
 use portolan_machine::{
-    Access, Caching, KvmConfig, Machine, Outcome, Privilege, SoftConfig, SoftMachine, code_word,
+    Access, Caching, Isa, KvmConfig, Machine, Outcome, Privilege, SoftConfig, SoftMachine,
 };
 
 /// Whether the suite fails on a software machine if one bit of the format is wrong.
 fn notices(which: Which, bit: u32) -> bool {
     let machine = SoftMachine::new(SoftConfig::default());
-    let memory = FlippedBit::new(machine.memory(), which, bit);
+    let memory = FlippedBit::new(&machine, which, bit);
     run_with::<X86_64, _, _>(&machine, memory, &Plan::smallest(1), &mut Counts::default()).is_err()
 }
 
@@ -58,7 +58,7 @@ fn a_guest_notices_wrong_bits_too() {
             let Some(guest) = guest(KvmConfig::default()) else {
                 return;
             };
-            let memory = FlippedBit::new(guest.memory(), which, bit);
+            let memory = FlippedBit::new(&guest, which, bit);
             let result = run_with::<X86_64, _, _>(
                 &guest,
                 memory,
@@ -91,6 +91,10 @@ fn a_suite_that_pays_no_flush_meets_stale_translations() {
             "{failure}"
         );
     }
+}
+
+const fn code_word(number: u32) -> u64 {
+    Isa::X86_64.code_word(number)
 }
 
 const PAGE: u64 = 0x40_0000;
@@ -132,7 +136,7 @@ fn an_unmapped_page_stays_in_use_until_the_flush_is_paid() {
     let (_, flush) = table.unmap(va(), PageSize::Size4K).unwrap();
     assert_eq!(load(&machine, 1), Outcome::Loaded(code_word(1)), "stale");
     flush.pay(&machine);
-    assert!(matches!(load(&machine, 1), Outcome::PageFault { .. }));
+    assert!(matches!(load(&machine, 1), Outcome::Fault(_)));
     (0..2).for_each(|cpu| machine.set_root(cpu, None).unwrap());
 }
 
@@ -148,10 +152,10 @@ fn a_flush_on_one_processor_leaves_the_other_stale() {
         .protect(va(), PageSize::Size4K, PageProperty::KERNEL_RO)
         .unwrap();
     machine.invalidate_page(0, PAGE).unwrap();
-    assert!(matches!(load(&machine, 0), Outcome::PageFault { .. }));
+    assert!(matches!(load(&machine, 0), Outcome::Fault(_)));
     assert_eq!(load(&machine, 1), Outcome::Loaded(code_word(1)), "stale");
     flush.pay(&machine);
-    assert!(matches!(load(&machine, 1), Outcome::PageFault { .. }));
+    assert!(matches!(load(&machine, 1), Outcome::Fault(_)));
     (0..2).for_each(|cpu| machine.set_root(cpu, None).unwrap());
 }
 
@@ -195,6 +199,6 @@ fn a_paid_flush_leaves_a_guest_nothing_stale() {
         .count();
     println!("{stale} of 2 processors used the stale translation");
     flush.pay(&guest);
-    (0..2).for_each(|cpu| assert!(matches!(load(&guest, cpu), Outcome::PageFault { .. })));
+    (0..2).for_each(|cpu| assert!(matches!(load(&guest, cpu), Outcome::Fault(_))));
     (0..2).for_each(|cpu| guest.set_root(cpu, None).unwrap());
 }

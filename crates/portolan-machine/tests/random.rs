@@ -1,33 +1,39 @@
 //! Sequences of operations that shrink to the shortest one that goes wrong.
 
-use portolan::{CachePolicy, PageProperty, PageSize, X86_64};
+mod common;
+
+use common::{ARM_4K, ARM_STAGE_2, SV39};
+use portolan::{
+    AArch64Lower, AArch64Stage2, CachePolicy, Ept, PageProperty, PageSize, PagingMode, Sv39, X86_64,
+};
 use portolan_machine::conformance::{Counts, check, model::Op};
+use portolan_machine::walk::Regime;
 use portolan_machine::{Caching, SoftConfig, SoftMachine};
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::select;
 
-const SIZES: [PageSize; 4] = [
-    PageSize::Size4K,
-    PageSize::Size2M,
-    PageSize::Size1G,
-    PageSize::Size64K,
-];
+fn is_aarch64(regime: Regime) -> bool {
+    matches!(regime, Regime::Arm1 { .. } | Regime::Arm2 { .. })
+}
 
-fn prop() -> impl Strategy<Value = PageProperty> {
-    let cache = select(vec![
-        CachePolicy::WriteBack,
-        CachePolicy::Uncacheable,
-        CachePolicy::WriteProtected,
-    ]);
+/// Mostly properties that every mode can express; where memory is a guest's, all pages are user pages.
+fn prop(regime: Regime) -> impl Strategy<Value = PageProperty> {
+    let guests = matches!(regime, Regime::Ept | Regime::Arm2 { .. });
+    let mut caches = vec![CachePolicy::WriteBack; 2];
+    if !is_aarch64(regime) {
+        caches.extend([CachePolicy::Uncacheable, CachePolicy::WriteProtected]);
+    }
+    let cache = select(caches);
     (any::<[bool; 7]>(), cache).prop_map(
-        |([deny, write, execute, user, global, accessed, dirty], cache)| {
+        move |([deny, write, execute, user, global, accessed, dirty], cache)| {
+            let odd = deny && dirty && accessed;
             PageProperty {
                 // Rarely a property that no entry can express
-                read: !(deny && dirty && accessed),
+                read: !odd,
                 write,
                 execute,
-                user,
-                global,
+                user: user || guests && !odd,
+                global: global && !guests,
                 accessed,
                 dirty,
                 cache,
@@ -36,32 +42,36 @@ fn prop() -> impl Strategy<Value = PageProperty> {
     )
 }
 
-/// Addresses close together, at the ends of both halves, aligned or not.
-fn address() -> impl Strategy<Value = u64> {
-    let start = select(vec![
-        0,
-        0x3fc0_0000,
-        0x7fff_ffe0_0000,
-        0xffff_8000_0000_0000,
-        0xffff_ffff_ffe0_0000,
-    ]);
-    let page = prop_oneof![4 => Just(0u64), 4 => 0u64..3, 1 => select(vec![511u64, 512])];
-    (start, page, select(vec![0u64, 0, 0, 0, 0, 8]))
-        .prop_map(|(start, page, byte)| start + (page % 512) * 4096 + byte)
+/// Addresses close together, at the ends of what is translated and where the next table begins, aligned or not.
+fn address(regime: Regime) -> impl Strategy<Value = u64> {
+    let (small, next) = (regime.span(1), regime.span(2));
+    let ends = |range: std::ops::RangeInclusive<u64>| [*range.start(), range.end() - (next - 1)];
+    let mut starts: Vec<u64> = regime.ranges().into_iter().flat_map(ends).collect();
+    starts.push(starts[0] + (regime.span(3.min(regime.levels())) - next));
+    let pages = next / small;
+    let page = prop_oneof![4 => Just(0u64), 4 => 0u64..3, 1 => select(vec![pages - 1, pages])];
+    (select(starts), page, select(vec![0u64, 0, 0, 0, 0, 8]))
+        .prop_map(move |(start, page, byte)| start + (page % pages) * small + byte)
 }
 
-fn op() -> impl Strategy<Value = Op> {
-    let size = || {
-        select(vec![
-            SIZES[0], SIZES[0], SIZES[0], SIZES[1], SIZES[1], SIZES[2], SIZES[3],
-        ])
+/// A page's size: mostly the smallest, now and then one that the regime lacks.
+fn size(regime: Regime) -> impl Strategy<Value = PageSize> {
+    let own = regime.page_sizes();
+    let odd = match own[0] {
+        PageSize::Size64K => PageSize::Size4K,
+        _ => PageSize::Size64K,
     };
+    prop_oneof![3 => Just(own[0]), 3 => select(own), 1 => Just(odd)]
+}
+
+fn op(regime: Regime) -> impl Strategy<Value = Op> {
     let aligned =
         |va: u64, size: PageSize, exact: bool| if exact { va & !(size.bytes() - 1) } else { va };
     let exact = || proptest::bool::weighted(0.9);
-    let frame = 0u64..4;
+    let (size, prop) = (|| size(regime), || prop(regime));
+    let address = || address(regime);
     prop_oneof![
-        4 => (address(), size(), exact(), frame, prop()).prop_map(move |(va, size, exact, frame, prop)| Op::Map {
+        4 => (address(), size(), exact(), 0u64..4, prop()).prop_map(move |(va, size, exact, frame, prop)| Op::Map {
             va: aligned(va, size, exact),
             frame: frame * 0x4000_0000,
             size,
@@ -71,20 +81,49 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (address(), size(), exact(), prop()).prop_map(move |(va, size, exact, prop)| Op::Protect {
             va: aligned(va, size, exact),
             size,
-            prop,
+            // On AArch64, no page becomes global in place, as none is cached otherwise
+            prop: PageProperty { global: prop.global && !is_aarch64(regime), ..prop },
         }),
         1 => address().prop_map(|va| Op::Query { va }),
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_sequence_of_operations_is_what_its_model_says(ops in proptest::collection::vec(op(), 1..40), seed: u64) {
-        let machine = SoftMachine::new(SoftConfig { caching: Caching::Seeded(seed), ..SoftConfig::default() });
-        if let Err(failure) = check::<X86_64, _>(&machine, &ops, &mut Counts::default()) {
+fn sequences_are_what_their_model_says<A: PagingMode>(regime: Regime, cases: u32) {
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let ops = proptest::collection::vec(op(regime), 1..40);
+    proptest!(config, |(ops in ops, seed: u64)| {
+        let machine = SoftMachine::new(SoftConfig {
+            regime,
+            caching: Caching::Seeded(seed),
+            ..SoftConfig::default()
+        });
+        if let Err(failure) = check::<A, _>(&machine, &ops, &mut Counts::default()) {
             panic!("{failure}");
         }
-    }
+    });
+}
+
+#[test]
+fn any_sequence_of_operations_on_x86_64() {
+    sequences_are_what_their_model_says::<X86_64>(Regime::X86_64 { levels: 4 }, 48);
+}
+
+#[test]
+fn any_sequence_of_operations_on_extended_page_tables() {
+    sequences_are_what_their_model_says::<Ept>(Regime::Ept, 24);
+}
+
+#[test]
+fn any_sequence_of_operations_on_aarch64() {
+    sequences_are_what_their_model_says::<AArch64Lower>(ARM_4K, 24);
+    sequences_are_what_their_model_says::<AArch64Stage2>(ARM_STAGE_2, 24);
+}
+
+#[test]
+fn any_sequence_of_operations_on_riscv() {
+    sequences_are_what_their_model_says::<Sv39>(SV39, 24);
 }

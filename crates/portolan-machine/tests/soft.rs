@@ -1,10 +1,16 @@
 //! The software machine does what the manual says, on tables written by hand.
 
 use portolan::{PhysAddr, TableMemory};
+use portolan_machine::fault::PageFaultCode;
+use portolan_machine::walk::Regime;
 use portolan_machine::{
-    Access, Caching, Kind, Machine, MachineError, Memory, Outcome, PageFaultCode, Privilege,
-    SoftConfig, SoftMachine, code_word,
+    Access, Caching, Fault, Isa, Kind, Machine, MachineError, Memory, Outcome, Privilege,
+    SoftConfig, SoftMachine,
 };
+
+const fn code_word(number: u32) -> u64 {
+    Isa::X86_64.code_word(number)
+}
 
 const FRAME: u64 = 0x1_2345_6000;
 const ALL: u64 = 0x07;
@@ -18,7 +24,7 @@ struct Chain {
 impl Chain {
     fn new(config: SoftConfig) -> Self {
         let machine = SoftMachine::new(config);
-        let tables: Vec<_> = (0..config.levels)
+        let tables: Vec<_> = (0..config.regime.levels())
             .map(|_| machine.memory().alloc_zeroed(4096).unwrap())
             .collect();
         for pair in tables.windows(2) {
@@ -72,18 +78,20 @@ fn set(memory: &Memory, table: PhysAddr, index: usize, word: u64) {
     unsafe { memory.write(table, index, word) }
 }
 
+fn fault_at(code: u32, addr: u64) -> Outcome {
+    let code = PageFaultCode(code);
+    Outcome::Fault(Fault::Page { code, addr })
+}
+
 fn fault(code: u32) -> Outcome {
-    Outcome::PageFault {
-        code: PageFaultCode(code),
-        addr: 0,
-    }
+    fault_at(code, 0)
 }
 
 #[test]
 fn an_access_reaches_the_frame() {
     for levels in [4, 5] {
         let chain = Chain::new(SoftConfig {
-            levels,
+            regime: Regime::X86_64 { levels },
             ..SoftConfig::default()
         });
         assert_eq!(
@@ -166,18 +174,18 @@ fn an_address_that_is_not_canonical_is_a_general_protection_fault() {
     for (levels, first) in [(4, 1u64 << 47), (5, 1 << 56)] {
         let last = first.wrapping_neg();
         let chain = Chain::new(SoftConfig {
-            levels,
+            regime: Regime::X86_64 { levels },
             ..SoftConfig::default()
         });
         for va in [first, last - 8] {
             assert_eq!(
                 chain.at(va, Kind::Load, Privilege::User),
-                Outcome::GeneralProtection { code: 0 }
+                Outcome::Fault(Fault::GeneralProtection { code: 0 })
             );
         }
         for va in [first - 8, last] {
             assert!(
-                matches!(chain.at(va, Kind::Load, Privilege::User), Outcome::PageFault { addr, .. } if addr == va)
+                matches!(chain.at(va, Kind::Load, Privilege::User), Outcome::Fault(Fault::Page { addr, .. }) if addr == va)
             );
         }
     }
@@ -231,10 +239,7 @@ fn a_cached_upper_entry_leads_into_an_unlinked_table_until_any_page_is_invalidat
         Outcome::Loaded(code_word(7))
     );
     chain.machine.invalidate_page(0, 0x7000_0000_0000).unwrap();
-    let missing = Outcome::PageFault {
-        code: PageFaultCode(0x4),
-        addr: 0x2000,
-    };
+    let missing = fault_at(0x4, 0x2000);
     assert_eq!(chain.at(0x2000, Kind::Load, Privilege::User), missing);
 }
 
@@ -279,7 +284,7 @@ fn every_part_of_a_large_page_is_invalidated_with_it() {
         for va in parts {
             assert!(matches!(
                 chain.at(va, Kind::Load, Privilege::User),
-                Outcome::PageFault { .. }
+                Outcome::Fault(_)
             ));
         }
     }
@@ -291,7 +296,7 @@ fn what_is_not_code_is_not_executed() {
     chain.machine.memory().store(PhysAddr::new(FRAME), 0);
     assert_eq!(
         chain.access(Kind::Fetch, Privilege::User),
-        Outcome::Astray { vector: 6 }
+        Outcome::Astray { exception: 6 }
     );
 }
 

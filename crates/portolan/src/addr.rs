@@ -262,7 +262,26 @@ pub struct VirtRange<A: PagingMode> {
     size: u64,
 }
 
+impl<A: PagingMode> Clone for VirtRange<A> {
+    #[inline]
+    fn clone(&self) -> (r: Self)
+        ensures
+            r == *self,
+    {
+        *self
+    }
+}
+
+impl<A: PagingMode> Copy for VirtRange<A> {
+
+}
+
 impl<A: PagingMode> VirtRange<A> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        self.size > 0 ==> self.start.raw() + self.size - 1 <= u64::MAX
+    }
+
     /// The first address.
     pub closed spec fn first(self) -> VirtAddr<A> {
         self.start
@@ -271,6 +290,17 @@ impl<A: PagingMode> VirtRange<A> {
     /// How many bytes.
     pub closed spec fn bytes(self) -> u64 {
         self.size
+    }
+
+    /// Whether `size` bytes from `start` are addresses: the last is no further than 64 bits reach, canonical, and in the
+    /// half of the first.
+    pub open spec fn fits(start: VirtAddr<A>, size: u64) -> bool {
+        let last = start.raw() + size - 1;
+        size > 0 ==> {
+            &&& last <= u64::MAX
+            &&& A::canonical(last as u64)
+            &&& start.raw() >> 63 == last as u64 >> 63
+        }
     }
 
     /// `size` bytes from `start`.
@@ -282,11 +312,12 @@ impl<A: PagingMode> VirtRange<A> {
             match r {
                 Ok(range) => {
                     &&& range.first() == start && range.bytes() == size
-                    &&& size > 0 ==> start.raw() + size - 1 <= u64::MAX && A::canonical(
-                        (start.raw() + size - 1) as u64,
-                    )
+                    &&& Self::fits(start, size)
                 },
-                Err(e) => e == (Error::PastEnd { addr: start.raw(), size }) && size > 0,
+                Err(e) => {
+                    &&& e == (Error::PastEnd { addr: start.raw(), size })
+                    &&& !Self::fits(start, size)
+                },
             },
     {
         let first = start.as_u64();
@@ -319,6 +350,14 @@ impl<A: PagingMode> VirtRange<A> {
             r == self.bytes(),
     {
         self.size
+    }
+
+    /// The last address is one.
+    pub(crate) proof fn lemma_last(tracked &self)
+        ensures
+            self.bytes() > 0 ==> self.first().raw() + self.bytes() - 1 <= u64::MAX,
+    {
+        use_type_invariant(self);
     }
 
     /// Whether there are none.

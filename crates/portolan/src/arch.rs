@@ -4,8 +4,11 @@
 //! format; what its hardware does with the words is in [`hw`](crate::hw), and that the two fit is proven in the
 //! mode's own module.
 
+pub mod aarch64;
 pub(crate) mod entry;
+pub mod ept;
 pub mod geometry;
+pub mod riscv;
 pub mod x86_64;
 
 pub use entry::{AccessBits, Preset, Tracking};

@@ -17,8 +17,9 @@ pub enum Error {
         /// The page's size, which it should be a multiple of.
         size: u64,
     },
-    /// `addr` is not a virtual address of this paging mode: its upper bits are not the copies that they must be
-    /// (Intel SDM vol. 1, 3.3.7.1).
+    /// `addr` is not a virtual address of this paging mode: its upper bits are not what they must be. On x86_64 and
+    /// RISC-V they are copies of the highest bit that is translated (Intel SDM vol. 1, 3.3.7.1), on AArch64 all zeros or all ones
+    /// by region, for a guest's addresses zeros.
     NotCanonical {
         /// The address as it was given.
         addr: u64,
@@ -46,7 +47,8 @@ pub enum Error {
         /// The size that the mode lacks.
         size: u64,
     },
-    /// The paging mode cannot express these properties: x86_64 has no mapping that can't be read.
+    /// The paging mode cannot express these properties: x86_64 has no mapping that can't be read, RISC-V none that can be
+    /// written only, and each lacks some cache policies.
     UnsupportedProperty {
         /// The virtual address.
         addr: u64,
@@ -70,9 +72,17 @@ pub enum Error {
     },
     /// No page of this size is mapped here.
     NotMapped {
-        /// The virtual address.
+        /// The virtual address; for a collapse, where the first hole starts.
         addr: u64,
-        /// The size that was asked for; for a query, the smallest page's.
+        /// The size that was asked for; for a query, the smallest page's; for a collapse, how long the hole is.
+        size: u64,
+    },
+    /// These pages can't be one: frames that don't follow each other or don't start at a multiple of the larger page's
+    /// size, other properties, or smaller pages in between. `addr` and `size` are those of the first that doesn't fit.
+    NotUniform {
+        /// Where the page that doesn't fit starts.
+        addr: u64,
+        /// The size that pages are to have that are to become one.
         size: u64,
     },
     /// The machine has no frame for a table that is needed.
@@ -80,6 +90,14 @@ pub enum Error {
         /// The virtual address; 0 for a new page table.
         addr: u64,
         /// The page's size; for a new page table, the root's.
+        size: u64,
+    },
+    /// In this paging mode a live entry may not turn from a page into a table or back, as AArch64 demands
+    /// ("break-before-make"): unmap, pay the flush, then map.
+    BreakBeforeMake {
+        /// The virtual address.
+        addr: u64,
+        /// The page's size.
         size: u64,
     },
     /// The frame, or a part of it, lies above what the machine's physical addresses reach.
@@ -106,6 +124,8 @@ impl Error {
             Error::CoveredByHugePage { addr, .. } => addr,
             Error::NotMapped { addr, .. } => addr,
             Error::NoMemory { addr, .. } => addr,
+            Error::NotUniform { addr, .. } => addr,
+            Error::BreakBeforeMake { addr, .. } => addr,
             Error::PhysTooWide { addr, .. } => addr,
         }
     }
@@ -124,6 +144,8 @@ impl Error {
             Error::CoveredByHugePage { size, .. } => size,
             Error::NotMapped { size, .. } => size,
             Error::NoMemory { size, .. } => size,
+            Error::NotUniform { size, .. } => size,
+            Error::BreakBeforeMake { size, .. } => size,
             Error::PhysTooWide { size, .. } => size,
         }
     }
@@ -144,6 +166,8 @@ impl core::fmt::Display for Error {
             Self::CoveredByHugePage { .. } => "covered by a huge page",
             Self::NotMapped { .. } => "not mapped",
             Self::NoMemory { .. } => "no memory for a table",
+            Self::NotUniform { .. } => "not like the pages before",
+            Self::BreakBeforeMake { .. } => "a live entry of this mode can't change its size",
             Self::PhysTooWide { .. } => "physical address too wide",
         };
         match self.size() {

@@ -1,11 +1,20 @@
 //! The machine: everything that the proofs take on trust, and what the manuals say.
 //!
 //! [`TableMemory`] is what a kernel supplies. `memory::Frames` wraps it in contracts over linear permissions; these are the
-//! only assumptions of the crate about executable code, and `TRUSTED.md` lists each. [`mmu`] and `x86_64` hold
-//! definitions only: the walk of page tables as the manuals describe it, over raw 64-bit words.
+//! only assumptions of the crate about executable code, and `TRUSTED.md` lists each. [`mmu`] and a module for each
+//! processor (`x86_64`, `ept`, `riscv`, `aarch64`) hold definitions only: the walk of page tables as the manuals describe
+//! it, over raw 64-bit words.
 
+#[cfg(verus_only)]
+pub mod aarch64;
+#[cfg(verus_only)]
+pub mod aarch64_stage2;
+#[cfg(verus_only)]
+pub mod ept;
 pub(crate) mod memory;
 pub mod mmu;
+#[cfg(verus_only)]
+pub mod riscv;
 #[cfg(verus_only)]
 pub mod x86_64;
 

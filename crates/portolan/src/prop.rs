@@ -4,10 +4,16 @@ use vstd::prelude::*;
 
 verus! {
 
-/// How accesses to a page are cached (Intel SDM vol. 3, 13.3).
+/// How accesses to a page are cached.
 ///
-/// On x86_64 these are entries 0 to 5 of the page attribute table. The first four are the processor's at reset; a
-/// kernel that uses the other two writes [`PAT`](crate::arch::x86_64::PAT) to `IA32_PAT`.
+/// On x86_64 these are entries 0 to 5 of the page attribute table (Intel SDM vol. 3, 13.12). The first four are the
+/// processor's at reset; a kernel that uses the other two writes [`PAT`](crate::arch::x86_64::PAT) to `IA32_PAT`. Under
+/// extended page tables they are memory types, [`UncacheableMinus`](CachePolicy::UncacheableMinus) excepted.
+///
+/// AArch64 and RISC-V have four and three of them: [`WriteBack`](CachePolicy::WriteBack),
+/// [`WriteCombining`](CachePolicy::WriteCombining) (Normal non-cacheable; NC of Svpbmt),
+/// [`Uncacheable`](CachePolicy::Uncacheable) (Device-nGnRE; IO of Svpbmt), and on AArch64
+/// [`WriteThrough`](CachePolicy::WriteThrough). A kernel on AArch64 writes [`MAIR`](crate::arch::aarch64::MAIR) to `MAIR_EL1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CachePolicy {
     /// Cached for reads and writes: ordinary memory.
@@ -24,18 +30,39 @@ pub enum CachePolicy {
     WriteProtected,
 }
 
+impl CachePolicy {
+    /// Equality, with a contract.
+    #[inline]
+    pub(crate) fn is(self, other: CachePolicy) -> (r: bool)
+        ensures
+            r == (self == other),
+        no_unwind
+    {
+        match self {
+            CachePolicy::WriteBack => matches!(other, CachePolicy::WriteBack),
+            CachePolicy::WriteThrough => matches!(other, CachePolicy::WriteThrough),
+            CachePolicy::UncacheableMinus => matches!(other, CachePolicy::UncacheableMinus),
+            CachePolicy::Uncacheable => matches!(other, CachePolicy::Uncacheable),
+            CachePolicy::WriteCombining => matches!(other, CachePolicy::WriteCombining),
+            CachePolicy::WriteProtected => matches!(other, CachePolicy::WriteProtected),
+        }
+    }
+}
+
 /// What a mapping allows, how it is cached, and whether it has been used.
 ///
-/// These are the effective properties: a page table's upper levels never take away what a leaf grants.
+/// These are the effective properties: a page table's upper levels never take away what a leaf grants. What they allow
+/// to the kernel and to user mode is the mode's `rights`: on x86_64 a user page is the kernel's as well; on AArch64 and
+/// RISC-V the kernel may load from it and store to it as user mode may, but executes nothing there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageProperty {
-    /// Loads are allowed. Every x86_64 mapping allows them.
+    /// Loads are allowed. Every mapping on x86_64 and AArch64 allows them.
     pub read: bool,
     /// Stores are allowed.
     pub write: bool,
     /// Instruction fetches are allowed.
     pub execute: bool,
-    /// User mode may use the mapping.
+    /// User mode may use the mapping. In tables for a guest: always, for both of the guest's modes.
     pub user: bool,
     /// The translation is the same in all address spaces and outlives a switch of the root.
     pub global: bool,
@@ -148,6 +175,24 @@ impl PageProperty {
             dirty: self.dirty || seen.dirty,
             cache: self.cache,
         }
+    }
+
+    /// The same properties, but for the accessed and dirty bits.
+    pub open spec fn spec_alike(self, other: PageProperty) -> bool {
+        other == PageProperty { accessed: other.accessed, dirty: other.dirty, ..self }
+    }
+
+    /// The same properties, but for the accessed and dirty bits.
+    #[verifier::when_used_as_spec(spec_alike)]
+    #[inline]
+    #[must_use]
+    pub fn alike(self, other: PageProperty) -> (r: bool)
+        ensures
+            r == self.spec_alike(other),
+        no_unwind
+    {
+        self.read == other.read && self.write == other.write && self.execute == other.execute
+            && self.user == other.user && self.global == other.global && self.cache.is(other.cache)
     }
 
     /// What hardware may make of these properties behind our back: accessed and dirty may have been set.

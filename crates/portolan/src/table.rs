@@ -1,9 +1,11 @@
 //! The page table.
 
 pub(crate) mod chain;
+pub(crate) mod collapse;
 pub(crate) mod cursor;
 pub(crate) mod descend;
 pub(crate) mod fill;
+pub(crate) mod full;
 pub(crate) mod iter;
 pub(crate) mod map;
 pub(crate) mod map_range;
@@ -14,11 +16,15 @@ pub(crate) mod plan;
 #[cfg(verus_only)]
 pub(crate) mod proof;
 pub(crate) mod protect;
+mod range;
 pub(crate) mod release;
+mod resize;
+pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scan;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
@@ -183,7 +189,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& request::is_found(old(self)@, va, size, was)
                     &&& final(self)@ == old(self)@.unmap(va@)
                     &&& final(self).steps_from(*old(self))
-                    &&& flush.page() == (va, size)
+                    &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
                     &&& final(self).frames().disjoint(flush.frames())
                 },
@@ -205,7 +211,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 size,
             );
         }
-        Ok((Mapping { frame, size, prop }, Flush::new(va, size, owed)))
+        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), size, owed)))
     }
 
     /// Gives the page of `size` at `va` other properties, by one store: no access meets a hole in between.
@@ -214,7 +220,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`]; then
-    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`].
+    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`]; [`Error::BreakBeforeMake`] on AArch64 if the page's cache policy
+    /// would change, or it would become global.
     pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<
         (Mapping, Flush<M, A>),
         Error,
@@ -224,9 +231,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Ok((was, flush)) => {
                     &&& A::supports(prop)
                     &&& request::is_found(old(self)@, va, size, was)
+                    &&& !request::needs_break::<A>(old(self)@.pages[va@].prop, prop)
                     &&& final(self)@ == old(self)@.protect(va@, prop.keeping(was.prop))
                     &&& final(self).steps_from(*old(self))
-                    &&& flush.page() == (va, size)
+                    &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames()
                     &&& flush.frames() == Set::<PhysAddr>::empty()
                 },
@@ -239,6 +247,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             return Err(Error::UnsupportedProperty { addr: va.as_u64(), size: size.bytes() });
         }
         let d = self.find(va, size)?;
+        if let Entry::Page { prop: seen, .. } = d.entry {
+            if !A::resizing() && (!seen.cache.is(prop.cache) || prop.global && !seen.global) {
+                return Err(Error::BreakBeforeMake { addr: va.as_u64(), size: size.bytes() });
+            }
+        }
         proof {
             use_type_invariant(&*self);
         }
@@ -253,7 +266,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 prop.keeping(was),
             );
         }
-        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size, None)))
+        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size.bytes(), size, None)))
     }
 
     /// The mapping that covers `va`.

@@ -1,69 +1,11 @@
 //! What a user relies on, on a small heap of tables.
 
+mod common;
+
+use common::{Heap, NoTlb};
 use portolan::{
-    Error, Invalidate, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, Tracking,
-    VirtAddr, VirtRange, X86_64,
+    Error, PageProperty, PageSize, PageTable, PhysAddr, Tracking, VirtAddr, VirtRange, X86_64,
 };
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-
-#[derive(Default)]
-struct Heap {
-    tables: RefCell<BTreeMap<u64, Box<[Cell<u64>; 512]>>>,
-    next: Cell<u64>,
-    left: Cell<Option<usize>>,
-}
-
-// SAFETY: tables are distinct boxes, named by distinct multiples of 4096
-unsafe impl TableMemory for &Heap {
-    fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
-        assert_eq!(bytes, 4096);
-        if let Some(left) = self.left.get() {
-            self.left.set(Some(left.checked_sub(1)?));
-        }
-        self.next.set(self.next.get() + 4096);
-        self.tables
-            .borrow_mut()
-            .insert(self.next.get(), Box::new([const { Cell::new(0) }; 512]));
-        Some(PhysAddr::new(self.next.get()))
-    }
-    unsafe fn free(&self, table: PhysAddr, _: usize) {
-        self.tables
-            .borrow_mut()
-            .remove(&table.as_u64())
-            .expect("freed once");
-    }
-    unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
-        self.tables.borrow()[&table.as_u64()][index].get()
-    }
-    unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
-        self.tables.borrow()[&table.as_u64()][index].set(word);
-    }
-    unsafe fn compare_exchange(
-        &self,
-        table: PhysAddr,
-        index: usize,
-        current: u64,
-        new: u64,
-    ) -> Result<u64, u64> {
-        let now = self.tables.borrow()[&table.as_u64()][index].get();
-        if now == current {
-            self.tables.borrow()[&table.as_u64()][index].set(new);
-            Ok(now)
-        } else {
-            Err(now)
-        }
-    }
-    fn phys_bits(&self) -> u8 {
-        48
-    }
-}
-
-struct NoTlb;
-// SAFETY: no processor uses these tables
-unsafe impl Invalidate<X86_64> for NoTlb {
-    fn invalidate(&self, _: VirtAddr<X86_64>, _: PageSize) {}
-}
 
 #[test]
 fn maps_queries_protects_and_unmaps_and_gives_everything_back() {
@@ -100,16 +42,16 @@ fn maps_queries_protects_and_unmaps_and_gives_everything_back() {
         assert_eq!(m.size, size);
         flush.pay(&NoTlb);
     }
-    assert_eq!(heap.tables.borrow().len(), 1);
+    assert_eq!(heap.len(), 1);
     drop(table);
-    assert_eq!(heap.tables.borrow().len(), 0);
+    assert_eq!(heap.len(), 0);
 }
 
 #[test]
 fn running_out_of_memory_changes_and_leaks_nothing() {
     for n in 0..4 {
         let heap = Heap::default();
-        heap.left.set(Some(n));
+        heap.limit(n);
         let va = VirtAddr::<X86_64>::new(0x1000).unwrap();
         match PageTable::<_>::new(&heap) {
             Err(e) => assert_eq!(
@@ -136,11 +78,11 @@ fn running_out_of_memory_changes_and_leaks_nothing() {
                         size: 4096
                     })
                 );
-                assert_eq!(heap.tables.borrow().len(), 1);
+                assert_eq!(heap.len(), 1);
                 assert!(table.query(va).is_err());
             }
         }
-        assert_eq!(heap.tables.borrow().len(), 0);
+        assert_eq!(heap.len(), 0);
     }
 }
 
@@ -160,7 +102,7 @@ fn dropping_frees_every_table() {
             .unwrap();
     }
     drop(table);
-    assert_eq!(heap.tables.borrow().len(), 0);
+    assert_eq!(heap.len(), 0);
 }
 
 #[test]

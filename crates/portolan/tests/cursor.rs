@@ -1,8 +1,8 @@
 //! Reading page tables: cursors, iterators, runs.
 
 use portolan::{
-    Error, Mapping, PageProperty, PageSize, PageTable, PhysAddr, Runs, TableMemory, VirtAddr,
-    VirtRange, X86_64,
+    Error, Mapping, PageProperty, PageSize, PageTable, PhysAddr, Runs, TableMemory, Tracking,
+    VirtAddr, VirtRange, X86_64, X86_64La57,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -183,6 +183,42 @@ fn finds_only_within_the_length() {
     assert_eq!(cursor.find_next(5 * P4K + 1), Some(at(5 * P4K)));
     assert_eq!(cursor.find_next(0), None);
     assert_eq!(cursor.virt_addr(), Some(at(5 * P4K)));
+}
+
+#[test]
+fn bits_that_hardware_sets_are_seen() {
+    let heap = Heap::default();
+    let mut table = PageTable::<_, X86_64, Tracking>::new(&heap).unwrap();
+    let prop = PageProperty::USER_RW;
+    table
+        .map(at(P4K), PhysAddr::new(P4K), PageSize::Size4K, prop)
+        .unwrap();
+    let cursor = table.cursor(range(P4K, P4K)).unwrap();
+    assert!(!cursor.query().unwrap().prop.accessed);
+    let lowest = table.tables().find(|t| t.level == 1).unwrap().addr;
+    // bit 5 says that the page was used
+    heap.tables.borrow_mut()[(lowest.as_u64() / P4K) as usize - 1][1] |= 1 << 5;
+    assert!(cursor.query().unwrap().prop.accessed);
+}
+
+#[test]
+fn five_levels_are_read_to_their_ends() {
+    let heap = Heap::default();
+    let mut table = PageTable::<_, X86_64La57>::new(&heap).unwrap();
+    let ends = [(1 << 56) - P4K, 0xff00_0000_0000_0000, u64::MAX - P4K + 1];
+    let at = |raw| VirtAddr::<X86_64La57>::new(raw).unwrap();
+    for va in ends {
+        let (frame, prop) = (PhysAddr::new(0), PageProperty::KERNEL_RO);
+        table.map(at(va), frame, PageSize::Size4K, prop).unwrap();
+    }
+    for (start, pages) in [(0, &ends[..1]), (ends[1], &ends[1..])] {
+        let half = VirtRange::new(at(start), 1 << 56).unwrap();
+        let found = table.mappings(half).unwrap();
+        assert!(found.map(|(va, _)| va.as_u64()).eq(pages.iter().copied()));
+        let mut cursor = table.cursor(half).unwrap();
+        assert_eq!(cursor.find_next(u64::MAX), Some(at(pages[0])));
+    }
+    assert_eq!(table.tables().count(), 1 + 3 * 4);
 }
 
 #[test]

@@ -7,24 +7,27 @@ use crate::tour::record::{Page, Run, Space, Tables, cache_name};
 use crate::tour::tree::{Entry, Table, Target, follows};
 use portolan::CachePolicy;
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 
 /// Where the addresses of entries begin.
 const ADDRESSES: usize = 27;
-/// The addresses that are none, from the first to the last.
-const GAP: (u64, u64) = (0x0000_8000_0000_0000, 0xffff_7fff_ffff_ffff);
 
 impl<W: Write> Text<W> {
     pub(super) fn space(&mut self, space: &Space) -> io::Result<()> {
         self.line("")?;
-        let mut from = 0;
+        let ranges = &space.ranges;
+        let end_of = |range: &RangeInclusive<u64>| u128::from(*range.end()) + 1;
+        let gap = match &ranges[..] {
+            [low, high] => Some((end_of(low), u128::from(*high.start()))),
+            _ => None,
+        };
+        let mut from = ranges.first().map_or(0, |range| u128::from(*range.start()));
         for run in &space.runs {
-            self.hole(from, run.start.0)?;
+            self.hole(from, run.start.0.into(), gap)?;
             self.run(run)?;
-            from = run.end.0.wrapping_add(1);
+            from = u128::from(run.end.0) + 1;
         }
-        if from != 0 {
-            self.hole(from, u64::MAX)?;
-        }
+        self.hole(from, ranges.last().map_or(from, end_of), gap)?;
         self.instead(space.ok, "what was asked for, and what query says")
     }
 
@@ -56,18 +59,20 @@ impl<W: Write> Text<W> {
         ))
     }
 
-    /// A part of the address space where nothing is mapped.
-    fn hole(&mut self, from: u64, to: u64) -> io::Result<()> {
-        if from == to {
+    /// A part of the address space where nothing is mapped, perhaps around the `gap` between the halves.
+    fn hole(&mut self, from: u128, to: u128, gap: Option<(u128, u128)>) -> io::Result<()> {
+        if from >= to {
             return Ok(());
         }
-        if from <= GAP.0 && GAP.1 < to {
-            let (below, above) = (amount(GAP.0 - from), amount(to - GAP.1));
-            let words = format!("{below}, the gap where no address is canonical, {above}");
-            return self.line(paint(DIM, format!("{} {words}", self.signs.hole.repeat(2))));
-        }
-        let hole = format!("{} {}", self.signs.hole.repeat(2), amount(to - from));
-        self.line(paint(DIM, hole))
+        let sign = self.signs.hole.repeat(2);
+        let words = match gap {
+            Some((low, high)) if from <= low && high <= to => {
+                let (below, above) = (amount(low - from), amount(to - high));
+                format!("{below}, the gap where no address is canonical, {above}")
+            }
+            _ => amount(to - from),
+        };
+        self.line(paint(DIM, format!("{sign} {words}")))
     }
 
     pub(super) fn tables(&mut self, tables: &Tables) -> io::Result<()> {
@@ -76,12 +81,14 @@ impl<W: Write> Text<W> {
             level,
             addr,
             entries,
+            ..
         } = &tables.root;
         let root = format!("root {addr}");
         let used = entries.len();
         let [address, word] = ["address", "word"].map(|name| padded(DIM, name, 16));
         let left = format!("  {root:<0$}  {address}  {word}", ADDRESSES - 2);
-        self.line(format!("{left}  level {level}, {used} of 512 used"))?;
+        let room = tables.root.room;
+        self.line(format!("{left}  level {level}, {used} of {room} used"))?;
         self.entries(entries, "  ")?;
         for problem in &tables.problems {
             self.line(paint(BAD, format!("  MISMATCH, {problem}")))?;
@@ -130,6 +137,7 @@ impl<W: Write> Text<W> {
                 level,
                 addr,
                 entries,
+                ..
             }) => {
                 format!("level {level} at {addr}, {} used", entries.len())
             }
@@ -157,10 +165,10 @@ fn run_length(entries: &[Entry]) -> usize {
 }
 
 /// So many bytes, rounded to the largest unit of which there is at least one.
-fn amount(bytes: u64) -> String {
+fn amount(bytes: u128) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let unit = bytes.max(1).ilog2() / 10;
-    let size = 1u64 << (10 * unit);
+    let size = 1u128 << (10 * unit);
     let about = if bytes.is_multiple_of(size) {
         ""
     } else {

@@ -13,6 +13,8 @@ const AROUND: usize = 3;
 const REQUEST_WIDTH: usize = 42;
 /// How wide outcomes of accesses are, before the fault's address.
 const OUTCOME_WIDTH: usize = 33;
+/// The same on RISC-V, whose register for the address has a longer name.
+const TRAP_WIDTH: usize = 31;
 
 impl<W: Write> Text<W> {
     pub(super) fn step(&mut self, step: &Step) -> io::Result<()> {
@@ -78,7 +80,13 @@ impl<W: Write> Text<W> {
             self.line(paint(DIM, format!("  ({note})")))?;
         }
         let words = match cr2 {
-            Some(cr2) => format!("{}{cr2}", padded(style, &words, OUTCOME_WIDTH)),
+            Some(cr2) => {
+                let width = match made.got {
+                    Came::Trap { .. } => TRAP_WIDTH,
+                    _ => OUTCOME_WIDTH,
+                };
+                format!("{}{cr2}", padded(style, &words, width))
+            }
             None => paint(style, words),
         };
         self.line(format!(
@@ -155,29 +163,50 @@ fn answer_words(answer: &Answer) -> String {
     }
 }
 
-/// An outcome in words, its style, and CR2 if the processor has set it.
+/// An outcome in words, its style, and the address if the processor reports one.
 fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String>) {
+    let fault = |words: String, at: String| (words, FAULT, Some(at));
     match came {
         Came::Loaded { value } => (format!("loaded {value}"), GOOD, None),
         Came::Stored => match stored {
             Some(value) => (format!("stored {value:#x}"), GOOD, None),
             None => ("stored".to_owned(), GOOD, None),
         },
-        Came::Executed { number } => (format!("executed, eax = {number}"), GOOD, None),
+        Came::Executed { number } => (format!("executed code {number}"), GOOD, None),
         Came::PageFault { code, words, cr2 } => {
             // The line begins with who did what
-            let what: Vec<_> = words
-                .iter()
-                .copied()
-                .filter(|word| *word != "supervisor")
-                .collect();
-            (
+            let mut what = words.clone();
+            what.retain(|word| *word != "supervisor");
+            fault(
                 format!("#PF {code:#x} {}", what.join(", ")),
-                FAULT,
-                Some(format!("CR2 {cr2}")),
+                format!("CR2 {cr2}"),
             )
         }
         Came::GeneralProtection { code } => (format!("#GP {code:#x} not canonical"), FAULT, None),
-        Came::Astray { vector } => (format!("went astray, exception {vector}"), BAD, None),
+        Came::EptViolation {
+            qualification,
+            words,
+            guest_physical,
+        } => fault(
+            format!("violation {qualification:#x} {}", words.join(", ")),
+            format!("GPA {guest_physical}"),
+        ),
+        Came::EptMisconfiguration { guest_physical } => fault(
+            "misconfiguration".to_owned(),
+            format!("GPA {guest_physical}"),
+        ),
+        Came::Abort { words, level, far } => fault(
+            format!("abort level {level} {}", words.join(", ")),
+            format!("FAR {far}"),
+        ),
+        Came::Trap {
+            cause,
+            words,
+            stval,
+        } => fault(
+            format!("trap {cause} {}", words.join(", ")),
+            format!("stval {stval}"),
+        ),
+        Came::Astray { exception } => (format!("went astray, exception {exception}"), BAD, None),
     }
 }

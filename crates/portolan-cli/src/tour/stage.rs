@@ -1,30 +1,34 @@
 //! A machine, a page table on it, and the record of what is done with them and compared.
 
-use super::image::region_at;
 use super::record::{
     Answer, Call, Check, Hex, Made, Page, Paid, Refusal, Run, Space, Step, Tables,
 };
+use super::scene::Scene;
 use super::tree::{self, Table};
 use portolan::{
-    Error, Flush, Invalidate, Mapping, PageSize, PageTable, PhysAddr, Tracking, VirtAddr, X86_64,
+    Error, Flush, Invalidate, Mapping, PageSize, PageTable, PagingMode, PhysAddr, Tracking,
+    VirtAddr,
 };
-use portolan_machine::{Access, Kind, Machine, MachineError, Memory, Outcome};
-use std::collections::BTreeMap;
+use portolan_machine::conformance::model::{Model, Op};
+use portolan_machine::{Access, Machine, MachineError, Memory, Outcome};
 
 /// The page table of the tour.
-type TourTable = PageTable<Memory, X86_64, Tracking>;
+type TourTable<A> = PageTable<Memory, A, Tracking>;
 
 /// A machine with a page table, and what has to be in it.
-pub struct Stage<'m, K> {
+pub struct Stage<'m, K, A: PagingMode> {
     machine: &'m K,
-    table: TourTable,
-    expected: BTreeMap<u64, Mapping>,
+    table: TourTable<A>,
+    /// Where things are.
+    pub scene: Scene,
+    /// What has to be mapped.
+    pub expected: Model,
     frames_before: usize,
     /// What was done since it was last taken.
     pub steps: Vec<Step>,
 }
 
-impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
+impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
     /// A page table in which nothing is mapped.
     ///
     /// # Errors
@@ -32,11 +36,12 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
     pub fn new(machine: &'m K) -> Result<Self, Error> {
         let frames_before = machine.memory().frames_held();
         let table = TourTable::new(machine.memory().clone())?;
-        let (expected, steps) = (BTreeMap::new(), Vec::new());
+        let (regime, steps) = (machine.regime(), Vec::new());
         Ok(Stage {
             machine,
             table,
-            expected,
+            scene: Scene::new(regime),
+            expected: Model::new(regime, machine.memory().phys_bits(), true),
             frames_before,
             steps,
         })
@@ -45,6 +50,20 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
     /// The physical memory.
     pub fn memory(&self) -> &'m Memory {
         self.machine.memory()
+    }
+
+    /// What has to come of an access, if `performed` comes of it where it is allowed.
+    pub fn comes(&self, access: &Access, performed: Outcome) -> Outcome {
+        let refusal = self.expected.refusal(access);
+        refusal.map_or(performed, |refusal| {
+            Outcome::Fault(refusal.fault(self.scene.regime, access))
+        })
+    }
+
+    /// Has an operation that has succeeded take place in what has to be mapped.
+    fn follow(&mut self, op: Op) {
+        // Of one that should not have succeeded, the answer is a mismatch already
+        self.expected.apply(&op).ok();
     }
 
     /// How many table frames the page table holds.
@@ -110,7 +129,7 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
 
     /// Asks for an address, which has to be refused.
     pub fn no_address(&mut self, va: u64, error: Error) {
-        let got = VirtAddr::<X86_64>::new(va).map(drop);
+        let got = VirtAddr::<A>::new(va).map(drop);
         self.call(
             "address",
             format!("address {va:#x}"),
@@ -124,21 +143,28 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
         let Mapping { frame, size, prop } = page;
         let got = VirtAddr::new(va).and_then(|va| self.table.map(va, frame, size, prop));
         if got.is_ok() {
-            self.expected.insert(va, page);
+            let frame = frame.as_u64();
+            self.follow(Op::Map {
+                va,
+                frame,
+                size,
+                prop,
+            });
         }
         let request = format!("map {va:#x} {size}{note}");
         self.call("map", request, va, [done(expected), done(got)]);
     }
 
     /// Gives a page other rights, which has to succeed. What is owed is to be paid.
-    pub fn protect(&mut self, va: u64, to: &str, change: impl Fn(Mapping) -> Mapping) -> Owed {
-        let was = self.expected.get(&va).copied()?;
-        let now = change(was);
+    pub fn protect(&mut self, va: u64, to: &str, change: impl Fn(Mapping) -> Mapping) -> Owed<A> {
+        let (_, was) = self.expected.covering(va)?;
+        let (size, now) = (was.size, change(was));
         let answer = VirtAddr::new(va)
             .and_then(|at| self.table.protect(at, was.size, now.prop))
             .map(|(page, flush)| (page, Some(flush)));
         if answer.is_ok() {
-            self.expected.insert(va, now);
+            let prop = now.prop;
+            self.follow(Op::Protect { va, size, prop });
         }
         let (got, owed) = split(answer);
         let request = format!("protect {va:#x} {} {to}", was.size);
@@ -147,11 +173,15 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
     }
 
     /// Unmaps a page, which has to succeed. What is owed is to be paid.
-    pub fn unmap(&mut self, va: u64) -> Owed {
-        let was = self.expected.remove(&va)?;
+    pub fn unmap(&mut self, va: u64) -> Owed<A> {
+        let (_, was) = self.expected.covering(va)?;
+        let size = was.size;
         let answer = VirtAddr::new(va)
             .and_then(|at| self.table.unmap(at, was.size))
             .map(|(page, flush)| (page, Some(flush)));
+        if answer.is_ok() {
+            self.follow(Op::Unmap { va, size });
+        }
         let (got, owed) = split(answer);
         let request = format!("unmap {va:#x} {}", was.size);
         self.call("unmap", request, va, [Answer::Page(Page(was)), got]);
@@ -171,20 +201,18 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
 
     /// Asks which page covers an address.
     pub fn query(&mut self, va: u64) {
-        let covers = |(at, page): &(&u64, &Mapping)| va - **at < page.size.bytes();
-        let below = self.expected.range(..=va).next_back().filter(covers);
-        let size = PageSize::Size4K.bytes();
-        let expected = match below {
-            Some((_, page)) => Answer::Page(Page(*page)),
+        let size = self.scene.small.bytes();
+        let expected = match self.expected.covering(va) {
+            Some((_, page)) => Answer::Page(Page(page)),
             None => refused(Error::NotMapped { addr: va, size }),
         };
         let answer = VirtAddr::new(va).and_then(|va| self.table.query(va));
-        let (got, _) = split(answer.map(|page| (page, None)));
+        let (got, _) = split::<A>(answer.map(|page| (page, None)));
         self.call("query", format!("query {va:#x}"), va, [expected, got]);
     }
 
     /// Pays what is owed. `tables` is how many tables have to be given back with it.
-    pub fn pay(&mut self, owed: Owed, tables: usize) {
+    pub fn pay(&mut self, owed: Owed<A>, tables: usize) {
         let Some(flush) = owed else { return };
         let (va, before) = (Hex(flush.addr().as_u64()), self.frames_held());
         flush.pay(self.machine);
@@ -216,30 +244,19 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
                 exit: "no outcome".to_owned(),
             });
         };
-        if matches!(
-            got,
-            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_)
-        ) {
-            self.was_used(&access);
+        if got.is_performed() {
+            // The processor has marked the page
+            let stored = got == Outcome::Stored;
+            self.expected.mark(access.va, true, stored);
         }
-        let made = Made::new(&access, region_at(access.va), expected, got);
+        let made = Made::new(&access, self.scene.region_at(access.va), expected, got);
         self.steps.push(Step::Access(Made { note, ..made }));
         Ok(())
     }
 
-    /// The processor has marked the page of an access.
-    fn was_used(&mut self, access: &Access) {
-        if let Some((at, page)) = self.expected.range_mut(..=access.va).next_back()
-            && access.va - at < page.size.bytes()
-        {
-            page.prop.accessed = true;
-            page.prop.dirty |= access.kind == Kind::Store;
-        }
-    }
-
     /// The tree of tables, as the words have it.
     pub fn read_tables(&self) -> (Table, Vec<String>) {
-        tree::read(self.memory(), self.table.root(), self.machine.levels())
+        tree::read(self.memory(), self.table.root(), self.scene.regime)
     }
 
     /// Shows the tables, and checks that they are those that are held.
@@ -261,7 +278,8 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
         let (root, _) = self.read_tables();
         let pages = root.pages();
         let same = |(va, page): &(u64, Mapping)| {
-            let expected = self.expected.get(va).map(|page| Answer::Page(Page(*page)));
+            let expected = self.expected.covering(*va);
+            let expected = expected.map(|(_, page)| Answer::Page(Page(page)));
             let answer = VirtAddr::new(*va).and_then(|va| self.table.query(va));
             expected.is_some_and(|expected| expected.allows(&Answer::Page(Page(*page))))
                 && answer == Ok(*page)
@@ -275,7 +293,7 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
                     (run.end, run.pages, *last) = (end, run.pages + 1, (va, page));
                 }
                 _ => {
-                    let (first, region) = (Page(page), region_at(va));
+                    let (first, region) = (Page(page), self.scene.region_at(va));
                     let run = Run {
                         start: Hex(va),
                         end,
@@ -288,7 +306,8 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
             }
         }
         let runs = runs.into_iter().map(|(run, _)| run).collect();
-        self.steps.push(Step::Space(Space { runs, ok }));
+        let ranges = self.scene.regime.ranges();
+        self.steps.push(Step::Space(Space { ranges, runs, ok }));
     }
 
     /// The word at a physical address has to be this.
@@ -300,7 +319,7 @@ impl<'m, K: Machine + Invalidate<X86_64>> Stage<'m, K> {
 }
 
 /// What is owed after a change.
-type Owed = Option<Flush<Memory, X86_64>>;
+type Owed<A> = Option<Flush<Memory, A>>;
 
 fn done(answer: Result<(), Error>) -> Answer {
     answer.map_or_else(refused, |()| Answer::Done)
@@ -310,7 +329,7 @@ fn refused(error: Error) -> Answer {
     Answer::Error(Refusal(error))
 }
 
-fn split(answer: Result<(Mapping, Owed), Error>) -> (Answer, Owed) {
+fn split<A: PagingMode>(answer: Result<(Mapping, Owed<A>), Error>) -> (Answer, Owed<A>) {
     match answer {
         Ok((page, owed)) => (Answer::Page(Page(page)), owed),
         Err(error) => (refused(error), None),

@@ -1,102 +1,59 @@
 //! What is done on the tour, and what has to come of it.
 
-use super::image::{self, ELSEWHERE, GUARD, IMAGE, NOT_CANONICAL};
+use super::scene::Region;
 use super::stage::Stage;
-use portolan::{Error, Invalidate, Mapping, PageProperty, PageSize, PhysAddr, X86_64};
+use portolan::{Error, Invalidate, Mapping, PageProperty, PageSize, PagingMode, PhysAddr};
 use portolan_machine::Kind::{Fetch, Load, Store};
 use portolan_machine::Privilege::{Supervisor, User};
-use portolan_machine::{
-    Access, Kind, Machine, MachineError, Outcome, PageFaultCode, Privilege, code_word,
-};
+use portolan_machine::conformance::model::Op;
+use portolan_machine::{Access, Isa, Kind, Machine, MachineError, Outcome, Privilege};
 
-const FUNCTION: u64 = 0x40_1000;
-const CONSTANT: u64 = 0x40_3010;
-const VARIABLE: u64 = 0x40_4008;
-const UNUSED: u64 = 0x40_5000;
-const OBJECT: u64 = 0x9f_0000;
-const STACK_TOP: u64 = 0x7fff_ffff_eff8;
-const BELOW_STACK: u64 = GUARD + 0xff8;
-const SYSCALL: u64 = 0xffff_ffff_8000_1000;
-const KERNEL_VARIABLE: u64 = 0xffff_ffff_8020_0000;
-const REGISTER: u64 = 0xffff_ffff_ffd0_00f0;
-
-const HEAP: u64 = 0x80_0000;
 const STORED: u64 = 0xc0ffee;
-const BYTES_4K: u64 = PageSize::Size4K.bytes();
-const BYTES_2M: u64 = PageSize::Size2M.bytes();
 
-/// What memory holds where the program reads, by physical address.
-const CONTENTS: [(u64, u64); 5] = [
-    (0x4000_1000, code_word(7)),
-    (0x4000_3010, 42),
-    (0x403f_0000, 0x0b1ec7),
-    (0x4040_1000, code_word(60)),
-    (0xfed0_00f0, 0x1a77),
-];
-
-/// What has to come of an access.
-#[derive(Clone, Copy)]
-enum Comes {
-    /// A load reads this.
-    Value(u64),
-    /// A store is made.
-    Stored,
-    /// Code runs and leaves this number.
-    Runs(u32),
-    /// The page is there, but not for this.
-    Refused,
-    /// There is no page.
-    Absent,
-    /// The address is none.
-    NotCanonical,
-}
-
-impl Comes {
-    fn outcome(self, access: &Access) -> Outcome {
-        let code = PageFaultCode::of(access.kind, access.privilege);
-        let addr = access.va;
-        match self {
-            Comes::Value(value) => Outcome::Loaded(value),
-            Comes::Stored => Outcome::Stored,
-            Comes::Runs(number) => Outcome::Fetched(number),
-            Comes::Refused => Outcome::PageFault {
-                code: code.with(PageFaultCode::PRESENT),
-                addr,
-            },
-            Comes::Absent => Outcome::PageFault { code, addr },
-            Comes::NotCanonical => Outcome::GeneralProtection { code: 0 },
-        }
-    }
-}
-
-fn made<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+/// What has to come of an access that is performed; of one that isn't, the fault that the address space says.
+fn made<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
     (privilege, kind, va): (Privilege, Kind, u64),
-    comes: &[Comes],
-    note: Option<&'static str>,
+    performed: Outcome,
 ) -> Result<(), MachineError> {
+    let access = accessing(privilege, kind, va);
+    let expected = stage.comes(&access, performed);
+    stage.access(access, &[expected], None)
+}
+
+/// As [`made`], where the old translation may serve, or not.
+fn made_unpaid<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
+    (privilege, kind, va): (Privilege, Kind, u64),
+    performed: Outcome,
+) -> Result<(), MachineError> {
+    const UNPAID: &str = "not flushed yet, so the old translation may serve, or not";
+    let access = accessing(privilege, kind, va);
+    let expected = [performed, stage.comes(&access, performed)];
+    stage.access(access, &expected, Some(UNPAID))
+}
+
+fn accessing(privilege: Privilege, kind: Kind, va: u64) -> Access {
     let value = if kind == Store { STORED } else { 0 };
-    let access = Access {
+    Access {
         va,
         kind,
         privilege,
         value,
-    };
-    let expected: Vec<Outcome> = comes.iter().map(|comes| comes.outcome(&access)).collect();
-    stage.access(access, &expected, note)
+    }
 }
 
 const UNCHANGED: &str = "not a word of any table has changed";
-const UNPAID: Option<&str> = Some("not flushed yet, so the old translation may serve, or not");
 
 /// Maps the program and the kernel.
-pub fn image<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn image<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
-    for (frame, word) in CONTENTS {
+    let scene = stage.scene;
+    for (frame, word) in scene.contents() {
         stage.memory().store(PhysAddr::new(frame), word);
     }
-    for (va, page) in IMAGE.into_iter().flat_map(image::Region::pages) {
+    for (va, page) in scene.image().into_iter().flat_map(Region::pages) {
         stage.map(va, page, "", Ok(()));
         stage.quietly();
     }
@@ -106,51 +63,70 @@ pub fn image<K: Machine + Invalidate<X86_64>>(
 }
 
 /// Loads, stores and fetches.
-pub fn accesses<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn accesses<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
+    let scene = stage.scene;
+    let small = scene.small.bytes();
+    let [function, constant] = [scene.at("code", small), scene.at("rodata", 0x10)];
+    let [variable, object] = [scene.at("data", 8), scene.at("heap", 0x1f_0000)];
+    let [syscall, register] = [scene.at("kernel", 0x1000), scene.at("device", 0xf0)];
+    let below_stack = scene.guard() + (small - 8);
+    let value = Outcome::Loaded;
+    let code = Isa::of(scene.regime).code_word(60);
     let accesses = [
-        ((User, Fetch, FUNCTION), Comes::Runs(7)),
-        ((User, Load, CONSTANT), Comes::Value(42)),
-        ((User, Store, VARIABLE), Comes::Stored),
-        ((User, Load, VARIABLE), Comes::Value(STORED)),
-        ((User, Store, STACK_TOP), Comes::Stored),
-        ((User, Load, OBJECT), Comes::Value(0x0b1ec7)),
-        ((Supervisor, Fetch, SYSCALL), Comes::Runs(60)),
-        ((Supervisor, Store, KERNEL_VARIABLE), Comes::Stored),
-        ((Supervisor, Load, REGISTER), Comes::Value(0x1a77)),
-        ((User, Store, CONSTANT), Comes::Refused),
-        ((User, Store, FUNCTION), Comes::Refused),
-        ((User, Fetch, VARIABLE), Comes::Refused),
-        ((User, Store, BELOW_STACK), Comes::Absent),
-        ((User, Load, SYSCALL), Comes::Refused),
-        ((User, Load, NOT_CANONICAL), Comes::NotCanonical),
-        ((Supervisor, Store, SYSCALL), Comes::Refused),
-        ((Supervisor, Fetch, VARIABLE), Comes::Refused),
+        ((User, Fetch, function), Outcome::Fetched(7)),
+        ((User, Load, constant), value(42)),
+        ((User, Store, variable), Outcome::Stored),
+        ((User, Load, variable), value(STORED)),
+        ((User, Store, scene.stack_top()), Outcome::Stored),
+        ((User, Load, object), value(0x0b1ec7)),
+        ((Supervisor, Fetch, syscall), Outcome::Fetched(60)),
+        ((Supervisor, Store, scene.at("kdata", 0)), Outcome::Stored),
+        ((Supervisor, Load, register), value(0x1a77)),
+        ((User, Store, constant), Outcome::Stored),
+        ((User, Store, function), Outcome::Stored),
+        ((User, Fetch, variable), Outcome::Fetched(0)),
+        ((User, Store, below_stack), Outcome::Stored),
+        ((User, Load, syscall), value(code)),
+        ((User, Load, scene.not_canonical()), value(0)),
+        ((Supervisor, Store, syscall), Outcome::Stored),
+        ((Supervisor, Fetch, variable), Outcome::Fetched(0)),
     ];
-    for (access, comes) in accesses {
-        made(stage, access, &[comes], None)?;
+    for (access, performed) in accesses {
+        made(stage, access, performed)?;
     }
-    stage.check_word(0x4000_4008, STORED);
+    stage.check_word(scene.frame_at("data", 8), STORED);
     Ok(())
 }
 
 /// What the processor has marked on the way.
-pub fn marks<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn marks<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
-    for va in [FUNCTION, CONSTANT, VARIABLE, UNUSED, OBJECT, GUARD] {
+    let scene = stage.scene;
+    let small = scene.small.bytes();
+    let addresses = [
+        scene.at("code", small),
+        scene.at("rodata", 0x10),
+        scene.at("data", 8),
+        scene.at("data", small),
+        scene.at("heap", 0x1f_0000),
+        scene.guard(),
+    ];
+    for va in addresses {
         stage.query(va);
     }
     Ok(())
 }
 
 /// The program's data become read-only.
-pub fn protect<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn protect<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
-    let page = VARIABLE & !(BYTES_4K - 1);
-    made(stage, (User, Store, VARIABLE), &[Comes::Stored], None)?;
+    let (page, variable) = (stage.scene.at("data", 0), stage.scene.at("data", 8));
+    let store = (User, Store, variable);
+    made(stage, store, Outcome::Stored)?;
     let owed = stage.protect(page, "to r--", |was| Mapping {
         prop: PageProperty {
             write: false,
@@ -158,122 +134,113 @@ pub fn protect<K: Machine + Invalidate<X86_64>>(
         },
         ..was
     });
-    made(
-        stage,
-        (User, Store, VARIABLE),
-        &[Comes::Stored, Comes::Refused],
-        UNPAID,
-    )?;
+    made_unpaid(stage, store, Outcome::Stored)?;
     stage.pay(owed, 0);
-    made(stage, (User, Store, VARIABLE), &[Comes::Refused], None)?;
-    made(stage, (User, Load, VARIABLE), &[Comes::Value(STORED)], None)
+    made(stage, store, Outcome::Stored)?;
+    made(stage, (User, Load, variable), Outcome::Loaded(STORED))
 }
 
 /// The stack goes, and the tables that it alone had.
-pub fn unmap<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn unmap<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
-    let last = STACK_TOP & !(BYTES_4K - 1);
-    for va in [last - 2 * BYTES_4K, last - BYTES_4K] {
-        let owed = stage.unmap(va);
+    let scene = stage.scene;
+    let small = scene.small.bytes();
+    let load = (User, Load, scene.stack_top());
+    for page in 0..2 {
+        let owed = stage.unmap(scene.at("stack", page * small));
         stage.quietly();
         stage.pay(owed, 0);
         stage.quietly();
     }
-    let owed = stage.unmap(last);
-    made(
-        stage,
-        (User, Load, STACK_TOP),
-        &[Comes::Value(STORED), Comes::Absent],
-        UNPAID,
-    )?;
-    stage.pay(owed, 3);
-    made(stage, (User, Load, STACK_TOP), &[Comes::Absent], None)
+    let before = stage.expected.tables();
+    let owed = stage.unmap(scene.at("stack", 2 * small));
+    let emptied = before - stage.expected.tables();
+    made_unpaid(stage, load, Outcome::Loaded(STORED))?;
+    stage.pay(owed, emptied);
+    made(stage, load, Outcome::Loaded(STORED))
 }
 
 /// The machine has no frame for one of the tables that a page needs.
-pub fn memory<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn memory<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
-    let frame = PhysAddr::new(0x4080_0000);
+    let scene = stage.scene;
+    let (va, size) = (scene.elsewhere(), scene.small.bytes());
     let page = Mapping {
-        frame,
-        size: PageSize::Size4K,
+        frame: PhysAddr::new(scene.free_frame()),
+        size: scene.small,
         prop: PageProperty::USER_RW,
     };
     let (before, held) = (stage.read_tables(), stage.frames_held());
-    for (granted, which) in [
-        ", 1st table denied",
-        ", 2nd table denied",
-        ", 3rd table denied",
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let ordinals = ["1st", "2nd", "3rd", "4th"];
+    let needed = stage.expected.missing_tables(va, scene.small);
+    for (granted, nth) in ordinals.into_iter().enumerate().take(needed) {
         stage.memory().refuse_after(granted as u64);
-        let error = Error::NoMemory {
-            addr: ELSEWHERE,
-            size: BYTES_4K,
-        };
-        stage.map(ELSEWHERE, page, which, Err(error));
+        let error = Error::NoMemory { addr: va, size };
+        stage.map(va, page, &format!(", no {nth} table"), Err(error));
         stage.memory().refuse_none();
     }
     stage.check("table frames held, as before", held, stage.frames_held());
     let same = stage.read_tables() == before;
     stage.check(UNCHANGED, true, same);
-    stage.map(ELSEWHERE, page, ", all granted", Ok(()));
-    stage.check("table frames held", held + 3, stage.frames_held());
-    let owed = stage.unmap(ELSEWHERE);
+    stage.map(va, page, ", all tables", Ok(()));
+    stage.check("table frames held", held + needed, stage.frames_held());
+    let owed = stage.unmap(va);
     stage.quietly();
-    stage.pay(owed, 3);
+    stage.pay(owed, needed);
     stage.quietly();
     Ok(())
 }
 
 /// Requests that make no sense.
-pub fn mistakes<K: Machine + Invalidate<X86_64>>(
-    stage: &mut Stage<'_, K>,
+pub fn mistakes<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &mut Stage<'_, K, A>,
 ) -> Result<(), MachineError> {
     let before = stage.read_tables();
-    let frame = PhysAddr::new(0x4080_0000);
-    let (small, large) = (PageSize::Size4K, PageSize::Size2M);
-    let page = Mapping {
-        frame,
-        size: small,
-        prop: PageProperty::USER_RW,
-    };
-    let free = 0x50_0000;
+    wrong_pages(stage);
+    in_the_way(stage);
+    let same = stage.read_tables() == before;
+    stage.check(UNCHANGED, true, same);
+    Ok(())
+}
 
-    let addr = NOT_CANONICAL;
+/// A page that nobody has asked for yet.
+fn fresh<K: Machine + Invalidate<A>, A: PagingMode>(stage: &Stage<'_, K, A>) -> Mapping {
+    Mapping {
+        frame: PhysAddr::new(stage.scene.free_frame()),
+        size: stage.scene.small,
+        prop: PageProperty::USER_RW,
+    }
+}
+
+/// Pages that there can't be.
+fn wrong_pages<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, K, A>) {
+    let (scene, page) = (stage.scene, fresh(stage));
+    let (small, large, free) = (scene.small.bytes(), scene.large.bytes(), scene.free());
+
+    let addr = scene.not_canonical();
     stage.no_address(addr, Error::NotCanonical { addr, size: 0 });
     let addr = free + 8;
-    stage.map(
-        addr,
-        page,
-        "",
-        Err(Error::NotAligned {
-            addr,
-            size: BYTES_4K,
-        }),
-    );
-    let addr = frame.as_u64() + BYTES_4K;
+    stage.map(addr, page, "", Err(Error::NotAligned { addr, size: small }));
+    let addr = scene.free_frame() + small;
     let askew = Mapping {
         frame: PhysAddr::new(addr),
-        size: large,
+        size: scene.large,
         ..page
     };
-    let note = format!(" to {addr:#x}");
+    let error = Error::NotAligned { addr, size: large };
     stage.map(
-        HEAP,
+        scene.at("heap", 0),
         askew,
-        &note,
-        Err(Error::NotAligned {
-            addr,
-            size: BYTES_2M,
-        }),
+        &format!(" to {addr:#x}"),
+        Err(error),
     );
     let strange = Mapping {
-        size: PageSize::Size16K,
+        size: match scene.small {
+            PageSize::Size16K => PageSize::Size64K,
+            _ => PageSize::Size16K,
+        },
         ..page
     };
     let size = strange.size.bytes();
@@ -283,52 +250,70 @@ pub fn mistakes<K: Machine + Invalidate<X86_64>>(
         "",
         Err(Error::UnsupportedSize { addr: free, size }),
     );
-    let prop = PageProperty {
-        read: false,
-        ..page.prop
-    };
+    let (note, prop) = unspeakable(stage, page);
     let error = Error::UnsupportedProperty {
         addr: free,
-        size: BYTES_4K,
+        size: small,
     };
-    stage.map(free, Mapping { prop, ..page }, ", not readable", Err(error));
+    stage.map(free, Mapping { prop, ..page }, note, Err(error));
     let bits = stage.memory().phys_bits();
     let addr = 1 << bits;
-    let error = Error::PhysTooWide {
-        addr,
-        size: BYTES_4K,
-    };
     let outside = Mapping {
         frame: PhysAddr::new(addr),
         ..page
     };
+    let error = Error::PhysTooWide { addr, size: small };
     stage.map(free, outside, &format!(" to 2^{bits}"), Err(error));
-    let error = Error::AlreadyMapped {
-        addr: FUNCTION,
-        size: BYTES_4K,
-    };
-    stage.map(FUNCTION, page, "", Err(error));
-    let error = Error::AlreadyMapped {
-        addr: HEAP,
-        size: BYTES_2M,
-    };
-    stage.map(HEAP + BYTES_4K, page, "", Err(error));
-    let error = Error::CoveredByHugePage {
-        addr: HEAP,
-        size: BYTES_2M,
-    };
-    stage.no_unmap(HEAP + BYTES_4K, small, "", error);
-    stage.no_unmap(
-        GUARD,
-        small,
-        "",
-        Error::NotMapped {
-            addr: GUARD,
-            size: BYTES_4K,
-        },
-    );
+}
 
-    let same = stage.read_tables() == before;
-    stage.check(UNCHANGED, true, same);
-    Ok(())
+/// Properties that no entry can express.
+fn unspeakable<K: Machine + Invalidate<A>, A: PagingMode>(
+    stage: &Stage<'_, K, A>,
+    page: Mapping,
+) -> (&'static str, PageProperty) {
+    let Mapping { frame, size, prop } = page;
+    let unreadable = PageProperty {
+        read: false,
+        ..prop
+    };
+    let kernels = PageProperty {
+        user: false,
+        ..prop
+    };
+    let op = Op::Map {
+        va: stage.scene.free(),
+        frame: frame.as_u64(),
+        size,
+        prop: unreadable,
+    };
+    match stage.expected.clone().apply(&op) {
+        Err(_) => (", not readable", unreadable),
+        // What EL2 maps for a guest is the guest's, in all of its modes
+        Ok(_) => (", for the kernel only", kernels),
+    }
+}
+
+/// Requests that something mapped stands against.
+fn in_the_way<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, K, A>) {
+    let (scene, page) = (stage.scene, fresh(stage));
+    let (small, large) = (scene.small.bytes(), scene.large.bytes());
+    let addr = scene.at("code", small);
+    stage.map(
+        addr,
+        page,
+        "",
+        Err(Error::AlreadyMapped { addr, size: small }),
+    );
+    let addr = scene.at("heap", 0);
+    let error = Error::AlreadyMapped { addr, size: large };
+    stage.map(addr + small, page, "", Err(error));
+    let error = Error::CoveredByHugePage { addr, size: large };
+    stage.no_unmap(addr + small, scene.small, "", error);
+    let addr = scene.guard();
+    stage.no_unmap(
+        addr,
+        scene.small,
+        "",
+        Error::NotMapped { addr, size: small },
+    );
 }

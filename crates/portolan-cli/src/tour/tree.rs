@@ -1,37 +1,27 @@
 //! The tables as a tree, read word by word from physical memory.
 //!
-//! This follows the processor's manual (Intel SDM vol. 3, 5.5.4) and shares no code with the library.
+//! What the words mean is the machine's reading of the manuals ([`Regime::step`]), which shares no code with the library.
 
 use super::record::{Hex, Page};
-use portolan::{CachePolicy, Mapping, PageProperty, PageSize, PhysAddr};
+use portolan::{Mapping, PageProperty, PageSize, PhysAddr};
 use portolan_machine::Memory;
+use portolan_machine::walk::{Leaf, Regime, Rights, Step};
 use serde::Serialize;
 
-const PRESENT: u64 = 1 << 0;
-const WRITE: u64 = 1 << 1;
-const USER: u64 = 1 << 2;
-const WRITE_THROUGH: u64 = 1 << 3;
-const CACHE_DISABLE: u64 = 1 << 4;
-const ACCESSED: u64 = 1 << 5;
-const DIRTY: u64 = 1 << 6;
-/// Above level 1: the entry is a page. In level 1: the page attribute table's bit.
-const PAGE_SIZE: u64 = 1 << 7;
-const GLOBAL: u64 = 1 << 8;
-const PAT_LARGE: u64 = 1 << 12;
-const EXECUTE_DISABLE: u64 = 1 << 63;
-/// Bits 51:12.
-const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
-/// Bits that the processor ignores, in which the library counts the used entries of the table that is referred to.
+/// Bits that x86_64 processors ignore where an entry refers to a table. The library counts the used entries of that table
+/// there.
 const COUNT_SHIFT: u32 = 52;
 const COUNT: u64 = 0x3ff;
 
 /// A table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Table {
-    /// Level 1 has the pages of 4 KiB.
-    pub level: u32,
+    /// Level 1 has the smallest pages.
+    pub level: u8,
     /// Its physical address.
     pub addr: Hex,
+    /// How many entries it has room for.
+    pub room: u64,
     /// The entries that are not 0.
     pub entries: Vec<Entry>,
 }
@@ -63,101 +53,99 @@ pub enum Target {
 }
 
 /// The tree below `root`, and what is wrong with it.
-pub fn read(memory: &Memory, root: PhysAddr, levels: u32) -> (Table, Vec<String>) {
-    let mut problems = Vec::new();
-    let root = read_table(memory, root.as_u64(), levels, 0, &mut problems);
-    (root, problems)
-}
-
-fn read_table(
-    memory: &Memory,
-    addr: u64,
-    level: u32,
-    base: u64,
-    problems: &mut Vec<String>,
-) -> Table {
-    let mut entries = Vec::new();
-    for index in 0..512 {
-        let word = memory.load(PhysAddr::new(addr + 8 * index));
-        if word == 0 {
-            continue;
-        }
-        let va = canonical(base + (index << shift(level)));
-        let target = if word & PRESENT == 0 {
-            Target::Nothing
-        } else if level == 1 || word & PAGE_SIZE != 0 {
-            page(level, word).map_or(Target::Nothing, |page| Target::Page(Page(page)))
-        } else if memory.is_table(word & ADDRESS) {
-            let table = read_table(memory, word & ADDRESS, level - 1, va, problems);
-            if word & (WRITE | USER) != WRITE | USER || word & EXECUTE_DISABLE != 0 {
-                problems.push(format!(
-                    "{word:#x} takes rights away from the pages below it"
-                ));
-            }
-            let (says, has) = (word >> COUNT_SHIFT & COUNT, table.entries.len());
-            if says != has as u64 {
-                problems.push(format!(
-                    "{word:#x} counts {says} used entries, there are {has}"
-                ));
-            }
-            Target::Table(table)
-        } else {
-            Target::Nothing
-        };
-        if target == Target::Nothing {
-            problems.push(format!("{word:#x} at {addr:#x}[{index}] makes no sense"));
-        }
-        entries.push(Entry {
-            index,
-            va: Hex(va),
-            word: Hex(word),
-            target,
-        });
-    }
-    Table {
-        level,
-        addr: Hex(addr),
-        entries,
-    }
-}
-
-fn shift(level: u32) -> u32 {
-    12 + 9 * (level - 1)
-}
-
-/// The address with the copies of bit 47 above it.
-fn canonical(va: u64) -> u64 {
-    ((va << 16) as i64 >> 16) as u64
-}
-
-fn page(level: u32, word: u64) -> Option<Mapping> {
-    let has = |bit| word & bit != 0;
-    let (size, pat) = match level {
-        1 => (PageSize::Size4K, PAGE_SIZE),
-        2 => (PageSize::Size2M, PAT_LARGE),
-        3 => (PageSize::Size1G, PAT_LARGE),
-        _ => return None,
+pub fn read(memory: &Memory, root: PhysAddr, regime: Regime) -> (Table, Vec<String>) {
+    let mut reader = Reader {
+        memory,
+        regime,
+        problems: Vec::new(),
     };
-    let cache = match (has(pat), has(CACHE_DISABLE), has(WRITE_THROUGH)) {
-        (false, false, false) => CachePolicy::WriteBack,
-        (false, false, true) => CachePolicy::WriteThrough,
-        (false, true, false) => CachePolicy::UncacheableMinus,
-        (false, true, true) => CachePolicy::Uncacheable,
-        (true, false, false) => CachePolicy::WriteCombining,
-        (true, false, true) => CachePolicy::WriteProtected,
-        (true, true, _) => return None,
+    let root = reader.table(root.as_u64(), regime.levels(), 0);
+    (root, reader.problems)
+}
+
+struct Reader<'m> {
+    memory: &'m Memory,
+    regime: Regime,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, addr: u64, level: u8, base: u64) -> Table {
+        let (regime, room) = (self.regime, 1 << self.regime.index_bits(level));
+        let mut entries = Vec::new();
+        for index in 0..room {
+            let word = self.memory.load(PhysAddr::new(addr + 8 * index));
+            if word == 0 {
+                continue;
+            }
+            let va = regime.extended(base + index * regime.span(level));
+            let target = self.target(level, va, word);
+            if target == Target::Nothing {
+                let problem = format!("{word:#x} at {addr:#x}[{index}] makes no sense");
+                self.problems.push(problem);
+            }
+            entries.push(Entry {
+                index,
+                va: Hex(va),
+                word: Hex(word),
+                target,
+            });
+        }
+        Table {
+            level,
+            addr: Hex(addr),
+            room,
+            entries,
+        }
+    }
+
+    fn target(&mut self, level: u8, va: u64, word: u64) -> Target {
+        match self.regime.step(self.memory.phys_bits(), level, word) {
+            Step::Page(leaf) => page(leaf, self.regime.page_size(level))
+                .map_or(Target::Nothing, |page| Target::Page(Page(page))),
+            Step::Table { table, rights } if self.memory.is_table(table) => {
+                let below = self.table(table, level - 1, va);
+                if rights != Rights::ALL {
+                    let problem = format!("{word:#x} takes rights away from the pages below it");
+                    self.problems.push(problem);
+                }
+                self.check_count(word, below.entries.len() as u64);
+                Target::Table(below)
+            }
+            _ => Target::Nothing,
+        }
+    }
+
+    /// Checks how many used entries a word says that the table has which it refers to, on x86_64.
+    fn check_count(&mut self, word: u64, has: u64) {
+        let says = word >> COUNT_SHIFT & COUNT;
+        if matches!(self.regime, Regime::X86_64 { .. } | Regime::Ept) && says != has {
+            let problem = format!("{word:#x} counts {says} used entries, there are {has}");
+            self.problems.push(problem);
+        }
+    }
+}
+
+/// The mapping that an entry stands for. What only a program could do, it may; what no program can, is the kernel's.
+fn page(leaf: Leaf, size: Option<PageSize>) -> Option<Mapping> {
+    let size = size?;
+    let user = leaf.rights.user.any();
+    let allowed = if user {
+        leaf.rights.user
+    } else {
+        leaf.rights.kernel
     };
-    let frame = PhysAddr::new(word & ADDRESS & !(size.bytes() - 1));
     let prop = PageProperty {
-        read: true,
-        write: has(WRITE),
-        execute: !has(EXECUTE_DISABLE),
-        user: has(USER),
-        global: has(GLOBAL),
-        accessed: has(ACCESSED),
-        dirty: has(DIRTY),
-        cache,
+        read: allowed.read,
+        write: allowed.write,
+        execute: allowed.execute,
+        user,
+        global: leaf.global,
+        accessed: leaf.accessed,
+        dirty: leaf.dirty,
+        cache: leaf.cache,
     };
+    let frame = PhysAddr::new(leaf.frame);
     Some(Mapping { frame, size, prop })
 }
 

@@ -1,7 +1,8 @@
-//! Two machines beside each other, on tables of arbitrary words.
+//! Two machines with x86_64's 4 levels beside each other, on tables of arbitrary words.
 
 use super::report::{Counts, Failure, Mismatch};
-use crate::access::{Access, Kind, Privilege, code_word};
+use crate::access::{Access, Kind, Privilege};
+use crate::isa::Isa;
 use crate::machine::{Machine, MachineError};
 use crate::rng::{Rng, mix};
 use portolan::{PageSize, PhysAddr, TableMemory};
@@ -117,14 +118,16 @@ pub fn agree<R: Machine, K: Machine>(
         };
         let target =
             PhysAddr::new(FRAME >> offset_bits << offset_bits | va & ((1 << offset_bits) - 1));
-        reference.memory().store(target, code_word(case));
-        machine.memory().store(target, code_word(case));
+        reference
+            .memory()
+            .store(target, Isa::X86_64.code_word(case));
+        machine.memory().store(target, Isa::X86_64.code_word(case));
         let each = |kind| {
             Privilege::ALL.map(|privilege| Access {
                 va,
                 kind,
                 privilege,
-                value: code_word(!case),
+                value: Isa::X86_64.code_word(!case),
             })
         };
         let accesses: Vec<Access> = [Kind::Load, Kind::Fetch, Kind::Store]

@@ -1,6 +1,8 @@
 //! A control: an entry format with one bit wrong, which the suite has to notice.
 
+use crate::machine::Machine;
 use crate::memory::Memory;
+use crate::walk::Regime;
 use portolan::{PhysAddr, TableMemory};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,16 +23,18 @@ pub struct FlippedBit {
     inner: Memory,
     which: Which,
     mask: u64,
+    regime: Regime,
     /// The words that are flipped now.
     flipped: Arc<Mutex<HashSet<(u64, usize)>>>,
 }
 
 impl FlippedBit {
-    /// `memory` with `bit` flipped.
+    /// The memory of `machine` with `bit` flipped.
     #[must_use]
-    pub fn new(memory: &Memory, which: Which, bit: u32) -> Self {
+    pub fn new(machine: &impl Machine, which: Which, bit: u32) -> Self {
         FlippedBit {
-            inner: memory.clone(),
+            inner: machine.memory().clone(),
+            regime: machine.regime(),
             which,
             mask: 1 << bit,
             flipped: Arc::default(),
@@ -39,7 +43,13 @@ impl FlippedBit {
 
     /// What is to be changed in a word of the page table's.
     fn mask_of(&self, word: u64) -> u64 {
-        let refers = self.inner.is_table(word & 0x000f_ffff_ffff_f000);
+        let addr = match self.regime {
+            // The address without its lowest 12 bits, from bit 10
+            Regime::Riscv { .. } => (word >> 10 & ((1 << 44) - 1)) << 12,
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } => word & 0x0000_ffff_ffff_f000,
+            Regime::X86_64 { .. } | Regime::Ept => word & 0x000f_ffff_ffff_f000,
+        };
+        let refers = self.inner.is_table(addr);
         let wrong = word != 0 && refers == (self.which == Which::Tables);
         if wrong { self.mask } else { 0 }
     }

@@ -1,119 +1,104 @@
 //! Requests from a seed: close together, so that they meet, and of every way to be wrong.
 
 use super::model::{Model, Op};
+use super::shape::{CACHES, combination, expresses, fitting, in_place};
 use crate::machine::Machine;
 use crate::rng::Rng;
-use portolan::{CachePolicy, PageProperty, PageSize};
+use crate::walk::{PAGE_SIZES, Regime};
+use portolan::{PageProperty, PageSize};
 use std::ops::{Range, RangeInclusive};
-
-/// The sizes that x86_64 has pages of.
-pub(super) const SIZES: [PageSize; 3] = [PageSize::Size4K, PageSize::Size2M, PageSize::Size1G];
-
-/// The sizes of all architectures.
-pub(super) const ALL_SIZES: [PageSize; 7] = [
-    PageSize::Size4K,
-    PageSize::Size16K,
-    PageSize::Size64K,
-    PageSize::Size2M,
-    PageSize::Size32M,
-    PageSize::Size512M,
-    PageSize::Size1G,
-];
-
-/// All cache policies.
-pub(super) const CACHES: [CachePolicy; 6] = [
-    CachePolicy::WriteBack,
-    CachePolicy::WriteThrough,
-    CachePolicy::UncacheableMinus,
-    CachePolicy::Uncacheable,
-    CachePolicy::WriteCombining,
-    CachePolicy::WriteProtected,
-];
-
-/// The combination of write, execute, user and global that `bits` names.
-pub(super) fn combination(bits: u32, cache: CachePolicy) -> PageProperty {
-    PageProperty {
-        read: true,
-        write: bits & 1 != 0,
-        execute: bits & 2 != 0,
-        user: bits & 4 != 0,
-        global: bits & 8 != 0,
-        accessed: false,
-        dirty: false,
-        cache,
-    }
-}
 
 /// Where addresses come from.
 pub(super) struct Source {
     pub(super) rng: Rng,
-    levels: u32,
+    regime: Regime,
     phys_bits: u8,
     data: [Range<u64>; 2],
     reserved: Vec<RangeInclusive<u64>>,
+    sizes: Vec<PageSize>,
 }
 
 impl Source {
     pub(super) fn new(seed: u64, machine: &impl Machine) -> Self {
-        let (levels, memory) = (machine.levels(), machine.memory());
+        let (regime, memory) = (machine.regime(), machine.memory());
         let (phys_bits, data) = (memory.phys_bits(), memory.data());
+        let has_room =
+            |size: &PageSize| data.iter().any(|range| first_frame(range, *size).is_some());
         Source {
             rng: Rng::new(seed),
-            levels,
+            regime,
             phys_bits,
+            sizes: regime.page_sizes().into_iter().filter(has_room).collect(),
             data,
             reserved: machine.reserved().to_vec(),
         }
+    }
+
+    /// The sizes of pages, the smallest first, as far as there is memory for one.
+    pub(super) fn sizes(&self) -> Vec<PageSize> {
+        self.sizes.clone()
+    }
+
+    /// Whether an address can't be tested.
+    fn is_reserved(&self, va: u64) -> bool {
+        self.reserved.iter().any(|range| range.contains(&va))
     }
 
     /// A virtual address in one of few places of each table, aligned to `size`.
     pub(super) fn va(&mut self, size: PageSize) -> u64 {
         loop {
             let va = self.any_va(size);
-            if !self.reserved.iter().any(|range| range.contains(&va)) {
+            if !self.is_reserved(va) {
                 return va;
             }
         }
     }
 
     fn any_va(&mut self, size: PageSize) -> u64 {
+        let root = self.regime.levels();
         let mut va = 0;
-        for level in 1..=self.levels {
-            let index: u64 = match level {
-                4 | 5 => self.rng.pick(&[0, 0, 255, 256, 511]),
-                _ => self.rng.pick(&[0, 1, 2, 511]),
+        for level in 1..=root {
+            let last = (1 << self.regime.index_bits(level)) - 1;
+            let index: u64 = if level == root || level == 4 {
+                self.rng.pick(&[0, 0, last / 2, last / 2 + 1, last])
+            } else {
+                self.rng.pick(&[0, 1, 2, last])
             };
-            va |= index << (12 + 9 * (level - 1));
+            va |= index.min(last) << self.regime.span(level).trailing_zeros();
         }
-        let unused = 64 - (12 + 9 * self.levels);
-        ((va << unused) as i64 >> unused) as u64 & !(size.bytes() - 1)
+        self.regime.extended(va) & !(size.bytes() - 1)
     }
 
     /// A frame of memory that is not for tables.
+    ///
+    /// # Panics
+    /// If there is none of this size.
     pub(super) fn frame(&mut self, size: PageSize) -> u64 {
-        loop {
-            let range = self.data[self.rng.below(self.data.len() as u64) as usize].clone();
-            let (first, end) = (range.start.next_multiple_of(size.bytes()), range.end);
-            if first < end && end - first >= size.bytes() {
-                return first + self.rng.below((end - first) / size.bytes()) * size.bytes();
-            }
-        }
+        let rooms = self.data.iter();
+        let rooms: Vec<_> = rooms
+            .filter_map(|range| first_frame(range, size).map(|first| (first, range.end)))
+            .collect();
+        let (first, end) = self.rng.pick(&rooms);
+        first + self.rng.below((end - first) / size.bytes()) * size.bytes()
     }
 
     pub(super) fn size(&mut self) -> PageSize {
-        self.rng.pick(&[
-            PageSize::Size4K,
-            PageSize::Size4K,
-            PageSize::Size4K,
-            PageSize::Size2M,
-            PageSize::Size1G,
-        ])
+        if self.rng.one_in(2) {
+            self.sizes[0]
+        } else {
+            self.rng.pick(&self.sizes)
+        }
     }
 
     pub(super) fn prop(&mut self) -> PageProperty {
-        let prop = combination(self.rng.below(16) as u32, self.rng.pick(&CACHES));
+        let bits = self.rng.below(32) as u32;
+        let mut prop = combination(bits, self.rng.pick(&CACHES));
+        // Mostly one that an entry can express
+        while !expresses(self.regime, prop) && !self.rng.one_in(8) {
+            let bits = self.rng.below(32) as u32;
+            prop = fitting(self.regime, combination(bits, self.rng.pick(&CACHES)));
+        }
         PageProperty {
-            read: !self.rng.one_in(24),
             accessed: self.rng.one_in(4),
             dirty: self.rng.one_in(4),
             ..prop
@@ -134,11 +119,9 @@ impl Source {
             }
             7 | 8 => {
                 let (va, size) = self.place(model);
-                Op::Protect {
-                    va,
-                    size,
-                    prop: self.prop(),
-                }
+                let (prop, was) = (self.prop(), model.covering(va));
+                let prop = was.map_or(prop, |(_, was)| in_place(self.regime, was.prop, prop));
+                Op::Protect { va, size, prop }
             }
             _ => {
                 let (va, size) = self.place(model);
@@ -153,17 +136,19 @@ impl Source {
         } else {
             self.size()
         };
-        let (va, mut frame) = (
-            self.maybe_wrong(size),
-            self.frame(size.max(PageSize::Size4K)),
-        );
+        let va = self.maybe_wrong(size);
+        let is_there = self
+            .data
+            .iter()
+            .any(|range| first_frame(range, size).is_some());
+        let mut frame = if is_there { self.frame(size) } else { 0 };
         match self.rng.below(32) {
             0 => frame |= 1 << self.rng.below(64),
             1 => frame = !(size.bytes() - 1),
             2 => frame |= size.bytes() / 2,
             // The first frame that is too wide, and the last that isn't
             3 => frame = 1 << self.phys_bits,
-            4 => frame = (1 << self.phys_bits) - size.bytes(),
+            4 => frame = (1u64 << self.phys_bits).saturating_sub(size.bytes()),
             _ => {}
         }
         // A frame that is memory after all has to be memory for data
@@ -183,12 +168,9 @@ impl Source {
 
     /// An address and a size: mostly those of a page.
     fn place(&mut self, model: &Model) -> (u64, PageSize) {
-        let random = |source: &mut Self| {
-            let size = source.size();
-            (source.maybe_wrong(size), size)
-        };
         if model.is_empty() || self.rng.one_in(4) {
-            return random(self);
+            let size = self.size();
+            return (self.maybe_wrong(size), size);
         }
         let (va, page) = model
             .pages()
@@ -196,12 +178,15 @@ impl Source {
             .expect("one of those there are");
         match self.rng.below(12) {
             // A part of it, or what it is a part of
-            0 => (
-                va + (self.rng.below(page.size.bytes()) & !0xfff),
-                PageSize::Size4K,
-            ),
-            1 => (va & !(PageSize::Size2M.bytes() - 1), PageSize::Size2M),
-            2 => (va & !(PageSize::Size1G.bytes() - 1), PageSize::Size1G),
+            0 => {
+                let small = self.sizes[0];
+                let part = self.rng.below(page.size.bytes() / small.bytes());
+                (va + part * small.bytes(), small)
+            }
+            1 | 2 => {
+                let size = self.rng.pick(&self.sizes);
+                (va & !(size.bytes() - 1), size)
+            }
             3 => (va, self.odd_size()),
             _ => (va, page.size),
         }
@@ -214,21 +199,27 @@ impl Source {
             0 => va | 8,
             1 => va.wrapping_add(size.bytes() / 2),
             2 => {
-                va ^ 1
-                    << (11
-                        + 9 * self.levels
-                        + self.rng.below(64 - u64::from(11 + 9 * self.levels)) as u32)
+                // With two halves, the topmost bit that is translated is tied to those above it
+                let free = self.regime.va_bits() - u32::from(self.regime.ranges().len() == 2);
+                va ^ 1 << (free + self.rng.below(u64::from(64 - free)) as u32)
             }
             _ => va,
         }
     }
 
+    /// A size of which the regime has no pages.
     fn odd_size(&mut self) -> PageSize {
-        self.rng.pick(&[
-            PageSize::Size16K,
-            PageSize::Size64K,
-            PageSize::Size32M,
-            PageSize::Size512M,
-        ])
+        let own = self.regime.page_sizes();
+        let odd: Vec<_> = PAGE_SIZES
+            .into_iter()
+            .filter(|size| !own.contains(size))
+            .collect();
+        self.rng.pick(&odd)
     }
+}
+
+/// The first frame of `size` in a range, if there is one.
+fn first_frame(range: &Range<u64>, size: PageSize) -> Option<u64> {
+    let first = range.start.checked_next_multiple_of(size.bytes())?;
+    (first < range.end && range.end - first >= size.bytes()).then_some(first)
 }

@@ -1,7 +1,10 @@
 //! What a page table should be: a map from addresses to pages.
 
-use crate::access::{Kind, Privilege};
+use super::shape::{expresses, granted, level_of, widest};
+use crate::access::Access;
+use crate::fault::Refusal;
 use crate::rng::mix;
+use crate::walk::Regime;
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +73,7 @@ impl Op {
 #[derive(Clone, Debug)]
 pub struct Model {
     pages: BTreeMap<u64, Mapping>,
-    levels: u32,
+    regime: Regime,
     phys_bits: u8,
     tracking: bool,
 }
@@ -79,10 +82,10 @@ impl Model {
     /// A model in which nothing is mapped. With `tracking`, accessed and dirty bits are as given and as hardware sets
     /// them; otherwise they are always set.
     #[must_use]
-    pub fn new(levels: u32, phys_bits: u8, tracking: bool) -> Self {
+    pub fn new(regime: Regime, phys_bits: u8, tracking: bool) -> Self {
         Model {
             pages: BTreeMap::new(),
-            levels,
+            regime,
             phys_bits,
             tracking,
         }
@@ -105,13 +108,6 @@ impl Model {
         self.pages.is_empty()
     }
 
-    /// Whether the bits above those that are translated are copies of the topmost that is.
-    #[must_use]
-    pub fn is_canonical(&self, va: u64) -> bool {
-        let top = va >> (11 + 9 * self.levels);
-        top == 0 || top == u64::MAX >> (11 + 9 * self.levels)
-    }
-
     /// The page that covers `va`, with its first address.
     #[must_use]
     pub fn covering(&self, va: u64) -> Option<(u64, Mapping)> {
@@ -126,13 +122,34 @@ impl Model {
             .map(|(base, page)| page.frame.as_u64() + (va - base))
     }
 
+    /// Why an access is refused, if it is.
+    #[must_use]
+    pub fn refusal(&self, access: &Access) -> Option<Refusal> {
+        let &Access {
+            va,
+            kind,
+            privilege,
+            ..
+        } = access;
+        if !self.regime.canonical(va) {
+            return Some(Refusal::NotCanonical);
+        }
+        let level = self.end_of_walk(va);
+        let Some((_, page)) = self.covering(va) else {
+            return Some(Refusal::Absent { level });
+        };
+        let rights = granted(self.regime, page.prop);
+        let denied = Refusal::Denied { level, rights };
+        (!rights.allow(kind, privilege)).then_some(denied)
+    }
+
     /// Performs a request. The answer to a map is nothing, to all others the mapping.
     ///
     /// # Errors
     /// What the page table should answer, unless it runs out of memory.
     pub fn apply(&mut self, op: &Op) -> Result<Option<Mapping>, Error> {
         let va = op.va();
-        if !self.is_canonical(va) {
+        if !self.regime.canonical(va) {
             return Err(Error::NotCanonical { addr: va, size: 0 });
         }
         match *op {
@@ -140,14 +157,14 @@ impl Model {
                 frame, size, prop, ..
             } => self.map(va, frame, size, prop).map(|()| None),
             Op::Unmap { size, .. } => {
-                check(va, size)?;
+                self.check(va, size)?;
                 let page = self.exactly(va, size)?;
                 self.pages.remove(&va);
                 Ok(Some(page))
             }
             Op::Protect { size, prop, .. } => {
-                check(va, size)?;
-                expressible(va, size, prop)?;
+                self.check(va, size)?;
+                self.expressible(va, size, prop)?;
                 let was = self.exactly(va, size)?;
                 self.pages.insert(
                     va,
@@ -162,7 +179,7 @@ impl Model {
                 let page = self.covering(va).map(|(_, page)| page);
                 page.map(Some).ok_or(Error::NotMapped {
                     addr: va,
-                    size: PageSize::Size4K.bytes(),
+                    size: self.regime.span(1),
                 })
             }
         }
@@ -175,7 +192,7 @@ impl Model {
         size: PageSize,
         prop: PageProperty,
     ) -> Result<(), Error> {
-        check(va, size)?;
+        self.check(va, size)?;
         let bytes = size.bytes();
         if !frame.is_multiple_of(bytes) {
             return Err(Error::NotAligned {
@@ -183,10 +200,10 @@ impl Model {
                 size: bytes,
             });
         }
-        expressible(va, size, prop)?;
+        self.expressible(va, size, prop)?;
         if frame
             .checked_add(bytes - 1)
-            .is_none_or(|last| last >> self.phys_bits != 0)
+            .is_none_or(|last| last >> self.phys_bits.min(widest(self.regime)) != 0)
         {
             return Err(Error::PhysTooWide {
                 addr: frame,
@@ -220,6 +237,30 @@ impl Model {
             },
         );
         Ok(())
+    }
+
+    /// What is wrong with a page of `size` at `va`, whatever is mapped.
+    fn check(&self, va: u64, size: PageSize) -> Result<(), Error> {
+        let (addr, bytes) = (va, size.bytes());
+        if level_of(self.regime, size).is_none() {
+            Err(Error::UnsupportedSize { addr, size: bytes })
+        } else if !va.is_multiple_of(bytes) {
+            Err(Error::NotAligned { addr, size: bytes })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether an entry can express what is asked for.
+    fn expressible(&self, va: u64, size: PageSize, prop: PageProperty) -> Result<(), Error> {
+        if expresses(self.regime, prop) {
+            Ok(())
+        } else {
+            Err(Error::UnsupportedProperty {
+                addr: va,
+                size: size.bytes(),
+            })
+        }
     }
 
     /// The page of `size` at `va`.
@@ -265,12 +306,30 @@ impl Model {
     /// How many tables the pages need: a root, and each table that has an entry in use.
     #[must_use]
     pub fn tables(&self) -> usize {
+        let root = self.regime.levels();
         let mut tables = BTreeSet::new();
         for (va, page) in self.pages() {
-            let own = (page.size.bytes().trailing_zeros() - 12) / 9 + 1;
-            tables.extend((own..self.levels).map(|level| (level, va >> (12 + 9 * level))));
+            let own = level_of(self.regime, page.size).unwrap_or(root);
+            tables.extend((own..root).map(|level| (level, va / self.regime.span(level + 1))));
         }
         1 + tables.len()
+    }
+
+    /// The level of the table in which a walk for `va` ends: that which has the page; if there is none, the lowest that
+    /// has an entry in use on the way, or the root.
+    #[must_use]
+    pub fn end_of_walk(&self, va: u64) -> u8 {
+        let root = self.regime.levels();
+        if let Some((_, page)) = self.covering(va) {
+            return level_of(self.regime, page.size).unwrap_or(root);
+        }
+        let has_table = |level: &u8| {
+            let span = self.regime.span(level + 1);
+            let first = va & !(span - 1);
+            let mut inside = self.pages.range(first..=first + (span - 1));
+            inside.any(|(_, page)| page.size.bytes() < span)
+        };
+        (1..root).find(has_table).unwrap_or(root)
     }
 
     /// How many tables a page of `size` at `va` would need on top of those.
@@ -284,46 +343,6 @@ impl Model {
         };
         with.pages.insert(va, page);
         with.tables() - self.tables()
-    }
-}
-
-/// What is wrong with a page of `size` at `va`, whatever is mapped.
-fn check(va: u64, size: PageSize) -> Result<(), Error> {
-    if !matches!(size, PageSize::Size4K | PageSize::Size2M | PageSize::Size1G) {
-        return Err(Error::UnsupportedSize {
-            addr: va,
-            size: size.bytes(),
-        });
-    }
-    if !va.is_multiple_of(size.bytes()) {
-        return Err(Error::NotAligned {
-            addr: va,
-            size: size.bytes(),
-        });
-    }
-    Ok(())
-}
-
-/// Every mapping of x86_64 can be read.
-fn expressible(va: u64, size: PageSize, prop: PageProperty) -> Result<(), Error> {
-    if prop.read {
-        Ok(())
-    } else {
-        Err(Error::UnsupportedProperty {
-            addr: va,
-            size: size.bytes(),
-        })
-    }
-}
-
-/// Whether a mapping allows an access.
-#[must_use]
-pub fn allows(prop: PageProperty, kind: Kind, privilege: Privilege) -> bool {
-    let mode = privilege == Privilege::Supervisor || prop.user;
-    mode && match kind {
-        Kind::Load => prop.read,
-        Kind::Store => prop.write,
-        Kind::Fetch => prop.execute,
     }
 }
 

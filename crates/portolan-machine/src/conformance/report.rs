@@ -1,7 +1,7 @@
 //! What a run of the suite counted, and how it failed.
 
 use super::model::Op;
-use crate::access::{Access, Outcome, PageFaultCode};
+use crate::access::{Access, Outcome};
 use crate::machine::{MachineError, Sight};
 use portolan::{Error, Mapping};
 use std::collections::BTreeMap;
@@ -24,19 +24,10 @@ impl Counts {
     /// Counts an access.
     pub fn access(&mut self, access: &Access, outcome: &Outcome) {
         let kind = format!("{:?} {:?}", access.privilege, access.kind).to_lowercase();
-        let outcome = match outcome {
-            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_) => "performed".to_owned(),
-            Outcome::PageFault { code, .. } if code.0 & PageFaultCode::RESERVED != 0 => {
-                format!("#PF {code:?} reserved bit")
-            }
-            Outcome::PageFault { code, .. } if code.0 & PageFaultCode::PRESENT != 0 => {
-                format!("#PF {code:?} rights")
-            }
-            Outcome::PageFault { code, .. } => format!("#PF {code:?} not present"),
-            Outcome::GeneralProtection { code } => format!("#GP {code:#x} not canonical"),
-            Outcome::Astray { vector } => format!("astray, exception {vector}"),
-        };
-        *self.accesses.entry((kind, outcome)).or_default() += 1;
+        *self
+            .accesses
+            .entry((kind, outcome.to_string()))
+            .or_default() += 1;
     }
 
     /// How many operations there were.
@@ -92,6 +83,8 @@ fn error_name(error: &Error) -> &'static str {
         Error::CoveredByHugePage { .. } => "CoveredByHugePage",
         Error::NotMapped { .. } => "NotMapped",
         Error::NoMemory { .. } => "NoMemory",
+        Error::BreakBeforeMake { .. } => "BreakBeforeMake",
+        Error::NotUniform { .. } => "NotUniform",
         Error::PhysTooWide { .. } => "PhysTooWide",
     }
 }

@@ -1,9 +1,8 @@
 //! A page table beside its model, on a machine.
 
-use super::model::{Model, Op, allows, number_at};
+use super::model::{Model, Op};
 use super::report::{Counts, Failure, Mismatch};
-use crate::access::{Access, Kind, Outcome, PageFaultCode, Privilege, code_word};
-use crate::machine::{Machine, Sight};
+use crate::machine::Machine;
 use portolan::{
     AccessBits, Error, Flush, Invalidate, Mapping, PageTable, PagingMode, PhysAddr, TableMemory,
     VirtAddr,
@@ -43,10 +42,10 @@ pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: 
     part: String,
     history: Vec<Op>,
     /// Words of physical memory that were used, and what they should be.
-    words: HashMap<u64, u64>,
+    pub(super) words: HashMap<u64, u64>,
     /// Addresses that operations named since the last probe.
-    named: Vec<u64>,
-    stores: u32,
+    pub(super) named: Vec<u64>,
+    pub(super) stores: u32,
     frames_before: usize,
 }
 
@@ -60,7 +59,7 @@ where
     pub(super) fn new(bench: &'b mut Bench<'m, K, M>, part: String) -> Result<Self, Failure> {
         let memory = bench.machine.memory();
         let frames_before = memory.frames_held();
-        let model = Model::new(bench.machine.levels(), memory.phys_bits(), B::tracking());
+        let model = Model::new(bench.machine.regime(), memory.phys_bits(), B::tracking());
         let failure = |what| Failure {
             part: part.clone(),
             history: Vec::new(),
@@ -162,26 +161,6 @@ where
         }
     }
 
-    /// Makes one access, with the outcome and the marks that the model says.
-    pub(super) fn access_once(&mut self, access: &Access) -> Result<(), Failure> {
-        self.prepare(access.va);
-        let expected = self.expect(access);
-        let got = match self.bench.machine.access(0, &[*access]) {
-            Ok(got) => got[0],
-            Err(error) => return self.fail(Mismatch::Machine(error)),
-        };
-        self.bench.counts.access(access, &got);
-        if expected != got {
-            return self.fail(Mismatch::Access {
-                cpu: 0,
-                access: *access,
-                expected: vec![expected],
-                got,
-            });
-        }
-        Ok(())
-    }
-
     /// As `apply`, where the table has to run out of memory.
     pub(super) fn apply_refused(&mut self, op: Op) -> Result<(), Failure> {
         let Op::Map { va, size, .. } = op else {
@@ -236,7 +215,7 @@ where
         let (Op::Unmap { va, size } | Op::Protect { va, size, .. }) = op else {
             unreachable!("other operations have no flush")
         };
-        let got = (flush.addr().as_u64(), flush.size().bytes());
+        let got = (flush.addr().as_u64(), flush.size());
         if got != (va, size.bytes()) {
             return self.fail(Mismatch::Flush { op, got });
         }
@@ -256,184 +235,6 @@ where
             self.fail(Mismatch::Frames { expected, got })
         } else {
             Ok(())
-        }
-    }
-
-    /// Makes accesses of every kind on a processor, at the edges of every page, of everything that was named since the
-    /// last probe and of the address space, and compares the outcomes. `extra` addresses are probed too.
-    pub(super) fn probe(&mut self, cpu: usize, extra: &[u64]) -> Result<(), Failure> {
-        let mut addresses = self.edges();
-        addresses.extend(extra.iter().map(|va| va & !7));
-        addresses.sort_unstable();
-        addresses.dedup();
-        self.probe_at(cpu, &addresses)
-    }
-
-    /// The first and last words of pages and what lies just outside of them.
-    fn edges(&mut self) -> Vec<u64> {
-        let half = 1u64 << (11 + 9 * self.bench.machine.levels());
-        let mut addresses = vec![
-            0,
-            half - 8,
-            half,
-            half.wrapping_neg() - 8,
-            half.wrapping_neg(),
-            u64::MAX - 7,
-        ];
-        for (va, page) in self.model.pages() {
-            let last = va + (page.size.bytes() - 8);
-            let inside = (va + u64::from(number_at(va)) % page.size.bytes()) & !7;
-            addresses.extend([va, last, va.wrapping_sub(8), last.wrapping_add(8), inside]);
-        }
-        for va in self.named.drain(..) {
-            addresses.extend([va & !7, va & !0x1f_ffff, va & !7 | 0xff8]);
-        }
-        addresses
-    }
-
-    /// Makes accesses of every kind at the given addresses and compares what comes of them.
-    pub(super) fn probe_at(&mut self, cpu: usize, addresses: &[u64]) -> Result<(), Failure> {
-        let reserved = self.bench.machine.reserved();
-        let usable = |va: &u64| !reserved.iter().any(|range| range.contains(va));
-        let mut accesses = Vec::new();
-        let mut expected = Vec::new();
-        let mut used = Vec::new();
-        for va in addresses.iter().copied().filter(usable) {
-            for kind in Kind::ALL {
-                for privilege in Privilege::ALL {
-                    self.stores += 1;
-                    let access = Access {
-                        va,
-                        kind,
-                        privilege,
-                        value: code_word(self.stores),
-                    };
-                    self.prepare(va);
-                    used.extend(self.model.target(va));
-                    accesses.push(access);
-                    expected.push(self.expect(&access));
-                }
-            }
-        }
-        let got = match self.bench.machine.access(cpu, &accesses) {
-            Ok(got) => got,
-            Err(error) => return self.fail(Mismatch::Machine(error)),
-        };
-        for ((access, expected), got) in accesses.into_iter().zip(expected).zip(got) {
-            self.bench.counts.access(&access, &got);
-            if expected != got {
-                return self.fail(Mismatch::Access {
-                    cpu,
-                    access,
-                    expected: vec![expected],
-                    got,
-                });
-            }
-        }
-        for addr in used {
-            let (expected, got) = (
-                self.words[&addr],
-                self.bench.machine.memory().load(PhysAddr::new(addr)),
-            );
-            if expected != got {
-                return self.fail(Mismatch::Memory {
-                    addr,
-                    expected,
-                    got,
-                });
-            }
-        }
-        addresses
-            .iter()
-            .try_for_each(|va| self.compare_sight(cpu, *va))
-    }
-
-    /// Gives the word behind `va` its first value, if it has none.
-    pub(super) fn prepare(&mut self, va: u64) {
-        let Some(addr) = self.model.target(va) else {
-            return;
-        };
-        self.words.entry(addr).or_insert_with(|| {
-            let word = code_word(number_at(addr));
-            self.bench.machine.memory().store(PhysAddr::new(addr), word);
-            word
-        });
-    }
-
-    /// What should come of an access, which is then taken as performed.
-    fn expect(&mut self, access: &Access) -> Outcome {
-        let outcome = self.outcome_in(&self.model, access);
-        if let (Outcome::Stored, Some(addr)) = (outcome, self.model.target(access.va)) {
-            self.words.insert(addr, access.value);
-        }
-        if matches!(
-            outcome,
-            Outcome::Loaded(_) | Outcome::Stored | Outcome::Fetched(_)
-        ) {
-            self.model.mark(access.va, true, outcome == Outcome::Stored);
-        }
-        outcome
-    }
-
-    /// What should come of an access in a state of the table.
-    pub(super) fn outcome_in(&self, model: &Model, access: &Access) -> Outcome {
-        let &Access {
-            va,
-            kind,
-            privilege,
-            ..
-        } = access;
-        let code = PageFaultCode::of(kind, privilege);
-        if !model.is_canonical(va) {
-            return Outcome::GeneralProtection { code: 0 };
-        }
-        let Some((base, page)) = model.covering(va) else {
-            return Outcome::PageFault { code, addr: va };
-        };
-        if !self.bench.machine.supports(page.size) {
-            // To a processor without pages of this size, the bit that asks for one is reserved
-            let code = code.with(PageFaultCode::PRESENT | PageFaultCode::RESERVED);
-            return Outcome::PageFault { code, addr: va };
-        }
-        if !allows(page.prop, kind, privilege) {
-            return Outcome::PageFault {
-                code: code.with(PageFaultCode::PRESENT),
-                addr: va,
-            };
-        }
-        let addr = page.frame.as_u64() + (va - base);
-        let word = self.words.get(&addr).copied().unwrap_or_default();
-        match kind {
-            Kind::Load => Outcome::Loaded(word),
-            Kind::Store => Outcome::Stored,
-            Kind::Fetch => Outcome::Fetched((word >> 8) as u32),
-        }
-    }
-
-    /// Compares a walk with the model, where the machine lets us see it.
-    fn compare_sight(&self, cpu: usize, va: u64) -> Result<(), Failure> {
-        let expected = self.model.covering(va);
-        let got = self.bench.machine.look(cpu, va);
-        let same = match (got, expected) {
-            (Sight::Hidden, _) | (Sight::Nothing, None) => true,
-            (Sight::Page(seen), Some((_, page))) => {
-                let prop = page.prop;
-                seen.frame == page.frame.as_u64()
-                    && seen.size == page.size.bytes()
-                    && (seen.write, seen.user, seen.execute)
-                        == (prop.write, prop.user, prop.execute)
-                    && (seen.global, seen.dirty) == (prop.global, prop.dirty)
-                    && (seen.accessed == prop.accessed || B::tracking() && seen.accessed)
-                    && seen.pat == prop.cache as u8
-                    && seen.tables_pat0
-            }
-            _ => false,
-        };
-        let expected = expected.map(|(_, page)| page);
-        if same {
-            Ok(())
-        } else {
-            self.fail(Mismatch::Sight { va, expected, got })
         }
     }
 

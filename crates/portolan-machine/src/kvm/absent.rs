@@ -3,7 +3,8 @@
 use crate::access::{Access, Outcome};
 use crate::machine::{Machine, MachineError};
 use crate::memory::Memory;
-use portolan::{Invalidate, PageSize, PagingMode, PhysAddr, VirtAddr};
+use crate::walk::Regime;
+use portolan::{FlushRange, Invalidate, PageSize, PagingMode, PhysAddr};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -78,7 +79,7 @@ impl Machine for KvmMachine {
         match *self {}
     }
 
-    fn levels(&self) -> u32 {
+    fn regime(&self) -> Regime {
         match *self {}
     }
 
@@ -113,7 +114,7 @@ impl Machine for KvmMachine {
 
 // SAFETY: there is no value to call it on
 unsafe impl<A: PagingMode> Invalidate<A> for KvmMachine {
-    fn invalidate(&self, _addr: VirtAddr<A>, _size: PageSize) {
+    fn invalidate(&self, _range: FlushRange<A>) {
         match *self {}
     }
 }

@@ -1,7 +1,8 @@
 //! One virtual processor, with its monitor.
 
 use super::monitor;
-use crate::access::{Access, Kind, Outcome, PageFaultCode, Privilege};
+use crate::access::{Access, Kind, Outcome, Privilege};
+use crate::fault::{Fault, PageFaultCode};
 use crate::machine::MachineError;
 use crate::memory::Memory;
 use kvm_bindings::{CpuId, Msrs, kvm_dtable, kvm_msr_entry, kvm_segment};
@@ -382,23 +383,23 @@ impl Vcpu {
             (6, Kind::Store) if rip == page + monitor::store().1 => Outcome::Stored,
             (6, Kind::Fetch) if rip == access.va.wrapping_add(5) => Outcome::Fetched(rax as u32),
             (13, Kind::Load) if rip == page + monitor::load().0 => {
-                Outcome::GeneralProtection { code: code as u32 }
+                Outcome::Fault(Fault::GeneralProtection { code: code as u32 })
             }
             (13, Kind::Store) if rip == page + monitor::store().0 => {
-                Outcome::GeneralProtection { code: code as u32 }
+                Outcome::Fault(Fault::GeneralProtection { code: code as u32 })
             }
             // Some processors report the jump, others its target
             (13, Kind::Fetch)
                 if rip == page + monitor::fetch() || rip == access.va && !is_canonical(rip) =>
             {
-                Outcome::GeneralProtection { code: code as u32 }
+                Outcome::Fault(Fault::GeneralProtection { code: code as u32 })
             }
-            (14, _) => Outcome::PageFault {
+            (14, _) => Outcome::Fault(Fault::Page {
                 code: PageFaultCode(code as u32),
                 addr: cr2,
-            },
+            }),
             (0..32, Kind::Fetch) => Outcome::Astray {
-                vector: vector as u8,
+                exception: vector as u8,
             },
             _ => return Err(MachineError::UnexpectedException { vector, code, rip }),
         };

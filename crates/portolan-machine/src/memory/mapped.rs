@@ -1,20 +1,34 @@
-//! Memory that a guest sees: an anonymous mapping of the host.
+//! Memory that a guest sees: a mapping of the host, anonymous or of a file that the guest's process maps too.
 
 use crate::machine::MachineError;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// An anonymous mapping, private to this process, of which the host provides only the pages that are touched.
+/// A mapping of which the host provides only the pages that are touched.
 pub(crate) struct Mapped {
     start: NonNull<AtomicU64>,
     bytes: u64,
+    /// The physical address of the first byte.
+    base: u64,
 }
 
 impl Mapped {
-    /// Maps `bytes` bytes, a multiple of the host's page size.
+    /// Maps `bytes` bytes, a multiple of the host's page size, private to this process, as the memory from address 0.
     pub(crate) fn new(bytes: u64) -> Result<Self, MachineError> {
+        Self::map(0, bytes, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+    }
+
+    /// Maps `bytes` bytes of a file, a multiple of the host's page size, as the memory from address `base`.
+    pub(crate) fn shared(file: &File, base: u64, bytes: u64) -> Result<Self, MachineError> {
+        Self::map(base, bytes, libc::MAP_SHARED, file.as_raw_fd())
+    }
+
+    fn map(base: u64, bytes: u64, kind: i32, file: i32) -> Result<Self, MachineError> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let flags = kind | libc::MAP_NORESERVE;
         // SAFETY: asks for a new mapping at an address of the host's choice, which touches no existing memory
         let start = unsafe {
             libc::mmap(
@@ -22,7 +36,7 @@ impl Mapped {
                 bytes as usize,
                 protection,
                 flags,
-                -1,
+                file,
                 0,
             )
         };
@@ -34,7 +48,7 @@ impl Mapped {
             });
         }
         let start = NonNull::new(start.cast()).expect("a mapping is nowhere near address 0");
-        Ok(Mapped { start, bytes })
+        Ok(Mapped { start, bytes, base })
     }
 
     /// Where the host sees it.
@@ -42,8 +56,9 @@ impl Mapped {
         self.start.as_ptr() as u64
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
+    /// The physical addresses that it serves.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.base..self.base + self.bytes
     }
 
     pub(super) fn load(&self, addr: u64) -> u64 {
@@ -61,12 +76,12 @@ impl Mapped {
 
     fn word(&self, addr: u64) -> &AtomicU64 {
         assert!(
-            addr.is_multiple_of(8) && addr < self.bytes,
+            addr.is_multiple_of(8) && self.range().contains(&addr),
             "there is no word at physical address {addr:#x}"
         );
         // SAFETY: the word lies inside the mapping, which lives as long as `self`; it is aligned, as the mapping starts
         // on a page; the host and the guest only ever access it as memory shared between processors, here atomically
-        unsafe { self.start.add((addr / 8) as usize).as_ref() }
+        unsafe { self.start.add(((addr - self.base) / 8) as usize).as_ref() }
     }
 }
 

@@ -1,8 +1,13 @@
-//! What a processor may remember of its walks: Intel SDM vol. 3, 5.10.
+//! What a processor may remember of its walks, and what makes it forget.
+//!
+//! Intel SDM vol. 3, 5.10 (and 30.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
+//! specification, "Supervisor Memory-Management Fence Instruction".
 
-use super::walk::{Hop, Leaf, Rights};
+use super::walk::{Found, Hop};
 use crate::access::{Kind, Privilege};
+use crate::fault::Refusal;
 use crate::rng::Rng;
+use crate::walk::Regime;
 use std::collections::VecDeque;
 
 /// How a processor of the software machine uses what the architecture lets it.
@@ -14,26 +19,20 @@ pub enum Caching {
     Seeded(u64),
 }
 
-/// A translation, or a part of one (5.10.2.3: a large page may be cached as smaller ones).
+/// A translation, or a part of one: a large page may be cached as smaller ones.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Translation {
     base: u64,
     size: u64,
-    frame: u64,
-    /// What the paging structures say, of which this may be a part.
-    leaf: Leaf,
+    /// What the tables say, of which this may be a part.
+    found: Found,
 }
 
 impl Translation {
-    fn of(leaf: Leaf, va: u64, size: u64) -> Self {
-        let size = size.min(leaf.size);
+    fn of(found: Found, va: u64, size: u64) -> Self {
+        let size = size.min(found.leaf.size);
         let base = va & !(size - 1);
-        Translation {
-            base,
-            size,
-            frame: leaf.frame + (base - leaf.base),
-            leaf,
-        }
+        Translation { base, size, found }
     }
 
     fn serves(&self, va: u64) -> bool {
@@ -42,17 +41,31 @@ impl Translation {
 
     /// The physical address of `va`.
     pub(super) fn target(&self, va: u64) -> u64 {
-        self.frame + (va - self.base)
+        self.found.leaf.frame + (va - self.found.base)
     }
 
-    pub(super) fn allows(&self, kind: Kind, privilege: Privilege) -> bool {
-        let rights: Rights = self.leaf.rights;
-        rights.allow(kind, privilege)
+    /// Refuses an access that it doesn't allow.
+    pub(super) fn check(&self, kind: Kind, privilege: Privilege) -> Result<(), Refusal> {
+        let Found { level, rights, .. } = self.found;
+        if rights.allow(kind, privilege) {
+            Ok(())
+        } else {
+            Err(Refusal::Denied { level, rights })
+        }
     }
 
     /// Whether a store may be performed without setting the dirty bit in memory.
     pub(super) fn dirty(&self) -> bool {
-        self.leaf.dirty
+        self.found.leaf.dirty
+    }
+
+    /// Whether both can be there at once: they are for different addresses, or from the same page.
+    fn agrees(&self, found: &Found) -> bool {
+        let place = |found: &Found| (found.base, found.leaf.size, found.leaf.frame);
+        let (first, last) = (found.base, found.base + (found.leaf.size - 1));
+        place(&self.found) == place(found)
+            || last < self.base
+            || self.base + (self.size - 1) < first
     }
 }
 
@@ -60,26 +73,32 @@ impl Translation {
 const TRANSLATIONS: usize = 96;
 const HOPS: usize = 48;
 
-/// One processor's TLB and paging-structure caches.
+/// One processor's TLB, and what it remembers of upper tables.
 pub(super) struct Cache {
+    regime: Regime,
     caching: Caching,
     rng: Rng,
     translations: VecDeque<Translation>,
     hops: VecDeque<Hop>,
+    /// Where nothing was found, if that is remembered: the first address, the bytes and the level.
+    absent: Option<VecDeque<(u64, u64, u8)>>,
 }
 
 impl Cache {
-    pub(super) fn new(caching: Caching, cpu: usize) -> Self {
+    /// An empty one. With `absent`, it also remembers that nothing was found.
+    pub(super) fn new(regime: Regime, caching: Caching, absent: bool, cpu: usize) -> Self {
         let seed = match caching {
             Caching::Hoard => 0,
             Caching::Seeded(seed) => seed,
         };
         let rng = Rng::new(crate::rng::mix(seed) ^ cpu as u64);
         Cache {
+            regime,
             caching,
             rng,
             translations: VecDeque::new(),
             hops: VecDeque::new(),
+            absent: absent.then(VecDeque::new),
         }
     }
 
@@ -95,14 +114,14 @@ impl Cache {
     /// An address near `va`, in the same page or in one of another size beside it.
     pub(super) fn near(&mut self, va: u64) -> u64 {
         match self.rng.below(4) {
-            0 => va.wrapping_add(0x1000),
-            1 => va.wrapping_sub(0x1000),
-            2 => va ^ 0x20_0000,
+            0 => va.wrapping_add(self.regime.span(1)),
+            1 => va.wrapping_sub(self.regime.span(1)),
+            2 => va ^ self.regime.span(2),
             _ => va,
         }
     }
 
-    /// Drops an entry now and then: 5.10.2.2 and 5.10.3.2 allow it at any time.
+    /// Drops an entry now and then, which is allowed at any time.
     pub(super) fn forget_some(&mut self) {
         if self.hoards() || !self.rng.one_in(32) {
             return;
@@ -133,7 +152,7 @@ impl Cache {
         fitting.nth(skip).copied().or(first)
     }
 
-    /// Where a walk for `va` may start: at the root, or at a table that is cached (5.10.3.1).
+    /// Where a walk for `va` may start: at the root, or at a table that is remembered.
     pub(super) fn start(&mut self, va: u64, root: Hop) -> Hop {
         if !self.hoards() && self.rng.one_in(4) {
             return root;
@@ -154,13 +173,15 @@ impl Cache {
     }
 
     /// Remembers a translation, perhaps only the part around `va`, and gives what it remembered.
-    pub(super) fn remember(&mut self, leaf: Leaf, va: u64) -> Translation {
+    pub(super) fn remember(&mut self, found: Found, va: u64) -> Translation {
         let size = if self.hoards() {
-            leaf.size
+            found.leaf.size
         } else {
-            self.rng.pick(&[leaf.size, leaf.size, 1 << 21, 1 << 12])
+            let (small, next) = (self.regime.span(1), self.regime.span(2));
+            self.rng
+                .pick(&[found.leaf.size, found.leaf.size, next, small])
         };
-        let translation = Translation::of(leaf, va, size);
+        let translation = Translation::of(found, va, size);
         if self.hoards() || !self.rng.one_in(8) {
             if self.translations.len() == TRANSLATIONS {
                 self.translations.pop_front();
@@ -170,33 +191,103 @@ impl Cache {
         translation
     }
 
-    /// A page fault at `va` drops what would be used for it (5.10.4.1).
+    /// The level at which nothing was found for `va`, if that is remembered.
+    pub(super) fn absent(&self, va: u64) -> Option<u8> {
+        let mut all = self.absent.iter().flatten();
+        all.find(|(base, size, _)| va & !(size - 1) == *base)
+            .map(|(_, _, level)| *level)
+    }
+
+    /// Remembers that a table of `level` has nothing for `va`.
+    pub(super) fn remember_absent(&mut self, level: u8, va: u64) {
+        let size = self.regime.span(level);
+        if let Some(absent) = &mut self.absent {
+            if absent.len() == TRANSLATIONS {
+                absent.pop_front();
+            }
+            absent.push_back((va & !(size - 1), size, level));
+        }
+    }
+
+    /// A fault at `va` drops what would be used for it: x86_64 (5.10.4.1) and extended page tables (30.4.3.1). The others
+    /// may go on refusing.
     pub(super) fn faulted(&mut self, va: u64) {
-        self.translations.retain(|t| !t.serves(va));
-        self.hops.retain(|hop| !hop.serves(va));
+        if matches!(self.regime, Regime::X86_64 { .. } | Regime::Ept) {
+            self.translations.retain(|t| !t.serves(va));
+            self.hops.retain(|hop| !hop.serves(va));
+        }
     }
 
-    /// `INVLPG` (5.10.4.1): every part of the page that `va` lies in, global or not, and all of the upper tables.
+    /// What [`Machine::invalidate_page`](crate::Machine::invalidate_page) does: every part of the page that `va` lies in,
+    /// global or not, and of the upper tables what the architecture says.
     pub(super) fn invalidate_page(&mut self, va: u64) {
+        match self.regime {
+            Regime::X86_64 { .. } | Regime::Ept => self.invalidate_leaf(va),
+            // TLBI by address: those that serve it (D8.17.5)
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } => {
+                self.invalidate_leaf(va);
+                self.hops.retain(|hop| !hop.serves(va));
+            }
+            // SFENCE.VMA with an address would leave them
+            Regime::Riscv { .. } => self.clear(),
+        }
+    }
+
+    /// Every part of the page that `va` lies in, and of the upper tables as little as possible: nothing by `TLBI VALE1` and
+    /// `SFENCE.VMA` with an address.
+    pub(super) fn invalidate_leaf(&mut self, va: u64) {
         self.translations
-            .retain(|t| va & !(t.leaf.size - 1) != t.leaf.base);
-        self.hops.clear();
+            .retain(|t| va & !(t.found.leaf.size - 1) != t.found.base);
+        if let Some(absent) = &mut self.absent {
+            absent.retain(|(base, size, _)| va & !(size - 1) != *base);
+        }
+        match self.regime {
+            // INVLPG drops all of them, for other addresses too (5.10.4.1)
+            Regime::X86_64 { .. } => self.hops.clear(),
+            // INVEPT has no address (30.4.3.1)
+            Regime::Ept => self.clear(),
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::Riscv { .. } => {}
+        }
     }
 
-    /// `MOV` to CR3 (5.10.4.1): all but global translations.
+    /// Another root: all but global translations.
     pub(super) fn switch(&mut self) {
-        self.translations.retain(|t| t.leaf.global);
+        self.translations.retain(|t| t.found.leaf.global);
         self.hops.clear();
+        self.absent.iter_mut().for_each(VecDeque::clear);
     }
 
-    /// A change of CR4.PGE (5.10.4.1): everything.
+    /// Everything.
     pub(super) fn clear(&mut self) {
         self.translations.clear();
         self.hops.clear();
+        self.absent.iter_mut().for_each(VecDeque::clear);
     }
 
     /// Whether a walk could start in `frames`.
     pub(super) fn reaches(&self, frames: &std::ops::Range<u64>) -> bool {
         self.hops.iter().any(|hop| frames.contains(&hop.table))
+    }
+
+    /// The frame that is remembered for a part of the page `found`, if it is from another page.
+    pub(super) fn clashes_with_page(&self, found: &Found) -> Option<u64> {
+        let (first, size) = (found.base, found.leaf.size);
+        let other = self.translations.iter().find(|t| !t.agrees(found));
+        let below = self
+            .hops
+            .iter()
+            .find(|hop| hop.size != 0 && hop.size <= size && hop.base & !(size - 1) == first);
+        let frame = other.map(|t| t.found.leaf.frame);
+        frame.or(below.map(|hop| hop.table))
+    }
+
+    /// The table or frame that is remembered where there is the table `hop`, if it is another.
+    pub(super) fn clashes_with_table(&self, hop: &Hop) -> Option<u64> {
+        let other = self.hops.iter().find(|other| !other.agrees(hop));
+        let above = self.translations.iter().find(|t| {
+            t.found.leaf.size >= hop.size && hop.base & !(t.found.leaf.size - 1) == t.found.base
+        });
+        let table = other.map(|other| other.table);
+        table.or(above.map(|t| t.found.leaf.frame))
     }
 }

@@ -120,6 +120,22 @@ impl Geometry {
         ((va >> shift) & ((1u64 << bits) - 1)) as usize
     }
 
+    /// How many bits of an address the tree translates.
+    #[inline(always)]
+    fn address_bits(self) -> (r: u64)
+        requires
+            self.wf(),
+        ensures
+            r == self.shift(self.levels as nat) + self.root_bits,
+        no_unwind
+    {
+        proof {
+            self.lemma_shift(self.levels as nat);
+        }
+        self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
+            + self.root_bits as u64
+    }
+
     /// The bits of `raw` that index the tables.
     #[inline(always)]
     pub(crate) fn offset(self, raw: u64) -> (r: u64)
@@ -130,15 +146,31 @@ impl Geometry {
             0 <= r < self.limit(),
         no_unwind
     {
+        let bits = self.address_bits();
+        proof {
+            self.lemma_offset(raw, bits);
+        }
+        raw & ((1u64 << bits) - 1)
+    }
+
+    /// How many bytes the tree covers.
+    #[inline]
+    pub(crate) fn limit_bytes(self) -> (r: u64)
+        requires
+            self.wf(),
+        ensures
+            r == self.limit(),
+        no_unwind
+    {
         proof {
             self.lemma_shift(self.levels as nat);
         }
         let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
             + self.root_bits as u64;
         proof {
-            self.lemma_offset(raw, bits);
+            self.lemma_limit_shl(bits);
         }
-        raw & ((1u64 << bits) - 1)
+        1u64 << bits
     }
 
     /// A table of `level` has 2 to the power of this many entries.
@@ -181,17 +213,18 @@ impl Geometry {
 
     /// How many bytes the tree covers.
     #[inline(always)]
-    pub(crate) fn bytes(self) -> (r: u64)
+    pub(crate) fn size(self) -> (r: u64)
         requires
             self.wf(),
         ensures
             r == self.limit(),
         no_unwind
     {
+        let bits = self.address_bits();
         proof {
-            self.lemma_limit();
+            self.lemma_limit_shl(bits);
         }
-        self.entry_span(self.levels) * self.table_entries(self.levels) as u64
+        1u64 << bits
     }
 
     /// How many bytes a table takes.

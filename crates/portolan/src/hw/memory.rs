@@ -1,7 +1,8 @@
 //! Table frames, as the machine gives them.
 
-use crate::addr::{PageSize, PhysAddr, VirtAddr};
+use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
+use crate::flush::FlushRange;
 use vstd::prelude::*;
 
 verus! {
@@ -14,7 +15,7 @@ verus! {
 /// Portolan's proofs rest on this:
 /// - a frame from [`alloc_zeroed`](TableMemory::alloc_zeroed) is `bytes` long and a multiple of `bytes`, reads as zeros,
 ///   lies below 2 to the power of [`phys_bits`](TableMemory::phys_bits) and where the paging mode's entries reach (2^52 on
-///   x86_64 and RISC-V, 2^48 on AArch64), and is used by nobody else until it is freed;
+///   x86_64, 2^56 on RISC-V, 2^48 on AArch64), and is used by nobody else until it is freed;
 /// - a word reads as what was written last, but for the accessed and dirty bits that the processor's walk sets in it;
 /// - words are read, written and compared and exchanged as one access of 64 bits each, which the walk sees as one, in
 ///   the order in which they were made (Intel SDM vol. 3, 10.2.3.2 and 13.3: tables lie in write-back memory);
@@ -63,12 +64,32 @@ pub unsafe trait TableMemory: Clone {
 
 /// The machine's side of a flush.
 ///
+/// ```
+/// # use portolan::{Advice, FlushRange, Invalidate, X86_64};
+/// # struct Kernel;
+/// # impl Kernel { fn invlpg(_: u64) {} fn flush_all() {} }
+/// // SAFETY: there is one processor
+/// unsafe impl Invalidate<X86_64> for Kernel {
+///     fn invalidate(&self, range: FlushRange<X86_64>) {
+///         match range.advice(33) {
+///             Advice::Pages { first, count, size } => {
+///                 (0..count).for_each(|n| Kernel::invlpg(first.as_u64() + n * size.bytes()));
+///             }
+///             Advice::All => Kernel::flush_all(),
+///         }
+///     }
+/// }
+/// ```
+///
 /// # Safety
 /// [`invalidate`](Invalidate::invalidate) does what it says.
 pub unsafe trait Invalidate<A: PagingMode> {
-    /// Returns once no processor that uses the table holds a translation, or a cached entry of an upper table, that
-    /// serves an address of the page at `addr`: on x86_64, `INVLPG` on each (Intel SDM vol. 3, 5.10.4.1).
-    fn invalidate(&self, addr: VirtAddr<A>, size: PageSize);
+    /// Returns once no processor that uses the table holds a translation that serves an address of `range`, nor, if
+    /// [tables wait to be given back](FlushRange::frees_tables), a cached entry of an upper table for one.
+    ///
+    /// On x86_64: on each processor `INVLPG` for each page, which takes all entries of upper tables with it, or for
+    /// everything a change of `CR4.PGE`, or a `MOV` to `CR3` if no page is global (Intel SDM vol. 3, 5.10.4.1).
+    fn invalidate(&self, range: FlushRange<A>);
 }
 
 } // verus!
@@ -100,7 +121,7 @@ impl TablePerm {
     /// Trusted because a level is how hardware reads words, and it leaves zeros alone at every level: a zeroed table that
     /// nothing refers to has none yet.
     ///
-    /// Exercised by `range::reserved_tables_serve_any_level`.
+    /// Exercised by `map_range::pages_grow_towards_the_middle_and_shrink_towards_the_end`.
     #[verifier::external_body]
     pub(crate) proof fn relevel<A: PagingMode>(tracked self, level: nat) -> (tracked r: TablePerm)
         requires
@@ -327,7 +348,7 @@ impl<M: TableMemory> Frames<M> {
     }
 }
 
-/// That no processor holds anything stale of a page: made by invalidation, needed to give tables back.
+/// That no processor holds anything stale of a range: made by invalidation, needed to give tables back.
 #[verifier::external_body]
 #[verifier::reject_recursive_types(A)]
 pub(crate) tracked struct Flushed<A: PagingMode> {
@@ -335,41 +356,36 @@ pub(crate) tracked struct Flushed<A: PagingMode> {
 }
 
 impl<A: PagingMode> Flushed<A> {
-    /// Which page.
-    pub uninterp spec fn page(&self) -> (VirtAddr<A>, PageSize);
+    /// Which range.
+    pub uninterp spec fn range(&self) -> FlushRange<A>;
 }
 
-/// Tells the processors of the page of `size` at `addr`.
+/// Tells the processors of `range`.
 /// Trusted because the machine promises it ([`Invalidate`]).
 ///
 /// Exercised by `controls::a_suite_that_pays_no_flush_meets_stale_translations`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(
-    tlb: &T,
-    addr: VirtAddr<A>,
-    size: PageSize,
-) -> (r: Tracked<Flushed<A>>)
+pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(tlb: &T, range: FlushRange<A>) -> (r:
+    Tracked<Flushed<A>>)
     ensures
-        r@.page() == (addr, size),
+        r@.range() == range,
 {
-    tlb.invalidate(addr, size);
+    tlb.invalidate(range);
     Tracked(Flushed { _private: core::marker::PhantomData })
 }
 
-/// The caller has told the processors of the page of `size` at `addr` itself.
+/// The caller has told the processors of `range` itself.
 /// Trusted because only `Flush::assume_flushed` calls it, whose caller promises it by `unsafe`.
 ///
 /// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn trust_flushed<A: PagingMode>(addr: VirtAddr<A>, size: PageSize) -> (r: Tracked<
-    Flushed<A>,
->)
+pub(crate) fn trust_flushed<A: PagingMode>(range: FlushRange<A>) -> (r: Tracked<Flushed<A>>)
     ensures
-        r@.page() == (addr, size),
+        r@.range() == range,
 {
-    let _ = (addr, size);
+    let _ = range;
     Tracked(Flushed { _private: core::marker::PhantomData })
 }
 

@@ -52,6 +52,30 @@ pub open spec fn pat(index: int) -> CachePolicy {
     }
 }
 
+/// The memory type that a byte of `IA32_PAT` encodes (13.12.2, table 13-10); the encodings that are missing are reserved.
+pub open spec fn pat_type(byte: u64) -> Option<CachePolicy> {
+    if byte == 0x00 {
+        Some(CachePolicy::Uncacheable)
+    } else if byte == 0x01 {
+        Some(CachePolicy::WriteCombining)
+    } else if byte == 0x04 {
+        Some(CachePolicy::WriteThrough)
+    } else if byte == 0x05 {
+        Some(CachePolicy::WriteProtected)
+    } else if byte == 0x06 {
+        Some(CachePolicy::WriteBack)
+    } else if byte == 0x07 {
+        Some(CachePolicy::UncacheableMinus)
+    } else {
+        None
+    }
+}
+
+/// Entry `index` of a page attribute table: byte `index` of the register.
+pub open spec fn pat_entry(register: u64, index: u64) -> Option<CachePolicy> {
+    pat_type((register >> (8 * index) as u64) & 0xff)
+}
+
 /// The page attribute table's index: PAT, PCD (bit 4) and PWT (bit 3) as a binary number (5.9.2).
 pub open spec fn pat_index(word: u64, pat_bit: u64) -> int {
     (if bit(word, pat_bit) {

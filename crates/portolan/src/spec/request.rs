@@ -51,36 +51,6 @@ pub open spec fn check_map<A: PagingMode>(
     }
 }
 
-/// Whether a range can be gone through page by page: both ends are multiples of the smallest page, and the table covers it.
-pub open spec fn is_walkable<A: PagingMode>(range: VirtRange<A>) -> bool {
-    &&& range.first().raw() as int % A::geo().span(1) == 0
-    &&& range.bytes() as int % A::geo().span(1) == 0
-    &&& range.first()@ + range.bytes() <= A::geo().limit()
-}
-
-/// `e` is the answer to a request to go through a range that can't be.
-pub open spec fn is_walk_error<A: PagingMode>(range: VirtRange<A>, e: Error) -> bool {
-    let page = A::geo().span(1);
-    &&& !is_walkable(range)
-    &&& match e {
-        Error::NotAligned { addr, size } => {
-            let first = range.first().raw();
-            &&& size == page
-            &&& if first as int % page != 0 {
-                addr == first
-            } else {
-                &&& range.bytes() as int % page != 0
-                &&& first + range.bytes() <= u64::MAX ==> addr == first + range.bytes()
-            }
-        },
-        Error::PastEnd { addr, size } => {
-            &&& addr == range.first().raw() && size == range.bytes()
-            &&& range.first()@ + range.bytes() > A::geo().limit()
-        },
-        _ => false,
-    }
-}
-
 /// Whether a page that is larger than `size` covers `va`.
 pub open spec fn is_covered<A: PagingMode>(
     space: AddressSpace,
@@ -161,6 +131,12 @@ pub open spec fn is_find_error<A: PagingMode>(
     }
 }
 
+/// Whether a page in use may be given these properties only by way of an entry that is not present: where live entries
+/// must not change how memory is cached, nor become global.
+pub open spec fn needs_break<A: PagingMode>(was: PageProperty, now: PageProperty) -> bool {
+    !A::resizes() && (was.cache != now.cache || now.global && !was.global)
+}
+
 /// `e` is the answer to a request to protect that is not done.
 pub open spec fn is_protect_error<A: PagingMode>(
     space: AddressSpace,
@@ -171,8 +147,132 @@ pub open spec fn is_protect_error<A: PagingMode>(
 ) -> bool {
     if check(va, size) is None && !A::supports(prop) {
         e == (Error::UnsupportedProperty { addr: va.raw(), size: size.bytes() })
+    } else if check(va, size) is None && space.has(va@, size) {
+        &&& e == (Error::BreakBeforeMake { addr: va.raw(), size: size.bytes() })
+        &&& needs_break::<A>(space.pages[va@].prop, prop)
     } else {
         is_find_error(space, va, size, e)
+    }
+}
+
+/// Whether a range can be worked on at all; if not, `Some` error.
+pub open spec fn check_range<A: PagingMode>(range: VirtRange<A>) -> Option<Error> {
+    let addr = range.first().raw();
+    let bytes = range.bytes();
+    let size = A::geo().span(1) as u64;
+    if addr as int % size as int != 0 {
+        Some(Error::NotAligned { addr, size })
+    } else if bytes as int % size as int != 0 {
+        Some(Error::NotAligned { addr: addr.wrapping_add(bytes), size })
+    } else if range.first()@ + bytes > A::geo().limit() {
+        Some(Error::PastEnd { addr, size: bytes })
+    } else {
+        None
+    }
+}
+
+/// A page of `size` bytes at `addr` lies partly in `lo..hi` and partly outside.
+pub open spec fn names_cut<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let base = addr as int % A::geo().limit();
+    &&& A::canonical(addr)
+    &&& space.pages.contains_key(base)
+    &&& space.pages[base].size.bytes() == size
+    &&& base < hi && lo < base + size
+    &&& !(lo <= base && base + size <= hi)
+}
+
+/// `e` is the answer to a request for all pages of a range that is not done.
+pub open spec fn is_range_error<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_range(range) is Some {
+        check_range(range) == Some(e)
+    } else {
+        e matches Error::CoveredByHugePage { addr, size } && names_cut::<A>(
+            space,
+            lo,
+            hi,
+            addr,
+            size,
+        )
+    }
+}
+
+/// The size of the pages that a page of `size` can be divided into: the mode's next smaller one.
+pub open spec fn part_size<A: PagingMode>(size: PageSize) -> Option<PageSize> {
+    let l = choose|l: nat| 1 <= l <= A::geo().levels && #[trigger] A::page_size(l) == Some(size);
+    if l > 1 {
+        A::page_size((l - 1) as nat)
+    } else {
+        None
+    }
+}
+
+/// `e` is the answer to a request to split that is not done.
+pub open spec fn is_split_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    let addr = va.raw();
+    let bytes = size.bytes();
+    if check(va, size) is Some || !space.has(va@, size) {
+        is_find_error(space, va, size, e)
+    } else if part_size::<A>(size) is None {
+        e == (Error::UnsupportedSize { addr, size: bytes })
+    } else if !A::resizes() {
+        e == (Error::BreakBeforeMake { addr, size: bytes })
+    } else {
+        e == (Error::NoMemory { addr, size: bytes })
+    }
+}
+
+/// `e` is the answer to a request to collapse that is not done.
+pub open spec fn is_collapse_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    let addr = va.raw();
+    if check(va, size) is Some {
+        check(va, size) == Some(e)
+    } else {
+        match part_size::<A>(size) {
+            None => e == (Error::UnsupportedSize { addr, size: size.bytes() }),
+            Some(part) => match e {
+                Error::AlreadyMapped { addr: at, size: s } => {
+                    &&& space.lookup(va@) matches Some(m) && m.size.bytes() == s >= size.bytes()
+                    &&& at == addr - addr as int % s as int
+                },
+                Error::NotMapped { addr: at, size: s } => {
+                    &&& addr <= at < at + s <= addr + size.bytes()
+                    &&& !space.overlaps(va@ + (at - addr), s as int)
+                },
+                Error::NotUniform { addr: at, size: s } => {
+                    &&& s == part.bytes()
+                    &&& AddressSpace::is_part(va@, size, part, va@ + (at - addr))
+                    &&& !space.fits(va@, size, part, va@ + (at - addr))
+                },
+                Error::BreakBeforeMake { addr: at, size: s } => {
+                    &&& at == addr && s == size.bytes()
+                    &&& !A::resizes()
+                    &&& space.is_uniform(va@, size, part)
+                },
+                _ => false,
+            },
+        }
     }
 }
 
@@ -186,6 +286,81 @@ pub open spec fn is_found<A: PagingMode>(
     &&& check(va, size) is None
     &&& space.has(va@, size)
     &&& space.pages[va@].may_become(was)
+}
+
+/// Whether a range can be mapped in an empty address space, on a machine with `phys_bits` bits of physical address; if
+/// not, `Some` error.
+pub open spec fn check_map_range<A: PagingMode>(
+    phys_bits: u64,
+    range: VirtRange<A>,
+    frame: PhysAddr,
+    largest: PageSize,
+    prop: PageProperty,
+) -> Option<Error> {
+    let (addr, size) = (range.first().raw(), range.bytes());
+    match A::page_size(1) {
+        Some(smallest) if smallest.bytes() <= largest.bytes() => {
+            let unit = smallest.bytes();
+            if addr as int % unit as int != 0 || size as int % unit as int != 0 {
+                Some(Error::NotAligned { addr, size: unit })
+            } else if frame.0 as int % unit as int != 0 {
+                Some(Error::NotAligned { addr: frame.0, size: unit })
+            } else if !A::supports(prop) {
+                Some(Error::UnsupportedProperty { addr, size })
+            } else if size > 0 && frame.0 + size > pow2(phys_bits as nat) {
+                Some(Error::PhysTooWide { addr: frame.0, size })
+            } else if range.first()@ + size > A::geo().limit() {
+                Some(Error::PastEnd { addr, size })
+            } else {
+                None
+            }
+        },
+        _ => Some(Error::UnsupportedSize { addr, size: largest.bytes() }),
+    }
+}
+
+/// `e` is the answer to a request to map a range that is not done.
+pub open spec fn is_map_range_error<A: PagingMode>(
+    space: AddressSpace,
+    phys_bits: u64,
+    range: VirtRange<A>,
+    frame: PhysAddr,
+    largest: PageSize,
+    prop: PageProperty,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_map_range(phys_bits, range, frame, largest, prop) is Some {
+        check_map_range(phys_bits, range, frame, largest, prop) == Some(e)
+    } else {
+        match e {
+            Error::AlreadyMapped { addr, size } => is_first_in_the_way(space, range, addr, size),
+            Error::NoMemory { addr, size } => {
+                &&& addr == range.first().raw() && size == range.bytes()
+                &&& space.is_free(lo, hi)
+            },
+            _ => false,
+        }
+    }
+}
+
+/// In the `size` bytes at `addr` is the first thing that is mapped in a range.
+pub open spec fn is_first_in_the_way<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let lo = range.first()@;
+    exists|at: int| #[trigger]
+        space.is_free(lo, at) && {
+            let raw = range.first().raw() + (at - lo);
+            &&& lo <= at < lo + range.bytes()
+            &&& size > 0
+            &&& addr == raw - raw % size as int
+            &&& !space.is_free(at - at % size as int, at - at % size as int + size)
+        }
 }
 
 } // verus!

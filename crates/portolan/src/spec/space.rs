@@ -54,11 +54,6 @@ impl AddressSpace {
         exists|at: int| va <= at < va + size && #[trigger] self.lookup(at) is Some
     }
 
-    /// Whether nothing is mapped from `lo` to below `hi`.
-    pub open spec fn is_free(self, lo: int, hi: int) -> bool {
-        forall|va: int| lo <= va < hi ==> #[trigger] self.lookup(va) is None
-    }
-
     /// Whether `va` is the first address from `from` on that is mapped.
     pub open spec fn is_next(self, from: int, va: int) -> bool {
         &&& from <= va
@@ -100,6 +95,11 @@ impl AddressSpace {
             Some(m) => Some((m.frame.0 + (va - self.base(va)), m.prop)),
             None => None,
         }
+    }
+
+    /// Whether nothing is mapped from `lo` to below `hi`.
+    pub open spec fn is_free(self, lo: int, hi: int) -> bool {
+        forall|va: int| lo <= va < hi ==> #[trigger] self.translate(va) is None
     }
 
     /// At `va`, `now` is as this, but for accessed and dirty bits that hardware may have set.
@@ -211,6 +211,40 @@ impl AddressSpace {
                             size: part,
                             prop: whole.prop,
                         }
+                    } else {
+                        self.pages[va]
+                    },
+            ),
+        }
+    }
+
+    /// Whether a page of `part` at `va` fits one of `whole` at `base`: its frame lies as far from the first page's as its
+    /// address, and it has the first page's properties, but for the accessed and dirty bits.
+    pub open spec fn fits(self, base: int, whole: PageSize, part: PageSize, va: int) -> bool {
+        let (first, here) = (self.pages[base], self.pages[va]);
+        &&& self.has(base, part)
+        &&& self.has(va, part)
+        &&& first.frame.0 as int % whole.bytes() as int == 0
+        &&& here.frame.0 == first.frame.0 + (va - base)
+        &&& here.prop.alike(first.prop)
+    }
+
+    /// Whether pages of `part` at `base` could be one of `whole`.
+    pub open spec fn is_uniform(self, base: int, whole: PageSize, part: PageSize) -> bool {
+        forall|va: int| #[trigger]
+            Self::is_part(base, whole, part, va) ==> self.fits(base, whole, part, va)
+    }
+
+    /// The pages at `base` as one of `whole`, at the first page's frame.
+    pub open spec fn collapse(self, base: int, whole: PageSize, prop: PageProperty) -> Self {
+        AddressSpace {
+            pages: IMap::new(
+                |va: int|
+                    va == base || self.pages.contains_key(va) && !(base <= va < base
+                        + whole.bytes()),
+                |va: int|
+                    if va == base {
+                        Mapping { frame: self.pages[base].frame, size: whole, prop }
                     } else {
                         self.pages[va]
                     },

@@ -3,13 +3,13 @@
 use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::home;
+use super::stack::Stack;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::Entry;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
-use super::stack::Stack;
 use core::marker::PhantomData;
 #[cfg(verus_only)]
 use spec::is_blank;
@@ -93,7 +93,6 @@ impl<A: PagingMode> Chain<A> {
     }
 
     /// As `make`, of tables from a stack that has enough.
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     pub(super) fn take<M: TableMemory>(
         stack: &mut Stack<A>,
         frames: &mut Frames<M>,
@@ -124,14 +123,7 @@ impl<A: PagingMode> Chain<A> {
         let ghost phys_bits = frames.phys_bits();
         let ghost all = stack.tables();
         let (head, perm) = stack.take(frames, Ghost(lo as nat));
-        let mut chain = Self::begin(
-            frames,
-            Ghost(stack.tables()),
-            (head, perm),
-            offset,
-            lo,
-            word,
-        );
+        let mut chain = Self::begin(frames, Ghost(stack.tables()), (head, perm), offset, lo, word);
         assert(stack.tables().insert(head) =~= all);
         while chain.hi + 1 < top
             invariant
@@ -259,7 +251,7 @@ impl<A: PagingMode> Chain<A> {
             },
         no_unwind
     {
-        let level = self.hi + 1;
+        let ghost level = self.hi + 1;
         let ghost held = frames.held();
         match frames.alloc::<A>(Ghost(level as nat)) {
             None => Err(self),
@@ -381,6 +373,78 @@ impl<A: PagingMode> Chain<A> {
                 table = next;
             }
         }
+    }
+
+    /// Empties the tables of a chain that maps nothing, and puts them on `stack`.
+    pub(super) fn dismantle<M: TableMemory>(self, frames: &mut Frames<M>, stack: &mut Stack<A>)
+        requires
+            self.inv(old(frames).phys_bits()),
+            self.page() is Empty,
+            old(stack).inv(old(frames).phys_bits()),
+            old(stack).tables().disjoint(self.tables()),
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            final(stack).inv(final(frames).phys_bits()),
+            final(stack).tables() == old(stack).tables().union(self.tables()),
+        no_unwind
+    {
+        let mut table = self.head;
+        let mut level = self.hi;
+        let ghost chain = self;
+        let ghost mut rest = self.tables();
+        let tracked mut perms = self.perms.get();
+        proof {
+            chain.lemma_unfreed(frames.phys_bits(), rest);
+            assert(stack.tables() =~= stack.tables().union(self.tables().difference(rest)));
+        }
+        loop
+            invariant_except_break
+                chain.is_freed(level as nat, table, perms, chain.tables(), rest),
+            invariant
+                chain.inv(frames.phys_bits()),
+                chain.page() is Empty,
+                frames.phys_bits() == old(frames).phys_bits(),
+                frames.held() == old(frames).held(),
+                self.offset == chain.offset,
+                self.lo == chain.lo,
+                stack.inv(frames.phys_bits()),
+                old(stack).tables().disjoint(chain.tables()),
+                rest.subset_of(chain.tables()),
+                stack.tables() == old(stack).tables().union(chain.tables().difference(rest)),
+            ensures
+                chain.is_added(rest, chain.tables()),
+            decreases level,
+        {
+            let ghost id = home(A::geo(), self.offset as int, level as nat);
+            let ghost l = level as nat;
+            let index = A::geometry().index(self.offset, level);
+            proof {
+                chain.lemma_free(frames.phys_bits(), l, table, perms, chain.tables(), rest);
+                chain.lemma_emptied(frames.phys_bits(), l);
+            }
+            let tracked mut perm = perms.tracked_remove(id);
+            let word = frames.read::<A>(table, index, Tracked(&perm));
+            proof {
+                chain.lemma_next(frames.phys_bits(), l, word);
+            }
+            frames.write::<A>(table, index, 0, Tracked(&mut perm));
+            stack.push(frames, table, Tracked(perm));
+            proof {
+                assert(stack.tables() =~= old(stack).tables().union(
+                    chain.tables().difference(rest.remove(table)),
+                ));
+                rest = rest.remove(table);
+            }
+            if level == self.lo {
+                break;
+            }
+            level -= 1;
+            if let Entry::Table { table: next, .. } = A::decode(level + 1, word) {
+                table = next;
+            }
+        }
+        assert(stack.tables() =~= old(stack).tables().union(self.tables()));
     }
 }
 

@@ -82,8 +82,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// A cursor over `range`, at its first address.
     ///
     /// # Errors
-    /// [`Error::NotAligned`] if an end of `range` is not a multiple of the smallest page; [`Error::PastEnd`] if the
-    /// mode's addresses end before it does.
+    /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
+    /// [`Error::PastEnd`].
     pub fn cursor(&self, range: VirtRange<A>) -> (r: Result<Cursor<'_, M, A, B>, Error>)
         ensures
             match r {
@@ -91,47 +91,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& cursor.space() == self@
                     &&& cursor.start_at() == cursor.position() == range.first()@
                     &&& cursor.end_at() == range.first()@ + range.bytes()
-                    &&& request::is_walkable(range)
+                    &&& request::check_range(range) is None
                 },
-                Err(e) => request::is_walk_error(range, e),
+                Err(e) => request::check_range(range) == Some(e),
             },
     {
-        let (start, end) = Self::check_range(&range)?;
+        let (start, end) = Self::bounds(&range)?;
         proof {
             use_type_invariant(self);
         }
         let tree = &self.owned.tree;
         let (near, _) = tree.seek(tree.top(start), start);
         Ok(Cursor { table: self, start, end, at: start, near })
-    }
-
-    /// Where a range starts and ends, if it can be gone through.
-    pub(super) fn check_range(range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
-        ensures
-            match r {
-                Ok((start, end)) => {
-                    &&& request::is_walkable(*range)
-                    &&& start == range.first()@
-                    &&& end == range.first()@ + range.bytes()
-                    &&& start < A::geo().limit()
-                    &&& end <= A::geo().limit()
-                },
-                Err(e) => request::is_walk_error(*range, e),
-            },
-    {
-        let (first, size) = (range.start(), range.size());
-        let (addr, start) = (first.as_u64(), first.offset());
-        let page = A::geometry().entry_span(1);
-        if addr % page != 0 {
-            return Err(Error::NotAligned { addr, size: page });
-        }
-        if size > A::geometry().bytes() - start {
-            return Err(Error::PastEnd { addr, size });
-        }
-        if size % page != 0 {
-            return Err(Error::NotAligned { addr: addr.wrapping_add(size), size: page });
-        }
-        Ok((start, start + size))
     }
 }
 

@@ -57,12 +57,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& pages.space() == self@
                     &&& pages.next_at() == range.first()@
                     &&& pages.end_at() == range.first()@ + range.bytes()
-                    &&& request::is_walkable(range)
+                    &&& request::check_range(range) is None
                 },
-                Err(e) => request::is_walk_error(range, e),
+                Err(e) => request::check_range(range) == Some(e),
             },
     {
-        let (at, end) = Self::check_range(&range)?;
+        let (at, end) = Self::bounds(&range)?;
         proof {
             use_type_invariant(self);
         }

@@ -1,22 +1,24 @@
 //! Mapping a range, all of it or nothing.
 
+use super::PageTable;
 use super::chain::Chain;
 use super::plan::InTheWay;
+#[cfg(verus_only)]
+use super::plan::spec::{is_part, need};
 use super::stack::Stack;
 use super::tree::Tree;
-use crate::addr::{PageSize, PhysAddr};
+use crate::addr::{PageSize, PhysAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 #[cfg(verus_only)]
 use crate::arch::entry::{EntryFormat, stored};
+use crate::error::Error;
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 #[cfg(verus_only)]
-use super::plan::spec::{is_part, need};
+use crate::spec::request;
 #[cfg(verus_only)]
 use proof::lemma_first_of_run;
-#[cfg(verus_only)]
-use spec::Wanted;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -32,6 +34,15 @@ pub(crate) enum Hindrance {
     InTheWay(InTheWay),
     /// There are not enough frames for tables.
     NoMemory,
+}
+
+/// A range to be mapped.
+pub(crate) ghost struct Wanted {
+    pub va: int,
+    pub hi: int,
+    pub frame: int,
+    pub largest: PageSize,
+    pub prop: PageProperty,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
@@ -65,10 +76,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     )
                     &&& final(self).goes_through(*old(self))
                 },
-                Err(Hindrance::InTheWay(what)) => *final(self) == *old(self)
-                    && old(self).is_in_the_way(va as int, hi as int, what),
-                Err(Hindrance::NoMemory) => final(self).unchanged_from(*old(self))
-                    && old(self).is_untranslated(va as int, hi as int),
+                Err(Hindrance::InTheWay(what)) => *final(self) == *old(self) && old(
+                    self,
+                ).is_in_the_way(va as int, hi as int, what),
+                Err(Hindrance::NoMemory) => final(self).unchanged_from(*old(self)) && old(
+                    self,
+                ).is_untranslated(va as int, hi as int),
             },
         no_unwind
     {
@@ -196,7 +209,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         while at < hi
             invariant
-                w == (Wanted { va: va as int, hi: hi as int, frame: frame.0 as int, largest, prop }),
+                w == (Wanted {
+                    va: va as int,
+                    hi: hi as int,
+                    frame: frame.0 as int,
+                    largest,
+                    prop,
+                }),
                 tree.sound(),
                 tree.is_wanted(w),
                 va <= at <= hi,
@@ -205,7 +224,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.is_mapping(tree, stack, w, at as int),
             decreases hi - at,
         {
-            let bytes = self.map_run(Ghost(tree), Ghost(w), &mut stack, at, hi, next, largest, prop);
+            let bytes = self.map_run(
+                Ghost(tree),
+                Ghost(w),
+                &mut stack,
+                at,
+                hi,
+                next,
+                largest,
+                prop,
+            );
             at += bytes;
             next += bytes;
         }
@@ -268,7 +296,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let chain = Chain::<A>::take(stack, &mut self.frames, at, run.level, d.stop.level, word);
         let ghost linked = chain;
         proof {
-            self.lemma_range_chain(*old(self), *old(stack), *stack, tree, w, at as int, d, run, chain);
+            self.lemma_range_chain(
+                *old(self),
+                *old(stack),
+                *stack,
+                tree,
+                w,
+                at as int,
+                d,
+                run,
+                chain,
+            );
         }
         let ghost taken = *self;
         self.hang(at, d, chain);
@@ -287,6 +325,160 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             );
         }
         A::geometry().entry_span(run.level)
+    }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
+    /// Maps a range to the frames from `frame` on, all of it or nothing: by the largest pages that the alignment of both
+    /// allows, none larger than `largest`.
+    ///
+    /// All tables that are missing are taken before the first page is mapped. A run of pages in one table costs one
+    /// store each.
+    ///
+    /// ```
+    /// # use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, VirtRange, TableMemory, Error};
+    /// # fn example<M: TableMemory>(table: &mut PageTable<M>) -> Result<(), Error> {
+    /// let range = VirtRange::new(VirtAddr::new(0x1f_f000)?, 0x40_2000)?;
+    /// table.map_range(range, PhysAddr::new(0x1f_f000), PageSize::Size1G, PageProperty::USER_RW)?;
+    /// assert_eq!(table.query(VirtAddr::new(0x20_0000)?)?.size, PageSize::Size2M);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// In this order: [`Error::UnsupportedSize`] if all pages are larger than `largest`; [`Error::NotAligned`] if the
+    /// range's start or size, or `frame`, is not a multiple of the smallest page; [`Error::UnsupportedProperty`];
+    /// [`Error::PhysTooWide`]; [`Error::AlreadyMapped`] for the first page that is in the way; [`Error::NoMemory`].
+    pub fn map_range(
+        &mut self,
+        range: VirtRange<A>,
+        frame: PhysAddr,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> (r: Result<(), Error>)
+        ensures
+            match r {
+                Ok(()) => {
+                    let lo = range.first()@;
+                    let hi = lo + range.bytes();
+                    &&& request::check_map_range(
+                        old(self).phys_bits(),
+                        range,
+                        frame,
+                        largest,
+                        prop,
+                    ) is None
+                    &&& old(self)@.is_free(lo, hi)
+                    &&& final(self)@ == old(self)@.map_range::<A>(
+                        lo,
+                        hi,
+                        frame.0 as int,
+                        largest,
+                        stored::<B>(prop),
+                    )
+                    &&& final(self).steps_through(*old(self))
+                },
+                Err(e) => {
+                    &&& request::is_map_range_error(
+                        old(self)@,
+                        old(self).phys_bits(),
+                        range,
+                        frame,
+                        largest,
+                        prop,
+                        e,
+                    )
+                    &&& final(self).same_as(*old(self))
+                },
+            },
+    {
+        self.check_map_range(range, frame, largest, prop)?;
+        let (start, size) = (range.start(), range.size());
+        if size == 0 {
+            return Ok(());
+        }
+        let va = start.offset();
+        proof {
+            use_type_invariant(&*self);
+        }
+        match self.owned.tree.map_range(va, va + size, frame, largest, prop) {
+            Ok(()) => {
+                proof {
+                    self.owned.tree.lemma_range_mapped(old(self).owned.tree);
+                }
+                Ok(())
+            },
+            Err(Hindrance::NoMemory) => Err(Error::NoMemory { addr: start.as_u64(), size }),
+            Err(Hindrance::InTheWay(what)) => {
+                let span = A::geometry().entry_span(what.level);
+                proof {
+                    range.lemma_last();
+                    old(self).owned.tree.lemma_first_in_the_way(range, what);
+                }
+                let addr = (start.as_u64() + (what.at - va)) & !(span - 1);
+                Err(Error::AlreadyMapped { addr, size: span })
+            },
+        }
+    }
+
+    /// Whether the range can be mapped if nothing is there.
+    fn check_map_range(
+        &self,
+        range: VirtRange<A>,
+        frame: PhysAddr,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> (r: Result<(), Error>)
+        ensures
+            match r {
+                Ok(()) => {
+                    let lo = range.first()@;
+                    &&& request::check_map_range(self.phys_bits(), range, frame, largest, prop) is None
+                    &&& range.bytes() > 0 ==> self.owned.tree.may_map_range(
+                        lo,
+                        lo + range.bytes(),
+                        frame.0 as int,
+                        largest,
+                        prop,
+                    )
+                    &&& lo + range.bytes() <= u64::MAX
+                },
+                Err(e) => request::check_map_range(self.phys_bits(), range, frame, largest, prop)
+                    == Some(e),
+            },
+    {
+        let (start, size) = (range.start(), range.size());
+        let addr = start.as_u64();
+        proof {
+            A::lemma_geometry();
+        }
+        let unit = match A::size_at(1) {
+            Some(smallest) if smallest.bytes() <= largest.bytes() => smallest.bytes(),
+            _ => return Err(Error::UnsupportedSize { addr, size: largest.bytes() }),
+        };
+        if addr % unit != 0 || size % unit != 0 {
+            return Err(Error::NotAligned { addr, size: unit });
+        }
+        if frame.0 % unit != 0 {
+            return Err(Error::NotAligned { addr: frame.0, size: unit });
+        }
+        if !A::can_express(prop) {
+            return Err(Error::UnsupportedProperty { addr, size });
+        }
+        proof {
+            use_type_invariant(self);
+        }
+        if size > 0 && !self.owned.tree.has_frame(frame, size) {
+            return Err(Error::PhysTooWide { addr: frame.0, size });
+        }
+        let limit = A::geometry().size();
+        if size > limit - start.offset() {
+            return Err(Error::PastEnd { addr, size });
+        }
+        proof {
+            self.owned.tree.lemma_check_range(range, frame, largest, prop);
+        }
+        Ok(())
     }
 }
 

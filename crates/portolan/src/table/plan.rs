@@ -1,5 +1,7 @@
 //! What mapping a range takes: which pages, whether anything is in the way, and how many tables are missing.
 
+use super::descend::Descent;
+use super::model::NodeId;
 use super::tree::Tree;
 use crate::addr::PageSize;
 use crate::arch::PagingMode;
@@ -161,7 +163,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 );
             }
             if d.stop.level == run.level {
-                if let Some(k) = self.find_used(at, &d, run.pages) {
+                if let Some(k) = self.find_used(Ghost(at as int), &d, run.pages) {
                     let span = A::geometry().entry_span(run.level);
                     proof {
                         self.lemma_plan_found(
@@ -201,26 +203,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// The first of `n` entries from where `d` ended, but for the first, that is in use.
     #[inline]
-    fn find_used(&self, at: u64, d: &super::descend::Descent, n: usize) -> (r: Option<usize>)
+    fn find_used(&self, Ghost(at): Ghost<int>, d: &Descent, n: usize) -> (r: Option<usize>)
         requires
             self.sound(),
-            self.is_descent(at as int, d.stop.level as nat, *d),
+            self.is_descent(at, d.stop.level as nat, *d),
             d.index + n <= A::geo().entries(d.stop.level as nat),
         ensures
             match r {
                 Some(k) => {
                     &&& 1 <= k < n
-                    &&& self.is_used_at(at as int, d.stop.level as nat, d.index + k)
+                    &&& self.is_used_at(at, d.stop.level as nat, d.index + k)
                     &&& forall|i: int|
                         d.index < i < d.index + k ==> !#[trigger] self.is_used_at(
-                            at as int,
+                            at,
                             d.stop.level as nat,
                             i,
                         )
                 },
                 None => forall|i: int|
                     d.index < i < d.index + n ==> !#[trigger] self.is_used_at(
-                        at as int,
+                        at,
                         d.stop.level as nat,
                         i,
                     ),
@@ -229,25 +231,25 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     {
         proof {
             A::geo().lemma_span(d.stop.level as nat);
-            A::geo().lemma_bounds(at as int, d.stop.level as nat);
+            A::geo().lemma_bounds(at, d.stop.level as nat);
         }
         let mut k: usize = 1;
         while k < n
             invariant
                 self.sound(),
-                self.is_descent(at as int, d.stop.level as nat, *d),
+                self.is_descent(at, d.stop.level as nat, *d),
                 d.index + n <= A::geo().entries(d.stop.level as nat),
                 d.index < A::geo().entries(d.stop.level as nat) <= 8192,
                 1 <= k,
                 forall|i: int|
                     d.index < i < d.index + k ==> !#[trigger] self.is_used_at(
-                        at as int,
+                        at,
                         d.stop.level as nat,
                         i,
                     ),
             decreases n - k,
         {
-            if self.is_used(Ghost(at as int), d.stop, d.index + k) {
+            if self.is_used(Ghost(at), d.stop, d.index + k) {
                 return Some(k);
             }
             k += 1;
@@ -259,7 +261,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// address of the range from `va` on.
     #[inline]
     fn missing(
-        Ghost(p): Ghost<Set<super::model::NodeId>>,
+        Ghost(p): Ghost<Set<NodeId>>,
         Ghost(tree): Ghost<&Self>,
         va: u64,
         at: u64,

@@ -1,7 +1,7 @@
 //! Changing one page's entry, and clearing it.
 
 use super::descend::Descent;
-use super::tree::Tree;
+use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
@@ -19,43 +19,43 @@ pub(crate) mod spec;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Gives the page that `d` found other properties, or with `None` clears its entry, by one store; answers with what
-    /// the entry was at that moment. Accessed and dirty bits stay.
+    /// Gives the page at `slot`, where `word` was read, other properties, or with `None` clears its entry, by one store;
+    /// answers with what the entry was at that moment. Accessed and dirty bits stay.
     #[inline(always)]
     pub(super) fn replace(
         &mut self,
         Ghost(va): Ghost<int>,
-        d: &Descent,
+        slot: Slot,
+        word: u64,
         prop: Option<PageProperty>,
     ) -> (r: (PhysAddr, PageProperty))
         requires
             old(self).linked(),
-            old(self).is_descent(va, d.stop.level as nat, *d),
-            d.entry is Page,
+            old(self).is_slot(va, slot),
+            old(self).reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
+            A::entry(slot.level as nat, word) is Page,
             prop matches Some(prop) ==> A::supports(prop),
         ensures
             final(self).replaced_from(
                 *old(self),
                 va,
-                d.stop.level as nat,
+                slot.level as nat,
                 Self::replacement(r, prop),
             ),
             final(self).steps_from(*old(self)),
-            old(self).entry_at(va, d.stop.level as nat).may_become(
+            old(self).entry_at(va, slot.level as nat).may_become(
                 Entry::Page { frame: r.0, prop: r.1 },
             ),
         no_unwind
     {
-        let slot = d.slot();
         let ghost phys_bits = self.frames.phys_bits();
-        let mut word = d.word;
+        let mut word = word;
         proof {
             self.lemma_unchanged(va, slot);
         }
         loop
             invariant
                 old(self).linked(),
-                slot == d.at(),
                 old(self).is_slot(va, slot),
                 phys_bits == self.phys_bits(),
                 prop matches Some(prop) ==> A::supports(prop),
@@ -136,7 +136,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).is_protected_from(*old(self), va, d.stop.level as nat, prop, r),
         no_unwind
     {
-        let r = self.replace(Ghost(va), &d, Some(prop));
+        let r = self.replace(Ghost(va), d.slot(), d.word, Some(prop));
         proof {
             self.lemma_protected(*old(self), va, d, Self::replacement(r, Some(prop)));
         }
@@ -146,7 +146,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
 /// The frame and properties of an entry that is a page.
 #[inline(always)]
-fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
+pub(super) fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
     requires
         entry is Page,
     ensures

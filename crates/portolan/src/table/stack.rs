@@ -1,10 +1,10 @@
 //! A stack of tables that hardware can't reach: no longer linked, or not yet.
 
+#[cfg(verus_only)]
+use super::chain::spec::is_blank;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
-#[cfg(verus_only)]
-use super::chain::spec::is_blank;
 use core::marker::PhantomData;
 #[cfg(verus_only)]
 use proof::lemma_as_many;
@@ -148,10 +148,11 @@ impl<A: PagingMode> Stack<A> {
 
     /// Takes the uppermost table, for use at `level`. There is one.
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
-    pub(crate) fn take<M: TableMemory>(&mut self, frames: &mut Frames<M>, Ghost(level): Ghost<nat>) -> (r: (
-        PhysAddr,
-        Tracked<TablePerm>,
-    ))
+    pub(crate) fn take<M: TableMemory>(
+        &mut self,
+        frames: &mut Frames<M>,
+        Ghost(level): Ghost<nat>,
+    ) -> (r: (PhysAddr, Tracked<TablePerm>))
         requires
             old(self).inv(old(frames).phys_bits()),
             old(self)@.len() > 0,

@@ -150,12 +150,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 level: next.level,
                 addr: self.root,
                 start: VirtAddr::from_offset(0),
-                size: geometry.bytes(),
+                size: geometry.limit_bytes(),
                 used: None,
             };
             return (next, Some(info));
         }
-        while next.va < geometry.bytes()
+        while next.va < geometry.limit_bytes()
             invariant
                 self.sound(),
                 geometry == A::geo(),

@@ -7,7 +7,7 @@ use vstd::arithmetic::div_mod::{
     lemma_mod_bound, lemma_mod_breakdown, lemma_mod_mod, lemma_mod_multiples_basic,
     lemma_small_mod,
 };
-use vstd::arithmetic::mul::lemma_mul_is_commutative;
+use vstd::arithmetic::mul::{lemma_mul_is_commutative, lemma_mul_nonnegative};
 use vstd::arithmetic::power2::{
     lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, lemma2_to64_rest,
     pow2,
@@ -224,15 +224,18 @@ impl Geometry {
         lemma_mask(raw, bits);
     }
 
-    /// What the tree covers is less than 64 bits can number.
-    pub(crate) proof fn lemma_limit(self)
+    /// What the tree covers as the shift that computes it.
+    pub(crate) proof fn lemma_limit_shl(self, bits: u64)
         requires
             self.wf(),
+            bits == self.shift(self.levels as nat) + self.root_bits,
         ensures
-            0 < self.span(self.levels as nat) * self.entries(self.levels as nat) < u64::MAX,
+            bits < 64,
+            1u64 << bits == self.limit(),
     {
-        self.lemma_span(self.levels as nat);
-        lemma_shl(57);
+        self.lemma_shift(self.levels as nat);
+        self.lemma_powers(self.levels as nat);
+        lemma_shl(bits);
     }
 
     /// A table's size as the shift that computes it.
@@ -398,6 +401,42 @@ impl Geometry {
         lemma_compose(b, self.span(l), self.entries(l), i, 0);
     }
 
+    /// An entry's part ends within its table's.
+    pub(crate) proof fn lemma_entry_end(self, l: nat, i: int)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            0 <= i < self.entries(l),
+        ensures
+            i * self.span(l) + self.span(l) <= self.cover(l),
+            0 <= i * self.span(l),
+    {
+        self.lemma_span(l);
+        lemma_mod_multiples_basic(0, self.cover(l));
+        assert(0 * self.cover(l) == 0);
+        lemma_compose(0, self.span(l), self.entries(l), i, 0);
+        lemma_mul_nonnegative(i, self.span(l));
+    }
+
+    /// The next entry's part starts where this one's ends.
+    pub(crate) proof fn lemma_next_entry(self, l: nat, i: int)
+        ensures
+            (i + 1) * self.span(l) == i * self.span(l) + self.span(l),
+    {
+        lemma_mul_next(i, self.span(l));
+    }
+
+    /// All addresses have 57 bits.
+    pub(crate) proof fn lemma_limit(self)
+        requires
+            self.wf(),
+        ensures
+            self.limit() <= 0x200_0000_0000_0000,
+    {
+        self.lemma_span(1);
+        lemma2_to64_rest();
+    }
+
     /// A multiple of what a table covers is one of what entries of that level and those below cover.
     pub(crate) proof fn lemma_multiple_below(self, x: int, l: nat, m: nat)
         requires
@@ -478,6 +517,43 @@ impl Geometry {
         self.lemma_span(l);
         lemma_split(va, self.span(l), self.entries(l));
         assert(self.span(l) * 0 == 0);
+    }
+
+    /// How far an address lies within its table: as many entries as its index says, and an offset.
+    pub(crate) proof fn lemma_within(self, va: int, l: nat)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            0 <= va,
+        ensures
+            (va - self.base(va, l)) % self.span(l) == va % self.span(l),
+            (va - self.base(va, l)) / self.span(l) == self.index_of(va, l),
+    {
+        self.lemma_span(l);
+        lemma_mod_mod(va, self.span(l), self.entries(l));
+    }
+
+    /// A page's parts are aligned, and lie within it.
+    pub(crate) proof fn lemma_part(self, l: nat, frame: int, k: int)
+        requires
+            self.wf(),
+            1 <= l < self.levels,
+            frame % self.span(l + 1) == 0,
+            0 <= k < self.entries(l),
+        ensures
+            (frame + k * self.span(l)) % self.span(l) == 0,
+            0 <= k * self.span(l),
+            k * self.span(l) + self.span(l) <= self.span(l + 1),
+            (k + 1) * self.span(l) == k * self.span(l) + self.span(l),
+    {
+        self.lemma_span(l);
+        lemma_compose(frame, self.span(l), self.entries(l), k, 0);
+        lemma_mul_next(k, self.span(l));
+        assert(0 <= k * self.span(l)) by (nonlinear_arith)
+            requires
+                0 <= k,
+                0 < self.span(l),
+        ;
     }
 
     /// Hardware takes the index from the address's bits.

@@ -3,7 +3,7 @@
 use super::super::entry::{Entry, EntryFormat, is_frame_address, is_table_address};
 use super::super::geometry::proof::{lemma_mask, lemma_shl};
 use super::spec;
-use super::{Levels, X86};
+use super::{Levels, PAT, X86};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::{Mmu, Rights, Step};
 use crate::hw::x86_64 as hw;
@@ -14,7 +14,7 @@ use vstd::prelude::*;
 verus! {
 
 /// The sizes of things.
-pub(super) proof fn lemma_spans<L: Levels>()
+pub(in super::super) proof fn lemma_spans<L: Levels>()
     ensures
         4 <= L::levels() <= 5,
         X86::<L>::geo().wf(),
@@ -39,6 +39,31 @@ pub(super) proof fn lemma_spans<L: Levels>()
     assert forall|l: nat| 1 <= l <= L::levels() implies #[trigger] g.entries(l) == 512 by {
         g.lemma_powers(l);
     }
+}
+
+/// Each entry of the page attribute table that we tell kernels to set is the policy that the walk takes it for, and so
+/// are the first four of the one at reset (13.12.4).
+proof fn lemma_pat()
+    ensures
+        forall|index: u64|
+            index < 8 ==> #[trigger] hw::pat_entry(PAT, index) == Some(hw::pat(index as int)),
+        forall|index: u64|
+            index < 4 ==> #[trigger] hw::pat_entry(0x0007_0406_0007_0406, index) == Some(
+                hw::pat(index as int),
+            ),
+{
+    let (p, reset) = (PAT, 0x0007_0406_0007_0406u64);
+    assert((p >> 0) & 0xff == 0x06 && (p >> 8) & 0xff == 0x04 && (p >> 16) & 0xff == 0x07 && (p
+        >> 24) & 0xff == 0x00 && (p >> 32) & 0xff == 0x01 && (p >> 40) & 0xff == 0x05 && (p >> 48)
+        & 0xff == 0x07 && (p >> 56) & 0xff == 0x00) by (bit_vector)
+        requires
+            p == 0x0007_0501_0007_0406,
+    ;
+    assert((reset >> 0) & 0xff == 0x06 && (reset >> 8) & 0xff == 0x04 && (reset >> 16) & 0xff
+        == 0x07 && (reset >> 24) & 0xff == 0x00) by (bit_vector)
+        requires
+            reset == 0x0007_0406_0007_0406,
+    ;
 }
 
 /// Copies of the top bit that indexes the tables make an offset canonical, and don't change the bits that do.
@@ -91,7 +116,7 @@ pub(super) proof fn lemma_zero(phys_bits: u64, level: nat)
 }
 
 /// An address below 2 to the power of `phys_bits`, in bits.
-proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
+pub(in super::super) proof fn lemma_fits(phys_bits: u64, addr: u64, size: u64)
     requires
         phys_bits <= 52,
         size > 0,

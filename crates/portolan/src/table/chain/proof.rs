@@ -5,11 +5,13 @@ use super::super::perms::{
     Perms, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove, model, node,
     perm_ok, perms_ok, tables,
 };
+use super::super::stack::spec::zeros;
 use super::Chain;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{Entry, EntryFormat, is_table_address};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
+use crate::hw::mmu::settled;
 use vstd::prelude::*;
 
 verus! {
@@ -327,6 +329,40 @@ impl<A: PagingMode> Chain<A> {
         let was = self.perms@[n].words()[i];
         A::lemma_step(phys_bits, level, was, word);
         assert(self.entry(level) == A::entry(level, was));
+    }
+
+    /// Without its entry, a table of a chain that maps nothing is empty; and the entry can be cleared.
+    pub(super) proof fn lemma_emptied(self, phys_bits: u64, level: nat)
+        requires
+            A::geo().wf(),
+            self.inv(phys_bits),
+            self.page() is Empty,
+            self.lo <= level <= self.hi,
+        ensures
+            ({
+                let perm = self.perms@[self.at(level)];
+                let i = A::geo().index_of(self.offset as int, level);
+                &&& settled::<A>(level, perm.words()[i])
+                &&& perm.words().update(i, 0) == zeros::<A>(level)
+                &&& perm.level() == level
+                &&& is_table_address::<A>(perm.addr(), phys_bits)
+            }),
+    {
+        let perm = self.perms@[self.at(level)];
+        let i = A::geo().index_of(self.offset as int, level);
+        assert(self.perms@.contains_key(self.at(level)));
+        A::geo().lemma_bounds(self.offset as int, level);
+        assert(perm_ok::<A>(perm, level, phys_bits));
+        let entries = node::<A>(perm).entries;
+        assert(entries == blank(A::geo(), level).update(i, self.entry(level)));
+        assert(!(self.entry(level) is Page));
+        A::lemma_settled(phys_bits, level, perm.words()[i]);
+        assert forall|j: int| 0 <= j < perm.words().len() && j != i implies #[trigger] perm.words()[j]
+            == 0 by {
+            assert(entries[j] is Empty);
+            A::lemma_wf(phys_bits, level, perm.words()[j]);
+        }
+        assert(perm.words().update(i, 0) =~= zeros::<A>(level));
     }
 
     /// Taken and given back: nothing happened.

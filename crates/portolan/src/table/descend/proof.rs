@@ -335,7 +335,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.noted_from(mid, va, stop.level as nat, n),
         ensures
             self.sound(),
-            mid.accounted() ==> self.accounted(),
+            mid.accounted() ==> self.inv(),
             self.frames.held() == mid.frames.held(),
             tables(self.perms@) == tables(mid.perms@),
             self.perms@.dom() == mid.perms@.dom(),

@@ -114,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// From `lo` to below `hi` nothing is mapped.
     pub(crate) open spec fn is_untranslated(self, lo: int, hi: int) -> bool {
-        forall|at: int| lo <= at < hi ==> #[trigger] self.space().translate(at) is None
+        self.space().is_free(lo, hi)
     }
 
     /// Outside of `lo` to `hi` each address is translated as in `old`.

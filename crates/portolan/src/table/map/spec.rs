@@ -64,8 +64,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.frames.held() == old.frames.held()
         &&& tables(self.perms@) == tables(old.perms@).union(chain.tables())
         &&& forall|n: NodeId| #[trigger]
-            self.perms@.dom().contains(n) <==> old.perms@.dom().contains(n)
-                || old.model().on_path(va, chain.lo as nat, chain.hi as nat, n)
+            self.perms@.dom().contains(n) <==> old.perms@.dom().contains(n) || old.model().on_path(
+                va,
+                chain.lo as nat,
+                chain.hi as nat,
+                n,
+            )
     }
 
     /// This is `old` after a request to map.

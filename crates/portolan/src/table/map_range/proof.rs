@@ -4,21 +4,22 @@ use super::super::chain::Chain;
 use super::super::descend::Descent;
 use super::super::map::proof::lemma_in_page;
 use super::super::model::{NodeId, home};
-use super::super::perms::tables;
-use super::super::plan::Run;
+use super::super::perms::{Perms, space, tables};
 use super::super::plan::proof::{
     lemma_ext, lemma_fit_run, lemma_further, lemma_lack_none, lemma_need_run,
 };
 use super::super::plan::spec::{ext, is_part, lack, need};
+use super::super::plan::{InTheWay, Run};
 use super::super::stack::Stack;
 use super::super::stack::spec::zeros;
-use super::spec::Wanted;
 use super::super::tree::Tree;
-use crate::addr::{PageSize, PhysAddr};
+use super::Wanted;
+use crate::addr::{PageSize, PhysAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, is_table_address};
 use crate::hw::memory::{TableMemory, TablePerm};
 use crate::prop::PageProperty;
+use crate::spec::request;
 use crate::spec::space::{AddressSpace, fit};
 use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
@@ -540,7 +541,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         // the space
         let e = chain.page();
-        assert(self.space() == before.space().map(at, PhysAddr(next as u64), Self::size(l), w.prop));
+        assert(self.space() == before.space().map(
+            at,
+            PhysAddr(next as u64),
+            Self::size(l),
+            w.prop,
+        ));
         // the steps
         assert(self.steps_from(before));
         self.lemma_through_page(before);
@@ -587,6 +593,163 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         reveal(Tree::is_mapping);
         assert(self.frames.held() =~= tables(self.perms@));
     }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// The checks say that the range can be mapped.
+    pub(super) proof fn lemma_check_range(
+        self,
+        range: VirtRange<A>,
+        frame: PhysAddr,
+        largest: PageSize,
+        prop: PageProperty,
+    )
+        requires
+            self.inv(),
+            request::check_map_range(self.phys_bits(), range, frame, largest, prop) is None,
+        ensures
+            ({
+                let lo = range.first()@;
+                &&& range.bytes() > 0 ==> self.may_map_range(
+                    lo,
+                    lo + range.bytes(),
+                    frame.0 as int,
+                    largest,
+                    prop,
+                )
+                &&& lo + range.bytes() <= u64::MAX
+            }),
+    {
+        let geo = A::geo();
+        let s = geo.span(1);
+        let (lo, n) = (range.first()@, range.bytes() as int);
+        A::lemma_geometry();
+        A::lemma_page_size(1);
+        geo.lemma_span(1);
+        geo.lemma_span(geo.levels as nat);
+        vstd::arithmetic::power2::lemma2_to64_rest();
+        geo.lemma_hardware_index(range.first().raw() as int, 1);
+        vstd::arithmetic::div_mod::lemma_mod_bound(range.first().raw() as int, geo.limit());
+        lemma_sum_aligned(lo, n, s);
+        if self.phys_bits() < A::frame_bits() {
+            vstd::arithmetic::power2::lemma_pow2_strictly_increases(
+                self.phys_bits() as nat,
+                A::frame_bits() as nat,
+            );
+        }
+    }
+
+    /// In what an entry covers that is in use something is mapped.
+    proof fn lemma_not_free(self, at: int, l: nat)
+        requires
+            self.sound(),
+            self.model().in_range(at),
+            1 <= l <= A::geo().levels,
+            self.perms@.contains_key(home(A::geo(), at, l)),
+            !(self.entry_at(at, l) is Empty),
+        ensures
+            !self.space().is_free(
+                at - at % A::geo().span(l),
+                at - at % A::geo().span(l) + A::geo().span(l),
+            ),
+    {
+        let geo = A::geo();
+        let span = geo.span(l);
+        let m = self.model();
+        geo.lemma_span(l);
+        vstd::arithmetic::div_mod::lemma_mod_bound(at, span);
+        assert(m.nodes.contains_key(home(geo, at, l)));
+        if m.entry_at(at, l) is Page {
+            m.lemma_stop(at, l);
+            m.lemma_lookup::<A>(at);
+            assert(self.space().translate(at) is Some);
+        } else {
+            m.lemma_below(at, l);
+            let y = choose|y: int|
+                at - at % span <= y < at - at % span + span && m.in_range(y)
+                    && #[trigger] m.is_mapped(y);
+            m.lemma_lookup::<A>(y);
+            assert(self.space().translate(y) is Some);
+        }
+    }
+
+    /// What a user is told of what is in the way.
+    pub(super) proof fn lemma_first_in_the_way(self, range: VirtRange<A>, what: InTheWay)
+        requires
+            self.inv(),
+            range.first()@ + range.bytes() <= A::geo().limit(),
+            self.is_in_the_way(range.first()@, range.first()@ + range.bytes(), what),
+            range.first().raw() + range.bytes() - 1 <= u64::MAX,
+        ensures
+            ({
+                let span = A::geo().span(what.level as nat);
+                let raw = range.first().raw() + (what.at - range.first()@);
+                &&& raw <= u64::MAX
+                &&& 0 < span <= u64::MAX
+                &&& raw as u64 & !((span - 1) as u64) == raw - raw % span
+                &&& request::is_first_in_the_way(
+                    self.space(),
+                    range,
+                    (raw - raw % span) as u64,
+                    span as u64,
+                )
+            }),
+    {
+        let geo = A::geo();
+        let l = what.level as nat;
+        let at = what.at as int;
+        let span = geo.span(l);
+        let raw = range.first().raw() + (at - range.first()@);
+        geo.lemma_span(l);
+        geo.lemma_align_down(raw as u64, l);
+        vstd::arithmetic::div_mod::lemma_mod_bound(raw, span);
+        self.lemma_not_free(at, l);
+        vstd::arithmetic::power2::lemma2_to64_rest();
+        assert(span <= span * geo.entries(l)) by (nonlinear_arith)
+            requires
+                span > 0,
+                geo.entries(l) >= 1,
+        ;
+        let size = span as u64;
+        let addr = (raw - raw % span) as u64;
+        assert(size == span && addr == raw - raw % (size as int));
+        assert(self.space().is_free(range.first()@, at));
+    }
+
+    /// What the steps are to a user.
+    pub(super) proof fn lemma_range_mapped(self, old: Self)
+        requires
+            self.goes_through(old),
+        ensures
+            ({
+                let (was, now) = (
+                    old.trace@.map_values(|perms: Perms| space::<A>(perms)),
+                    self.trace@.map_values(|perms: Perms| space::<A>(perms)),
+                );
+                &&& was.is_prefix_of(now)
+                &&& forall|k: int|
+                    was.len() <= k < now.len() ==> old.space().passes(#[trigger] now[k], self.space())
+            }),
+    {
+        let (was, now) = (
+            old.trace@.map_values(|perms: Perms| space::<A>(perms)),
+            self.trace@.map_values(|perms: Perms| space::<A>(perms)),
+        );
+        assert(was =~= now.subrange(0, was.len() as int));
+    }
+}
+
+/// The sum of multiples is one.
+proof fn lemma_sum_aligned(a: int, b: int, s: int)
+    requires
+        s > 0,
+        a % s == 0,
+        b % s == 0,
+    ensures
+        (a + b) % s == 0,
+{
+    vstd::arithmetic::div_mod::lemma_add_mod_noop(a, b, s);
+    vstd::arithmetic::div_mod::lemma_small_mod(0, s as nat);
 }
 
 /// None of these tables is there.

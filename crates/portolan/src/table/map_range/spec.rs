@@ -6,6 +6,7 @@ use super::super::plan::Run;
 use super::super::plan::spec::{is_part, need};
 use super::super::stack::Stack;
 use super::super::tree::Tree;
+use super::Wanted;
 use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
@@ -15,15 +16,6 @@ use vstd::arithmetic::power2::pow2;
 use vstd::prelude::*;
 
 verus! {
-
-/// A range to be mapped.
-pub(crate) ghost struct Wanted {
-    pub va: int,
-    pub hi: int,
-    pub frame: int,
-    pub largest: PageSize,
-    pub prop: PageProperty,
-}
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The request is one that pages can express.

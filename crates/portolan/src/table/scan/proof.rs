@@ -137,11 +137,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             m.lemma_size::<A>(va, l);
         } else {
             m.lemma_start(va, l);
-            assert forall|x: int| start <= x < start + span implies #[trigger] self.space().lookup(
-                x,
-            ) is None by {
+            assert forall|x: int|
+                start <= x < start + span implies #[trigger] self.space().translate(x) is None by {
                 m.lemma_untranslated::<A>(start, l, x);
-                assert(self.space().translate(x) is None);
             }
         }
     }

@@ -480,8 +480,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             chain.hi == slot.level - 1,
             self.is_split(old, va, slot.level as nat, perm, chain),
             self.model().attached(old.model(), va, chain.hi as nat, chain.lo as nat),
+            old.entry_at(va, chain.lo as nat) is Empty,
         ensures
             chain.inv(old.phys_bits()),
+            chain.page() is Empty,
             tables(old.perms@) == tables(self.perms@).union(chain.tables()),
             tables(self.perms@).disjoint(chain.tables()),
     {

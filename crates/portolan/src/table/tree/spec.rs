@@ -208,6 +208,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& chain.inv(self.phys_bits())
         &&& chain.hi + 1 == l
         &&& chain.offset == va
+        &&& chain.page() is Empty
         &&& tables(old.perms@) == tables(self.perms@).union(chain.tables())
         &&& tables(self.perms@).disjoint(chain.tables())
     }

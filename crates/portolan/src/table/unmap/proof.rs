@@ -16,7 +16,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page is gone: tables that held nothing else are empty, and can be unlinked.
     pub(super) proof fn lemma_cleared(self, old: Self, va: int, d: Descent)
         requires
-            old.inv(),
+            old.sound(),
             old.is_descent(va, d.stop.level as nat, d),
             old.is_cut(va, d.cut),
             d.entry is Page,
@@ -91,10 +91,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.cut.level == d.stop.level,
         ensures
             self.linked(),
-            self.accounted(),
             self.steps_from(old),
             self.space() == old.space_with(va, d.stop.level as nat, Entry::Empty),
             self.frames.held() == old.frames.held(),
+            tables(self.perms@) == tables(old.perms@),
             self.is_stop(va, d.cut),
             1 <= d.cut.used <= 8192,
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
@@ -124,7 +124,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 ),
             self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat),
             1 <= d.cut.used <= 8192,
-            old.accounted(),
             self.frames.held() == old.frames.held(),
             tables(self.perms@) == tables(old.perms@),
             self.steps_from(old),
@@ -147,7 +146,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.unlinked_from(cleared, va, d.cut.level as nat, chain),
             chain.lo == d.stop.level,
         ensures
-            chain.tables().subset_of(self.frames.held()),
             self.is_stop(va, d.cut),
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
             d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1,
@@ -189,21 +187,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Their frames are accounted for elsewhere.
-    pub(super) proof fn lemma_detached(
-        self,
-        old: Self,
-        cleared: Self,
-        va: int,
-        d: Descent,
-        chain: Chain<A>,
-    )
+    pub(super) proof fn lemma_detached(self, old: Self, taken: Self, chain: Chain<A>)
         requires
             old.accounted(),
-            cleared.frames.held() == old.frames.held(),
-            tables(cleared.perms@) == tables(old.perms@),
-            tables(cleared.perms@) == tables(self.perms@).union(chain.tables()),
-            tables(self.perms@).disjoint(chain.tables()),
-            self.frames.held() == cleared.frames.held().difference(chain.tables()),
+            taken.sound(),
+            taken.frames.held() == old.frames.held(),
+            taken.is_rest(old, Some(chain)),
+            self.perms@ == taken.perms@,
+            self.frames.held() == taken.frames.held().difference(chain.tables()),
         ensures
             self.accounted(),
             old.frames.held() == self.frames.held().union(chain.tables()),

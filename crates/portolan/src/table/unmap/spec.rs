@@ -1,9 +1,11 @@
 //! What becomes of tables that are empty.
 
+use super::super::chain::Chain;
 use super::super::descend::Descent;
 use super::super::model::home;
+use super::super::perms::tables;
 use super::super::tree::Tree;
-use super::Owed;
+use super::{Loose, Owed};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry};
@@ -13,11 +15,31 @@ use vstd::prelude::*;
 
 verus! {
 
+impl<A: PagingMode> Loose<A> {
+    /// The frames of the tables.
+    pub(crate) open spec fn tables(self) -> Set<PhysAddr> {
+        match self {
+            Loose::Chain(chain) => chain.tables(),
+            Loose::Stack(stack) => stack.tables(),
+            Loose::Full(full) => Set::empty().insert(full.table),
+        }
+    }
+
+    /// They are what they are said to be.
+    pub(crate) open spec fn inv(self, phys_bits: u64) -> bool {
+        match self {
+            Loose::Chain(chain) => chain.inv(phys_bits),
+            Loose::Stack(stack) => stack.inv(phys_bits),
+            Loose::Full(full) => full.inv(phys_bits),
+        }
+    }
+}
+
 impl<M: TableMemory, A: PagingMode> Owed<M, A> {
     /// The frames held are those of the tables.
     pub(crate) open spec fn inv(self) -> bool {
-        &&& self.chain.inv(self.frames.phys_bits())
-        &&& self.frames.held() == self.chain.tables()
+        &&& self.tables.inv(self.frames.phys_bits())
+        &&& self.frames.held() == self.tables.tables()
     }
 }
 
@@ -25,7 +47,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// This is `old` without the page that `d` found, and what else is to be done.
     #[verifier::opaque]
     pub(crate) open spec fn is_cleared(self, old: Self, va: int, d: Descent) -> bool {
-        &&& old.inv()
+        &&& old.sound()
         &&& old.is_descent(va, d.stop.level as nat, d)
         &&& old.is_cut(va, d.cut)
         &&& d.entry is Page
@@ -33,7 +55,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.steps_from(old)
         &&& self.is_stop(va, d.cut)
         &&& 1 <= d.cut.used <= 8192
-        &&& self.accounted()
         &&& if d.cut.level == d.stop.level {
             &&& self.model().counted_but(home(A::geo(), va, d.cut.level as nat))
             &&& d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1
@@ -45,6 +66,34 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         } else {
             &&& self.may_unlink(va, d.cut.level as nat, d.head, d.stop.level as nat)
             &&& self.model().counted_but(home(A::geo(), va, d.stop.level as nat))
+        }
+    }
+
+    /// This is `old` without the page at level `l` for `va`, which was `r`'s, and without the tables that are `r`'s. The
+    /// frames of all of them are still held.
+    pub(crate) open spec fn is_taken_from(
+        self,
+        old: Self,
+        va: int,
+        l: nat,
+        r: (PhysAddr, PageProperty, Option<Chain<A>>),
+    ) -> bool {
+        &&& self.put_from(old, va, l, Entry::Empty)
+        &&& old.entry_at(va, l).may_become(Entry::Page { frame: r.0, prop: r.1 })
+        &&& self.frames.held() == old.frames.held()
+        &&& self.is_rest(old, r.2)
+    }
+
+    /// The tables of `old` are those of this and those of `chain`.
+    pub(crate) open spec fn is_rest(self, old: Self, chain: Option<Chain<A>>) -> bool {
+        match chain {
+            None => tables(self.perms@) == tables(old.perms@),
+            Some(chain) => {
+                &&& chain.inv(self.phys_bits())
+                &&& chain.page() is Empty
+                &&& tables(old.perms@) == tables(self.perms@).union(chain.tables())
+                &&& tables(self.perms@).disjoint(chain.tables())
+            },
         }
     }
 

@@ -1,0 +1,227 @@
+//! What hardware does beside the page table: it marks pages as used, and uses them while an operation is under way.
+
+use super::super::interpose::Interposed;
+use super::super::model::{Model, Op};
+use super::super::report::{Failure, Mismatch};
+use super::super::subject::{Bench, Subject};
+use crate::access::{Access, Kind, Outcome, Privilege};
+use crate::fault::Refusal;
+use crate::isa::Isa;
+use crate::machine::Machine;
+use portolan::{
+    AccessBits, Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking,
+};
+
+impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+    /// The sizes of pages that can be used.
+    fn used_sizes(&self) -> Vec<PageSize> {
+        let mut sizes = self.source(0).sizes();
+        sizes.retain(|size| self.machine.supports(*size));
+        sizes
+    }
+
+    /// What hardware does to accessed and dirty bits is reported, and survives a change of the flags.
+    pub(in super::super) fn marks<A: PagingMode>(&mut self) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let isa = Isa::of(self.machine.regime());
+        for size in self.used_sizes() {
+            let mut source = self.source(size.bytes());
+            let protected = PageProperty::USER_RX;
+            let prop = PageProperty {
+                write: true,
+                ..protected
+            };
+            for kind in Kind::ALL {
+                let (va, frame) = (source.va(size), source.frame(size));
+                let mut subject = Subject::<K, M, A, Tracking>::new(
+                    self,
+                    format!("marks, pages of {size}, {kind:?}"),
+                )?;
+                subject.must(Op::Map {
+                    va,
+                    frame,
+                    size,
+                    prop,
+                })?;
+                subject.must(Op::Query { va })?;
+                subject.access_once(&Access {
+                    va,
+                    kind,
+                    privilege: Privilege::User,
+                    value: isa.code_word(1),
+                })?;
+                // From here on `apply` compares with the bits that the access has to set
+                subject.must(Op::Query { va })?;
+                subject.must(Op::Protect {
+                    va,
+                    size,
+                    prop: protected,
+                })?;
+                subject.must(Op::Query { va })?;
+                subject.probe_at(0, &[va])?;
+                subject.must(Op::Protect { va, size, prop })?;
+                subject.must(Op::Unmap { va, size })?;
+                subject.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stores to the page come between the steps of an operation on it: their dirty bit is never lost.
+    pub(in super::super) fn races<A: PagingMode>(&mut self) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let mut through = self.through(|machine, memory| Interposed::new(machine, memory.clone()));
+        let hook = through.memory.clone();
+        let isa = Isa::of(through.machine.regime());
+        for size in through.used_sizes() {
+            let mut source = through.source(size.bytes());
+            let (va, frame) = (source.va(size), source.frame(size));
+            let prop = PageProperty::USER_RW;
+            let ops = [
+                Op::Protect {
+                    va,
+                    size,
+                    prop: PageProperty::USER_RO,
+                },
+                Op::Unmap { va, size },
+            ];
+            for op in ops {
+                let part = format!("stores during {}, pages of {size}", op.name());
+                let mut subject = Subject::<_, _, A, Tracking>::new(&mut through, part)?;
+                subject.must(Op::Map {
+                    va,
+                    frame,
+                    size,
+                    prop,
+                })?;
+                hook.arm(
+                    0,
+                    vec![Access::store(va, Privilege::User, isa.code_word(1))],
+                );
+                let answer = subject.apply_racing(op)?;
+                let stored = match hook.disarm() {
+                    Ok(seen) => seen.iter().any(|(_, outcome)| *outcome == Outcome::Stored),
+                    Err(error) => return subject.fail(Mismatch::Machine(error)),
+                };
+                if stored && !answer.is_some_and(|page| page.prop.dirty) {
+                    return subject.fail(Mismatch::LostDirty { op, got: answer });
+                }
+                // The query compares: what is still there has to be dirty still
+                subject.model.mark(va, stored, stored);
+                subject.apply(Op::Query { va })?.ok();
+                subject.finish()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Between any two stores of an operation, every access has its old outcome or its new one.
+    pub(in super::super) fn between<A: PagingMode>(
+        &mut self,
+        seed: u64,
+        steps: u32,
+    ) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let mut source = self.source(seed);
+        let mut through = self.through(|machine, memory| Interposed::new(machine, memory.clone()));
+        let hook = through.memory.clone();
+        let part = format!("accesses between stores, seed {seed:#x}");
+        let mut subject = Subject::<_, _, A, Preset>::new(&mut through, part)?;
+        for _ in 0..steps {
+            let op = source.op(&subject.model, 6);
+            let old = subject.model.clone();
+            let mut new = old.clone();
+            if new.apply(&op).is_err() || matches!(op, Op::Query { .. }) {
+                continue;
+            }
+            let cpu = source.rng.below(subject.bench.machine.cpus() as u64) as usize;
+            let accesses = subject.loads_around(op, &old, &new);
+            hook.arm(cpu, accesses);
+            subject.must(op)?;
+            let seen = match hook.disarm() {
+                Ok(seen) => seen,
+                Err(error) => return subject.fail(Mismatch::Machine(error)),
+            };
+            for (access, got) in seen {
+                subject.bench.counts.access(&access, &got);
+                let expected = subject.between(&old, &new, &access);
+                if !expected.contains(&got) {
+                    return subject.fail(Mismatch::Access {
+                        cpu,
+                        access,
+                        expected,
+                        got,
+                    });
+                }
+            }
+        }
+        subject.probe(0, &[])?;
+        subject.finish()
+    }
+}
+
+impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
+where
+    K: Machine + Invalidate<A>,
+    M: TableMemory,
+    A: PagingMode,
+    B: AccessBits,
+{
+    /// What may come of an access while the table goes from `old` to `new`: what comes of it in either.
+    ///
+    /// A processor that has cached the way to a table may still walk it after it was unlinked, and finds nothing there, so
+    /// where a fault tells the level, it may be any between.
+    fn between(&self, old: &Model, new: &Model, access: &Access) -> Vec<Outcome> {
+        let regime = self.bench.machine.regime();
+        let mut outcomes = [old, new]
+            .map(|model| self.outcome_in(model, access))
+            .to_vec();
+        let nothing = |model: &Model| model.covering(access.va).is_none();
+        if regime.canonical(access.va) && (nothing(old) || nothing(new)) {
+            let ends = [old, new].map(|model| model.end_of_walk(access.va));
+            let levels = ends[0].min(ends[1])..=ends[0].max(ends[1]);
+            let absent = |level| Outcome::Fault(Refusal::Absent { level }.fault(regime, access));
+            outcomes.extend(levels.map(absent));
+        }
+        outcomes
+    }
+
+    /// Loads and fetches in both modes around the page that `op` is about and at the pages beside it.
+    fn loads_around(&mut self, op: Op, old: &Model, new: &Model) -> Vec<Access> {
+        let size = match op {
+            Op::Map { size, .. } | Op::Unmap { size, .. } | Op::Protect { size, .. } => {
+                size.bytes()
+            }
+            Op::Query { .. } => 0,
+        };
+        let va = op.va();
+        let reserved = self.bench.machine.reserved();
+        let mut addresses = vec![
+            va,
+            va + ((size / 2) & !7),
+            va + (size - 8),
+            va.wrapping_sub(8),
+            va.wrapping_add(size),
+        ];
+        addresses.extend(old.pages().map(|(base, _)| base).take(4));
+        addresses.retain(|va| !reserved.iter().any(|range| range.contains(va)));
+        let mut accesses = Vec::new();
+        for va in addresses {
+            for model in [old, new] {
+                let now = std::mem::replace(&mut self.model, model.clone());
+                self.prepare(va);
+                self.model = now;
+            }
+            for privilege in Privilege::ALL {
+                accesses.extend([Access::load(va, privilege), Access::fetch(va, privilege)]);
+            }
+        }
+        accesses
+    }
+}

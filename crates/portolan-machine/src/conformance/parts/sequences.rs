@@ -1,0 +1,144 @@
+//! Sequences of requests: at random, and all short ones.
+
+use super::super::generate::Source;
+use super::super::model::Op;
+use super::super::report::Failure;
+use super::super::shape::fitting;
+use super::super::subject::{Bench, Subject};
+use crate::machine::Machine;
+use crate::walk::Regime;
+use portolan::{AccessBits, Invalidate, PageProperty, PagingMode, Preset, TableMemory};
+
+impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+    /// Requests at random, with accesses now and then.
+    pub(in super::super) fn random<A: PagingMode, B: AccessBits>(
+        &mut self,
+        seed: u64,
+        steps: u32,
+    ) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let mut source = self.source(seed);
+        let smallest = source.sizes()[0];
+        let part = format!("random sequence, seed {seed:#x}");
+        let mut subject = Subject::<K, M, A, B>::new(self, part)?;
+        for step in 1..=steps {
+            let op = source.op(&subject.model, 10);
+            if let (Op::Map { va, size, .. }, true) = (op, source.rng.one_in(8)) {
+                let fits = subject.model.clone().apply(&op).is_ok();
+                let missing = if fits {
+                    subject.model.missing_tables(va, size) as u64
+                } else {
+                    0
+                };
+                if missing > 0 {
+                    subject
+                        .bench
+                        .machine
+                        .memory()
+                        .refuse_after(source.rng.below(missing));
+                    subject.apply_refused(op)?;
+                }
+            }
+            let answer = subject.apply(op)?;
+            let worth_it = answer.is_ok() && source.rng.one_in(4);
+            if worth_it || step == steps {
+                let extra = [source.va(smallest), source.rng.next()];
+                let cpu = source.rng.below(subject.bench.machine.cpus() as u64) as usize;
+                subject.probe(cpu, &extra)?;
+            }
+        }
+        subject.finish()
+    }
+
+    /// All sequences of `length` requests out of a few that get in each other's way; `place` says where.
+    pub(in super::super) fn small<A: PagingMode>(
+        &mut self,
+        length: u32,
+        place: usize,
+    ) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let regime = self.machine.regime();
+        let mut source = self.source(place as u64);
+        let sizes = source.sizes();
+        let largest = sizes.last().map_or(0, |size| size.bytes());
+        let ranges = regime.ranges();
+        let (first, last) = (&ranges[0], &ranges[ranges.len() - 1]);
+        let base = [
+            *first.start(),
+            first.end() - (largest - 1),
+            last.end() - (largest - 1),
+        ][place % 3];
+        let ops = meeting(regime, &mut source, base);
+        let count = ops.len() as u64;
+        for number in 0..count.pow(length) {
+            let part = format!("all sequences of {length}, number {number} at {base:#x}");
+            let mut subject = Subject::<K, M, A, Preset>::new(self, part)?;
+            for position in 0..length {
+                let _ = subject.apply(ops[(number / count.pow(position) % count) as usize])?;
+            }
+            let cpu = (number % subject.bench.machine.cpus() as u64) as usize;
+            let (small, last) = (regime.span(1), base + (regime.span(2) - 8));
+            let next = base + small;
+            subject.probe_at(
+                cpu,
+                &[
+                    base.wrapping_sub(8),
+                    base,
+                    next - 8,
+                    next,
+                    next + small,
+                    last,
+                    last.wrapping_add(8),
+                ],
+            )?;
+            subject.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// Requests around `base` that get in each other's way, for pages of the smallest sizes.
+fn meeting(regime: Regime, source: &mut Source, base: u64) -> Vec<Op> {
+    let kernel = fitting(regime, PageProperty::KERNEL_RW);
+    let user = PageProperty::USER_RX;
+    let sizes = source.sizes();
+    let small = sizes[0];
+    let frame = source.frame(small);
+    let next = base + small.bytes();
+    let mut ops = vec![
+        Op::Map {
+            va: next,
+            frame,
+            size: small,
+            prop: kernel,
+        },
+        Op::Unmap {
+            va: next,
+            size: small,
+        },
+    ];
+    for (size, prop) in sizes.into_iter().zip([user, user, kernel]) {
+        let (va, frame) = (base, source.frame(size));
+        ops.extend([
+            Op::Map {
+                va,
+                frame,
+                size,
+                prop,
+            },
+            Op::Unmap { va, size },
+        ]);
+        if prop == user {
+            ops.push(Op::Protect {
+                va,
+                size,
+                prop: kernel,
+            });
+        }
+    }
+    ops
+}

@@ -1,0 +1,397 @@
+//! A machine whose processor is QEMU's: memory management units of three architectures, as someone else read the manuals.
+
+mod aarch64;
+mod answer;
+mod machine;
+mod mailbox;
+mod process;
+mod processor;
+mod riscv;
+mod root;
+mod x86_64;
+
+use crate::access::Access;
+use crate::isa::Isa;
+use crate::machine::MachineError;
+use crate::memory::mapped::Mapped;
+use crate::memory::{Memory, Recorded};
+use crate::walk::Regime;
+use aarch64::{Aarch64, Stage};
+pub use answer::{Answer, Fault};
+use mailbox::{Mailbox, Report, Step};
+use portolan::PhysAddr;
+use process::Process;
+use processor::Processor;
+use riscv::Riscv;
+use root::Copied;
+use std::fs::File;
+use std::io::Write;
+use std::ops::RangeInclusive;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use x86_64::X86_64;
+
+/// A guest of QEMU's translator of machine code, whose memory management unit walks the tables under test. A handle,
+/// whose clones stand for the same guest.
+///
+/// Its memory is shared with this process, so tables are written in place. A small program in the guest performs
+/// accesses in the mode that is asked for and reports what the processor says of each.
+///
+/// The guest has one processor, which runs only while it is asked for something. QEMU 7.2 keeps translations until they
+/// are invalidated, so a missed invalidation shows; on RISC-V only in fetches, as it forgets all when the program in the
+/// guest changes the mode that its loads and stores are made in.
+///
+/// ```
+/// use portolan::{PhysAddr, TableMemory};
+/// use portolan_machine::qemu::{Answer, QemuConfig, QemuMachine};
+/// use portolan_machine::walk::Regime;
+/// use portolan_machine::{Access, MachineError, Privilege};
+///
+/// let machine = match QemuMachine::start(Regime::Riscv { levels: 3 }, QemuConfig::default()) {
+///     // QEMU is not installed
+///     Err(MachineError::Unavailable { .. }) => return Ok(()),
+///     started => started?,
+/// };
+/// // A root whose first entry maps 1 GiB, to be loaded from (R) in supervisor mode (not U)
+/// let memory = machine.memory();
+/// let (frame, root) = (memory.data()[0].start, memory.alloc_zeroed(4096).expect("there is room"));
+/// memory.store(root, frame >> 2 | 0b0000_0011);
+/// memory.store(PhysAddr::new(frame), 42);
+/// machine.set_root(Some(root))?;
+///
+/// let loads = Privilege::ALL.map(|privilege| Access::load(0, privilege));
+/// let answers = machine.access(&loads)?;
+/// assert!(matches!(answers[..], [Answer::Loaded(42), Answer::Fault(_)]));
+/// // The processor has noted that the page was used (A)
+/// assert_eq!(memory.load(root), frame >> 2 | 0b0100_0011);
+/// # Ok::<(), MachineError>(())
+/// ```
+#[derive(Clone)]
+pub struct QemuMachine {
+    regime: Regime,
+    memory: Memory,
+    reserved: Vec<RangeInclusive<u64>>,
+    guest: Arc<Mutex<Guest>>,
+}
+
+/// How a [`QemuMachine`] is built.
+#[derive(Clone, Copy, Debug)]
+pub struct QemuConfig {
+    /// How many GiB of physical memory it sees, 2 to 16, on x86_64 no more than 3; the host provides only what is touched.
+    pub gib: u64,
+    /// How many bits physical addresses have: on AArch64 36, 40, 42, 44 or 48; on x86_64 36 to 52; on RISC-V 56. Without a
+    /// number there are 48, 40 and 56.
+    pub phys_bits: Option<u8>,
+    /// Whether a RISC-V processor has the memory types of Svpbmt.
+    pub memory_types: bool,
+    /// How long the guest may take for an answer before it is given up.
+    pub patience: Duration,
+}
+
+impl Default for QemuConfig {
+    fn default() -> Self {
+        QemuConfig {
+            gib: 4,
+            phys_bits: None,
+            memory_types: true,
+            patience: Duration::from_secs(20),
+        }
+    }
+}
+
+struct Guest {
+    mailbox: Mailbox,
+    processor: Box<dyn Processor>,
+    area: u64,
+    root: Copied,
+    /// What is to be done before the next access. Until then nothing can tell whether it was.
+    pending: Vec<Step>,
+    broken: Option<MachineError>,
+}
+
+/// Where table frames come from, as distances from the start of memory. The guest's area lies below, data above.
+const TABLES: std::ops::Range<u64> = 16 << 20..512 << 20;
+
+/// The processor for a regime.
+fn processor(regime: Regime, config: &QemuConfig) -> Result<Box<dyn Processor>, MachineError> {
+    let wanted = |usual| config.phys_bits.unwrap_or(usual);
+    // Numbers that no processor has are taken for others
+    let va_bits = regime.va_bits() as u8;
+    let processor: Option<Box<dyn Processor>> = match regime {
+        Regime::Arm1 {
+            granule, region, ..
+        } => {
+            let stage = Stage::One {
+                granule,
+                va_bits,
+                region,
+            };
+            Aarch64::new(stage, wanted(48)).map(|new| Box::new(new) as _)
+        }
+        Regime::Arm2 { .. } => {
+            let stage = Stage::Two { ipa_bits: va_bits };
+            Aarch64::new(stage, wanted(48)).map(|new| Box::new(new) as _)
+        }
+        Regime::Riscv { .. } => Riscv::new(regime.levels(), wanted(56), config.memory_types)
+            .map(|new| Box::new(new) as _),
+        Regime::X86_64 { .. } => {
+            X86_64::new(regime.levels(), wanted(40)).map(|new| Box::new(new) as _)
+        }
+        Regime::Ept => None,
+    };
+    processor.ok_or_else(|| MachineError::Unavailable {
+        reason: format!("QEMU has no {regime:?} with {config:?}"),
+    })
+}
+
+impl QemuMachine {
+    /// Starts a guest with a root that maps nothing.
+    ///
+    /// # Errors
+    /// [`MachineError::Unavailable`] if QEMU is not installed or has no such processor; [`MachineError::Host`] if the host
+    /// refuses a call; [`MachineError::UnexpectedExit`] if the guest doesn't come up.
+    ///
+    /// # Panics
+    /// If the configuration is out of range.
+    pub fn start(regime: Regime, config: QemuConfig) -> Result<Self, MachineError> {
+        assert!((2..=16).contains(&config.gib), "{config:?} is out of range");
+        let processor = processor(regime, &config)?;
+        let (ram, gib) = (processor.ram(), processor.gib(config.gib));
+        let bytes = gib << 30;
+        let file = memory_file(bytes)?;
+        let mapped = Mapped::shared(&file, ram, bytes)?;
+        let tables = ram + TABLES.start..ram + TABLES.end;
+        // QEMU keeps what it translated, and learns of a change of code only from the guest
+        let memory = Memory::mapped(mapped, processor.phys_bits(), tables, Recorded::Data);
+        let area = ram + mailbox::AREA;
+        processor.lay_out(&memory, area);
+        let firmware = processor.firmware().map(firmware_file).transpose()?;
+        let mut arguments = arguments(processor.as_ref(), area, &file, gib);
+        if let Some(firmware) = &firmware {
+            arguments.extend(["-bios".to_owned(), path(firmware)]);
+        }
+        let process = Process::start(processor.program(), &arguments)?;
+        let areas = [area, processor.seen(area)];
+        let mailbox = Mailbox::new(memory.clone(), areas, process, config.patience);
+        let mut guest = Guest {
+            mailbox,
+            area,
+            root: Copied::new(memory.clone(), area, processor.slot(area)),
+            processor,
+            pending: Vec::new(),
+            broken: None,
+        };
+        guest.set_root(None)?;
+        guest.perform(&[])?;
+        Ok(QemuMachine {
+            regime,
+            memory,
+            reserved: guest.processor.reserved(),
+            guest: Arc::new(Mutex::new(guest)),
+        })
+    }
+
+    /// What is under test.
+    #[must_use]
+    pub fn regime(&self) -> Regime {
+        self.regime
+    }
+
+    /// The physical memory. It hands out table frames and can be read and written by address.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Addresses that can't be tested, as the guest's own program is there.
+    #[must_use]
+    pub fn reserved(&self) -> &[RangeInclusive<u64>] {
+        &self.reserved
+    }
+
+    /// Loads a root, or one that maps nothing, before the next access. Translations of global pages may survive it.
+    ///
+    /// Before a table is freed, it must have been unloaded.
+    ///
+    /// # Errors
+    /// If the guest ended, or did not answer.
+    pub fn set_root(&self, root: Option<PhysAddr>) -> Result<(), MachineError> {
+        self.lock().set_root(root.map(PhysAddr::as_u64))
+    }
+
+    /// Performs accesses, one after the other.
+    ///
+    /// # Errors
+    /// [`MachineError::BadAddress`] for an address that is not a multiple of 8 or is [reserved](Self::reserved);
+    /// otherwise if the guest ended, or does not answer.
+    pub fn access(&self, accesses: &[Access]) -> Result<Vec<Answer>, MachineError> {
+        let usable = |access: &Access| {
+            access.va.is_multiple_of(8)
+                && !self.reserved.iter().any(|range| range.contains(&access.va))
+        };
+        if let Some(access) = accesses.iter().find(|access| !usable(access)) {
+            return Err(MachineError::BadAddress { va: access.va });
+        }
+        self.lock().access(&self.memory, accesses)
+    }
+
+    /// Before the next access, the processor forgets what it knows of the page that `va` lies in: `INVLPG`, `TLBI VAAE1IS`,
+    /// `TLBI IPAS2E1IS` with `TLBI VMALLE1IS`, `SFENCE.VMA`.
+    ///
+    /// # Errors
+    /// If the guest ended, or did not answer.
+    pub fn invalidate_page(&self, va: u64) -> Result<(), MachineError> {
+        let step = [mailbox::INVALIDATE_PAGE.into(), va, 0, 0, 0];
+        self.lock().later(step)
+    }
+
+    /// Before the next access, the processor forgets all translations, those of global pages too.
+    ///
+    /// # Errors
+    /// If the guest ended, or did not answer.
+    pub fn invalidate_all(&self) -> Result<(), MachineError> {
+        let step = [mailbox::INVALIDATE_ALL.into(), 0, 0, 0, 0];
+        self.lock().later(step)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Guest> {
+        // A guest that was left in the middle of something says so itself
+        self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Guest {
+    /// Has a step performed before the next access.
+    fn later(&mut self, step: Step) -> Result<(), MachineError> {
+        self.pending.push(step);
+        match &self.broken {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Performs what is pending and then these steps, on the tables as they are now, and gives the reports of these.
+    fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        let mut all = std::mem::take(&mut self.pending);
+        let before = all.len();
+        all.extend(steps);
+        self.root.refresh();
+        let reports = self.mailbox.perform(&all);
+        self.root.give_back();
+        match reports {
+            Ok(mut reports) => Ok(reports.split_off(before)),
+            Err(error) => {
+                // The guest's state is lost, so no later answer could be trusted
+                self.broken = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
+        let loaded = self.processor.root(self.root.set(root));
+        self.later([mailbox::ROOT.into(), loaded, 0, 0, 0])
+    }
+
+    fn access(
+        &mut self,
+        memory: &Memory,
+        accesses: &[Access],
+    ) -> Result<Vec<Answer>, MachineError> {
+        let touch = |word| [mailbox::TOUCH.into(), word, 0, 0, 0];
+        let mut steps: Vec<Step> = memory.take_journal().into_iter().map(touch).collect();
+        let touches = steps.len();
+        steps.extend(
+            accesses
+                .iter()
+                .map(|access| self.processor.access(access, self.area)),
+        );
+        let reports = self.perform(&steps)?;
+        let answer = |(access, report): (&Access, &Option<Report>)| {
+            report
+                .as_ref()
+                .and_then(|report| self.processor.answer(access, report, self.area))
+                .ok_or_else(|| MachineError::UnexpectedExit {
+                    exit: format!("{access:x?} ended in {report:x?}"),
+                })
+        };
+        accesses
+            .iter()
+            .zip(&reports[touches..])
+            .map(answer)
+            .collect()
+    }
+}
+
+/// A [code word](Isa::code_word) for the processors of a regime.
+#[must_use]
+pub const fn code_word(regime: Regime, number: u32) -> u64 {
+    Isa::of(regime).code_word(number)
+}
+
+/// A file of zeros in memory, without a name.
+fn memory_file(bytes: u64) -> Result<File, MachineError> {
+    let failed = |call| {
+        let reason = std::io::Error::last_os_error().to_string();
+        MachineError::Host { call, reason }
+    };
+    // SAFETY: the name is a string that ends in 0
+    let file = unsafe { libc::memfd_create(c"portolan".as_ptr(), libc::MFD_CLOEXEC) };
+    if file < 0 {
+        return Err(failed("memfd_create"));
+    }
+    // SAFETY: the descriptor was just made, and nobody else has it
+    let file = unsafe { File::from_raw_fd(file) };
+    file.set_len(bytes).map_err(|_| failed("ftruncate"))?;
+    Ok(file)
+}
+
+/// A file in memory with these bytes.
+fn firmware_file(bytes: Vec<u8>) -> Result<File, MachineError> {
+    let mut file = memory_file(0)?;
+    file.write_all(&bytes).map_err(|error| MachineError::Host {
+        call: "write",
+        reason: error.to_string(),
+    })?;
+    Ok(file)
+}
+
+/// Where another process finds a file without a name: with this process, as descriptors are not inherited.
+fn path(file: &File) -> String {
+    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
+}
+
+/// QEMU's arguments: the board, its memory, which is the file, and nothing else.
+fn arguments(processor: &dyn Processor, area: u64, file: &File, gib: u64) -> Vec<String> {
+    let path = path(file);
+    let backend = format!("memory-backend-file,id=ram,size={gib}G,mem-path={path},share=on");
+    let size = format!("{gib}G");
+    let common = [
+        "-m",
+        &size,
+        "-object",
+        &backend,
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+    ];
+    let silent = [
+        "-display", "none", "-serial", "none", "-monitor", "none", "-accel", "tcg",
+    ];
+    let mut all = processor.arguments(area);
+    all.extend(common.into_iter().chain(silent).map(str::to_owned));
+    all
+}
+
+/// Writes bytes to memory, up to a multiple of 8.
+fn write_bytes(memory: &Memory, addr: u64, bytes: &[u8]) {
+    for (addr, part) in (addr..).step_by(8).zip(bytes.chunks(8)) {
+        let mut word = [0; 8];
+        word[..part.len()].copy_from_slice(part);
+        memory.store(PhysAddr::new(addr), u64::from_le_bytes(word));
+    }
+}
