@@ -185,6 +185,18 @@ impl<A: PagingMode> VirtAddr<A> {
         g.offset(self.raw)
     }
 
+    /// The address whose bits that index the tables are `offset`.
+    #[inline]
+    pub(crate) fn from_offset(offset: u64) -> (r: Self)
+        requires
+            offset < A::geo().limit(),
+        ensures
+            r@ == offset,
+        no_unwind
+    {
+        VirtAddr { raw: A::canonicalize(offset), mode: PhantomData }
+    }
+
     /// Whether the address is a multiple of `size`.
     #[inline]
     #[must_use]

@@ -33,6 +33,13 @@ pub enum Error {
         /// The length in bytes.
         size: u64,
     },
+    /// `addr` lies outside of the range that was set for it.
+    OutOfRange {
+        /// The address as it was given.
+        addr: u64,
+        /// Always 0.
+        size: u64,
+    },
     /// The paging mode has no page of this size.
     UnsupportedSize {
         /// The virtual address.
@@ -110,6 +117,7 @@ impl Error {
             Error::NotAligned { addr, .. } => addr,
             Error::NotCanonical { addr, .. } => addr,
             Error::PastEnd { addr, .. } => addr,
+            Error::OutOfRange { addr, .. } => addr,
             Error::UnsupportedSize { addr, .. } => addr,
             Error::UnsupportedProperty { addr, .. } => addr,
             Error::AlreadyMapped { addr, .. } => addr,
@@ -129,6 +137,7 @@ impl Error {
             Error::NotAligned { size, .. } => size,
             Error::NotCanonical { size, .. } => size,
             Error::PastEnd { size, .. } => size,
+            Error::OutOfRange { size, .. } => size,
             Error::UnsupportedSize { size, .. } => size,
             Error::UnsupportedProperty { size, .. } => size,
             Error::AlreadyMapped { size, .. } => size,
@@ -150,6 +159,7 @@ impl core::fmt::Display for Error {
             Self::NotAligned { .. } => "not aligned",
             Self::NotCanonical { .. } => "not canonical",
             Self::PastEnd { .. } => "past the end of the address space",
+            Self::OutOfRange { .. } => "out of range",
             Self::UnsupportedSize { .. } => "no page of this size",
             Self::UnsupportedProperty { .. } => "properties that no entry can express",
             Self::AlreadyMapped { .. } => "already mapped",

@@ -128,3 +128,7 @@ pub use flush::{Advice, Flush, FlushRange};
 pub use hw::{Invalidate, TableMemory};
 pub use prop::{CachePolicy, Mapping, PageProperty};
 pub use table::PageTable;
+pub use table::cursor::Cursor;
+pub use table::iter::Mappings;
+pub use table::runs::{Run, Runs};
+pub use table::visit::{TableInfo, Tables};

@@ -2,9 +2,11 @@
 
 pub(crate) mod chain;
 pub(crate) mod collapse;
+pub(crate) mod cursor;
 pub(crate) mod descend;
 pub(crate) mod fill;
 pub(crate) mod full;
+pub(crate) mod iter;
 pub(crate) mod map;
 pub(crate) mod map_range;
 pub(crate) mod model;
@@ -18,12 +20,15 @@ mod range;
 pub(crate) mod release;
 mod resize;
 pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod scan;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
+pub(crate) mod visit;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 #[cfg(verus_only)]

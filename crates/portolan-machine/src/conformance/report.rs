@@ -76,6 +76,7 @@ fn error_name(error: &Error) -> &'static str {
         Error::NotAligned { .. } => "NotAligned",
         Error::NotCanonical { .. } => "NotCanonical",
         Error::PastEnd { .. } => "PastEnd",
+        Error::OutOfRange { .. } => "OutOfRange",
         Error::UnsupportedSize { .. } => "UnsupportedSize",
         Error::UnsupportedProperty { .. } => "UnsupportedProperty",
         Error::AlreadyMapped { .. } => "AlreadyMapped",

@@ -54,6 +54,29 @@ impl AddressSpace {
         exists|at: int| va <= at < va + size && #[trigger] self.lookup(at) is Some
     }
 
+    /// Whether `va` is the first address from `from` on that is mapped.
+    pub open spec fn is_next(self, from: int, va: int) -> bool {
+        &&& from <= va
+        &&& self.is_free(from, va)
+        &&& self.lookup(va) is Some
+    }
+
+    /// Whether the page at `base` is the first that reaches past `from`.
+    pub open spec fn is_next_page(self, from: int, base: int) -> bool {
+        &&& self.pages.contains_key(base)
+        &&& from < base + self.pages[base].size.bytes()
+        &&& self.is_free(from, base)
+    }
+
+    /// Whether all of the `size` bytes from `base` on are as `va`, one of them: its page, or a hole.
+    pub open spec fn is_extent(self, va: int, base: int, size: int) -> bool {
+        &&& base <= va < base + size
+        &&& match self.lookup(va) {
+            Some(m) => base == self.base(va) && size == m.size.bytes(),
+            None => self.is_free(base, base + size),
+        }
+    }
+
     /// Whether the page that starts at `va` is of this size.
     pub open spec fn has(self, va: int, size: PageSize) -> bool {
         self.pages.contains_key(va) && self.pages[va].size == size

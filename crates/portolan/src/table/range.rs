@@ -144,18 +144,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
     }
 
-    /// The first address of `range` and its end, if no page lies partly in it.
-    fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
+    /// The first address of `range` and its end, if it can be worked on.
+    pub(super) fn bounds(range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
         ensures
             match r {
                 Ok((lo, hi)) => {
                     &&& request::check_range(*range) is None
                     &&& lo == range.first()@
                     &&& hi == lo + range.bytes()
+                    &&& lo < A::geo().limit()
                     &&& hi <= A::geo().limit()
-                    &&& lo < hi ==> !self@.is_cut(lo as int, hi as int)
                 },
-                Err(e) => request::is_range_error(self@, *range, e),
+                Err(e) => request::check_range(*range) == Some(e),
             },
     {
         let geometry = A::geometry();
@@ -171,7 +171,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         if bytes > geometry.limit_bytes() - lo {
             return Err(Error::PastEnd { addr, size: bytes });
         }
-        let hi = lo + bytes;
+        Ok((lo, lo + bytes))
+    }
+
+    /// The first address of `range` and its end, if no page lies partly in it.
+    fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
+        ensures
+            match r {
+                Ok((lo, hi)) => {
+                    &&& request::check_range(*range) is None
+                    &&& lo == range.first()@
+                    &&& hi == lo + range.bytes()
+                    &&& hi <= A::geo().limit()
+                    &&& lo < hi ==> !self@.is_cut(lo as int, hi as int)
+                },
+                Err(e) => request::is_range_error(self@, *range, e),
+            },
+    {
+        let (lo, hi) = Self::bounds(range)?;
         if lo == hi {
             return Ok((lo, hi));
         }

@@ -15,7 +15,7 @@ verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Where a descent starts.
-    pub(super) proof fn lemma_descent_root(self, va: int, stop: Stop)
+    pub(crate) proof fn lemma_descent_root(self, va: int, stop: Stop)
         requires
             self.sound(),
             0 <= va < A::geo().limit(),
@@ -28,7 +28,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The entry at a stop.
-    pub(super) proof fn lemma_stop_slot(self, va: int, stop: Stop, index: usize)
+    pub(crate) proof fn lemma_stop_slot(self, va: int, stop: Stop, index: usize)
         requires
             self.sound(),
             self.is_stop(va, stop),
@@ -39,7 +39,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The table one level down.
-    pub(super) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
+    pub(crate) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
         requires
             self.sound(),
             self.is_stop(va, stop),
