@@ -65,9 +65,17 @@ pub enum Error {
     },
     /// No page of this size is mapped here.
     NotMapped {
-        /// The virtual address.
+        /// The virtual address; for a collapse, where the first hole starts.
         addr: u64,
-        /// The size that was asked for; for a query, the smallest page's.
+        /// The size that was asked for; for a query, the smallest page's; for a collapse, how long the hole is.
+        size: u64,
+    },
+    /// These pages can't be one: frames that don't follow each other or don't start at a multiple of the larger page's
+    /// size, other properties, or smaller pages in between. `addr` and `size` are those of the first that doesn't fit.
+    NotUniform {
+        /// Where the page that doesn't fit starts.
+        addr: u64,
+        /// The size that pages are to have that are to become one.
         size: u64,
     },
     /// The machine has no frame for a table that is needed.
@@ -75,6 +83,14 @@ pub enum Error {
         /// The virtual address; 0 for a new page table.
         addr: u64,
         /// The page's size; for a new page table, the root's.
+        size: u64,
+    },
+    /// In this paging mode a live entry may not turn from a page into a table or back, as AArch64 demands
+    /// ("break-before-make"): unmap, pay the flush, then map.
+    BreakBeforeMake {
+        /// The virtual address.
+        addr: u64,
+        /// The page's size.
         size: u64,
     },
     /// The frame, or a part of it, lies above what the machine's physical addresses reach.
@@ -100,6 +116,8 @@ impl Error {
             Error::CoveredByHugePage { addr, .. } => addr,
             Error::NotMapped { addr, .. } => addr,
             Error::NoMemory { addr, .. } => addr,
+            Error::NotUniform { addr, .. } => addr,
+            Error::BreakBeforeMake { addr, .. } => addr,
             Error::PhysTooWide { addr, .. } => addr,
         }
     }
@@ -117,6 +135,8 @@ impl Error {
             Error::CoveredByHugePage { size, .. } => size,
             Error::NotMapped { size, .. } => size,
             Error::NoMemory { size, .. } => size,
+            Error::NotUniform { size, .. } => size,
+            Error::BreakBeforeMake { size, .. } => size,
             Error::PhysTooWide { size, .. } => size,
         }
     }
@@ -136,6 +156,8 @@ impl core::fmt::Display for Error {
             Self::CoveredByHugePage { .. } => "covered by a huge page",
             Self::NotMapped { .. } => "not mapped",
             Self::NoMemory { .. } => "no memory for a table",
+            Self::NotUniform { .. } => "not like the pages before",
+            Self::BreakBeforeMake { .. } => "a live entry of this mode can't change its size",
             Self::PhysTooWide { .. } => "physical address too wide",
         };
         match self.size() {

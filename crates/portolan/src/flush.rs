@@ -393,7 +393,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         ensures
             match r {
                 Some(account) => account.held() == Set::<PhysAddr>::empty(),
-                None => !self.keeps_tables(),
+                None => !self.due().keeps_tables(),
             },
     {
         proof {

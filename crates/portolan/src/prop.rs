@@ -30,6 +30,25 @@ pub enum CachePolicy {
     WriteProtected,
 }
 
+impl CachePolicy {
+    /// Equality, with a contract.
+    #[inline]
+    pub(crate) fn is(self, other: CachePolicy) -> (r: bool)
+        ensures
+            r == (self == other),
+        no_unwind
+    {
+        match self {
+            CachePolicy::WriteBack => matches!(other, CachePolicy::WriteBack),
+            CachePolicy::WriteThrough => matches!(other, CachePolicy::WriteThrough),
+            CachePolicy::UncacheableMinus => matches!(other, CachePolicy::UncacheableMinus),
+            CachePolicy::Uncacheable => matches!(other, CachePolicy::Uncacheable),
+            CachePolicy::WriteCombining => matches!(other, CachePolicy::WriteCombining),
+            CachePolicy::WriteProtected => matches!(other, CachePolicy::WriteProtected),
+        }
+    }
+}
+
 /// What a mapping allows, how it is cached, and whether it has been used.
 ///
 /// These are the effective properties: a page table's upper levels never take away what a leaf grants. What they allow
@@ -156,6 +175,24 @@ impl PageProperty {
             dirty: self.dirty || seen.dirty,
             cache: self.cache,
         }
+    }
+
+    /// The same properties, but for the accessed and dirty bits.
+    pub open spec fn spec_alike(self, other: PageProperty) -> bool {
+        other == PageProperty { accessed: other.accessed, dirty: other.dirty, ..self }
+    }
+
+    /// The same properties, but for the accessed and dirty bits.
+    #[verifier::when_used_as_spec(spec_alike)]
+    #[inline]
+    #[must_use]
+    pub fn alike(self, other: PageProperty) -> (r: bool)
+        ensures
+            r == self.spec_alike(other),
+        no_unwind
+    {
+        self.read == other.read && self.write == other.write && self.execute == other.execute
+            && self.user == other.user && self.global == other.global && self.cache.is(other.cache)
     }
 
     /// What hardware may make of these properties behind our back: accessed and dirty may have been set.

@@ -1,8 +1,10 @@
 //! The page table.
 
 pub(crate) mod chain;
+pub(crate) mod collapse;
 pub(crate) mod descend;
 pub(crate) mod fill;
+pub(crate) mod full;
 pub(crate) mod map;
 pub(crate) mod map_range;
 pub(crate) mod model;
@@ -14,9 +16,11 @@ pub(crate) mod proof;
 pub(crate) mod protect;
 mod range;
 pub(crate) mod release;
+mod resize;
 pub(crate) mod run;
 #[cfg(verus_only)]
 pub(crate) mod spec;
+pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
@@ -211,7 +215,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`]; then
-    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`].
+    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`]; [`Error::BreakBeforeMake`] on AArch64 if the page's cache policy
+    /// would change, or it would become global.
     pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<
         (Mapping, Flush<M, A>),
         Error,
@@ -221,6 +226,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Ok((was, flush)) => {
                     &&& A::supports(prop)
                     &&& request::is_found(old(self)@, va, size, was)
+                    &&& !request::needs_break::<A>(old(self)@.pages[va@].prop, prop)
                     &&& final(self)@ == old(self)@.protect(va@, prop.keeping(was.prop))
                     &&& final(self).steps_from(*old(self))
                     &&& flush.due().is_page(va, size)
@@ -236,6 +242,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             return Err(Error::UnsupportedProperty { addr: va.as_u64(), size: size.bytes() });
         }
         let d = self.find(va, size)?;
+        if let Entry::Page { prop: seen, .. } = d.entry {
+            if !A::resizing() && (!seen.cache.is(prop.cache) || prop.global && !seen.global) {
+                return Err(Error::BreakBeforeMake { addr: va.as_u64(), size: size.bytes() });
+            }
+        }
         proof {
             use_type_invariant(&*self);
         }

@@ -110,7 +110,7 @@ fn maps_queries_protects_and_unmaps_at_every_size_and_gives_everything_back() {
         let found = table.query(guest(at + 0xabc)).unwrap();
         assert_eq!((found.frame, found.size), (FRAME, size));
         let (was, flush) = table.protect(va, size, PageProperty::USER_RX).unwrap();
-        assert_eq!((flush.addr(), flush.size()), (va, size));
+        assert_eq!((flush.addr(), flush.size()), (va, size.bytes()));
         flush.pay(&NoTlb);
         assert_eq!(was.prop, PageProperty::USER_RW);
         assert_eq!(table.query(va).unwrap().prop, PageProperty::USER_RX);

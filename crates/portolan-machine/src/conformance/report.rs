@@ -82,6 +82,8 @@ fn error_name(error: &Error) -> &'static str {
         Error::CoveredByHugePage { .. } => "CoveredByHugePage",
         Error::NotMapped { .. } => "NotMapped",
         Error::NoMemory { .. } => "NoMemory",
+        Error::BreakBeforeMake { .. } => "BreakBeforeMake",
+        Error::NotUniform { .. } => "NotUniform",
         Error::PhysTooWide { .. } => "PhysTooWide",
     }
 }

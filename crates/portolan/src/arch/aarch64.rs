@@ -147,6 +147,10 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
         48
     }
 
+    open spec fn resizes() -> bool {
+        false
+    }
+
     open spec fn counts() -> bool {
         true
     }
@@ -177,6 +181,11 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
             G::lemma_shape();
         }
         G::geometry()
+    }
+
+    #[inline(always)]
+    fn resizing() -> bool {
+        false
     }
 
     #[inline(always)]

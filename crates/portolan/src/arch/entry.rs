@@ -77,6 +77,10 @@ pub trait EntryFormat: Mmu + Copy {
     /// Whether the entry that refers to a table notes how many of the table's entries are in use.
     spec fn counts() -> bool;
 
+    /// Whether a live entry may change what it is: a page to a table of the same pages, or back. Where it may not, the
+    /// entry is cleared and flushed in between (AArch64: "break-before-make").
+    spec fn resizes() -> bool;
+
     /// A count that shrinks with each change that hardware makes to a word.
     spec fn unset(level: nat, word: u64) -> nat;
 
@@ -99,6 +103,14 @@ pub trait EntryFormat: Mmu + Copy {
     fn counting() -> (r: bool)
         ensures
             r == Self::counts(),
+        opens_invariants none
+        no_unwind
+    ;
+
+    /// Whether a live entry may change what it is: a page to a table of the same pages, or back.
+    fn resizing() -> (r: bool)
+        ensures
+            r == Self::resizes(),
         opens_invariants none
         no_unwind
     ;

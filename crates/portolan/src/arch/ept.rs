@@ -177,6 +177,10 @@ impl EntryFormat for Ept {
         52
     }
 
+    open spec fn resizes() -> bool {
+        true
+    }
+
     open spec fn counts() -> bool {
         true
     }
@@ -196,6 +200,11 @@ impl EntryFormat for Ept {
     #[inline(always)]
     fn geometry() -> Geometry {
         Geometry { page_bits: 12, index_bits: 9, levels: 4, root_bits: 9 }
+    }
+
+    #[inline(always)]
+    fn resizing() -> bool {
+        true
     }
 
     #[inline(always)]

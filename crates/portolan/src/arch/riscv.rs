@@ -202,6 +202,10 @@ impl<L: Levels> EntryFormat for Riscv<L> {
         56
     }
 
+    open spec fn resizes() -> bool {
+        true
+    }
+
     open spec fn counts() -> bool {
         false
     }
@@ -221,6 +225,11 @@ impl<L: Levels> EntryFormat for Riscv<L> {
     #[inline(always)]
     fn geometry() -> Geometry {
         Geometry { page_bits: 12, index_bits: 9, levels: L::count(), root_bits: 9 }
+    }
+
+    #[inline(always)]
+    fn resizing() -> bool {
+        true
     }
 
     #[inline(always)]

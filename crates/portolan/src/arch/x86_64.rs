@@ -244,6 +244,10 @@ impl<L: Levels> EntryFormat for X86<L> {
         true
     }
 
+    open spec fn resizes() -> bool {
+        true
+    }
+
     open spec fn unset(level: nat, word: u64) -> nat {
         (u64::MAX - word) as nat
     }
@@ -263,6 +267,13 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn counting() -> bool {
+        true
+    }
+
+    /// After a change of the page size the TLB may hold several translations of an address, and each access uses one
+    /// of them (Intel SDM vol. 3, 5.10.2.3): any will do where frame and attributes are the same (5.10.4.2).
+    #[inline(always)]
+    fn resizing() -> bool {
         true
     }
 

@@ -131,6 +131,12 @@ pub open spec fn is_find_error<A: PagingMode>(
     }
 }
 
+/// Whether a page in use may be given these properties only by way of an entry that is not present: where live entries
+/// must not change how memory is cached, nor become global.
+pub open spec fn needs_break<A: PagingMode>(was: PageProperty, now: PageProperty) -> bool {
+    !A::resizes() && (was.cache != now.cache || now.global && !was.global)
+}
+
 /// `e` is the answer to a request to protect that is not done.
 pub open spec fn is_protect_error<A: PagingMode>(
     space: AddressSpace,
@@ -141,6 +147,9 @@ pub open spec fn is_protect_error<A: PagingMode>(
 ) -> bool {
     if check(va, size) is None && !A::supports(prop) {
         e == (Error::UnsupportedProperty { addr: va.raw(), size: size.bytes() })
+    } else if check(va, size) is None && space.has(va@, size) {
+        &&& e == (Error::BreakBeforeMake { addr: va.raw(), size: size.bytes() })
+        &&& needs_break::<A>(space.pages[va@].prop, prop)
     } else {
         is_find_error(space, va, size, e)
     }
@@ -196,6 +205,74 @@ pub open spec fn is_range_error<A: PagingMode>(
             addr,
             size,
         )
+    }
+}
+
+/// The size of the pages that a page of `size` can be divided into: the mode's next smaller one.
+pub open spec fn part_size<A: PagingMode>(size: PageSize) -> Option<PageSize> {
+    let l = choose|l: nat| 1 <= l <= A::geo().levels && #[trigger] A::page_size(l) == Some(size);
+    if l > 1 {
+        A::page_size((l - 1) as nat)
+    } else {
+        None
+    }
+}
+
+/// `e` is the answer to a request to split that is not done.
+pub open spec fn is_split_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    let addr = va.raw();
+    let bytes = size.bytes();
+    if check(va, size) is Some || !space.has(va@, size) {
+        is_find_error(space, va, size, e)
+    } else if part_size::<A>(size) is None {
+        e == (Error::UnsupportedSize { addr, size: bytes })
+    } else if !A::resizes() {
+        e == (Error::BreakBeforeMake { addr, size: bytes })
+    } else {
+        e == (Error::NoMemory { addr, size: bytes })
+    }
+}
+
+/// `e` is the answer to a request to collapse that is not done.
+pub open spec fn is_collapse_error<A: PagingMode>(
+    space: AddressSpace,
+    va: VirtAddr<A>,
+    size: PageSize,
+    e: Error,
+) -> bool {
+    let addr = va.raw();
+    if check(va, size) is Some {
+        check(va, size) == Some(e)
+    } else {
+        match part_size::<A>(size) {
+            None => e == (Error::UnsupportedSize { addr, size: size.bytes() }),
+            Some(part) => match e {
+                Error::AlreadyMapped { addr: at, size: s } => {
+                    &&& space.lookup(va@) matches Some(m) && m.size.bytes() == s >= size.bytes()
+                    &&& at == addr - addr as int % s as int
+                },
+                Error::NotMapped { addr: at, size: s } => {
+                    &&& addr <= at < at + s <= addr + size.bytes()
+                    &&& !space.overlaps(va@ + (at - addr), s as int)
+                },
+                Error::NotUniform { addr: at, size: s } => {
+                    &&& s == part.bytes()
+                    &&& AddressSpace::is_part(va@, size, part, va@ + (at - addr))
+                    &&& !space.fits(va@, size, part, va@ + (at - addr))
+                },
+                Error::BreakBeforeMake { addr: at, size: s } => {
+                    &&& at == addr && s == size.bytes()
+                    &&& !A::resizes()
+                    &&& space.is_uniform(va@, size, part)
+                },
+                _ => false,
+            },
+        }
     }
 }
 

@@ -195,6 +195,40 @@ impl AddressSpace {
         }
     }
 
+    /// Whether a page of `part` at `va` fits one of `whole` at `base`: its frame lies as far from the first page's as its
+    /// address, and it has the first page's properties, but for the accessed and dirty bits.
+    pub open spec fn fits(self, base: int, whole: PageSize, part: PageSize, va: int) -> bool {
+        let (first, here) = (self.pages[base], self.pages[va]);
+        &&& self.has(base, part)
+        &&& self.has(va, part)
+        &&& first.frame.0 as int % whole.bytes() as int == 0
+        &&& here.frame.0 == first.frame.0 + (va - base)
+        &&& here.prop.alike(first.prop)
+    }
+
+    /// Whether pages of `part` at `base` could be one of `whole`.
+    pub open spec fn is_uniform(self, base: int, whole: PageSize, part: PageSize) -> bool {
+        forall|va: int| #[trigger]
+            Self::is_part(base, whole, part, va) ==> self.fits(base, whole, part, va)
+    }
+
+    /// The pages at `base` as one of `whole`, at the first page's frame.
+    pub open spec fn collapse(self, base: int, whole: PageSize, prop: PageProperty) -> Self {
+        AddressSpace {
+            pages: IMap::new(
+                |va: int|
+                    va == base || self.pages.contains_key(va) && !(base <= va < base
+                        + whole.bytes()),
+                |va: int|
+                    if va == base {
+                        Mapping { frame: self.pages[base].frame, size: whole, prop }
+                    } else {
+                        self.pages[va]
+                    },
+            ),
+        }
+    }
+
     /// No page starts from `lo` to below `hi`.
     pub open spec fn unmap_range(self, lo: int, hi: int) -> Self {
         AddressSpace {

@@ -20,6 +20,8 @@ pub(crate) mod attach;
 pub(crate) mod counting;
 #[cfg(verus_only)]
 pub(crate) mod proof;
+#[cfg(verus_only)]
+pub(crate) mod split;
 
 verus! {
 

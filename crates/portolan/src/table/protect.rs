@@ -146,7 +146,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
 /// The frame and properties of an entry that is a page.
 #[inline(always)]
-fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
+pub(super) fn page_of(entry: Entry) -> (r: (PhysAddr, PageProperty))
     requires
         entry is Page,
     ensures

@@ -112,7 +112,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             return Err(Error::CoveredByHugePage { addr: A::canonicalize(start), size });
         }
         proof {
-            tree.lemma_whole(lo as int, hi as int);
+            tree.lemma_no_cut(lo as int, hi as int);
         }
         Ok((lo, hi))
     }

@@ -1,4 +1,5 @@
-//! The tree of tables in memory, and the four stores that change it.
+//! The tree of tables in memory, and the stores that change it: four here, and those that change an entry's size in
+//! `resize`.
 //!
 //! Nothing else in the crate writes to a table that hardware can reach. Each of the stores leaves a tree whose walk is
 //! the one before or the one after, and notes in the ghost field `trace` what the tables are from then on.
@@ -20,6 +21,7 @@ use vstd::prelude::*;
 
 #[cfg(verus_only)]
 pub(crate) mod proof;
+pub(crate) mod resize;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 

@@ -2,6 +2,7 @@
 
 use super::chain::Chain;
 use super::descend::Descent;
+use super::full::FullTable;
 use super::stack::Stack;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -26,6 +27,8 @@ pub(crate) enum Loose<A: PagingMode> {
     Chain(Chain<A>),
     /// Those that became empty with a range.
     Stack(Stack<A>),
+    /// The one whose pages were joined.
+    Full(FullTable<A>),
 }
 
 /// Tables that are no longer reachable, with the account of their frames.
@@ -47,6 +50,7 @@ impl<M: TableMemory, A: PagingMode> Owed<M, A> {
         match self.tables {
             Loose::Chain(chain) => chain.free(&mut frames),
             Loose::Stack(stack) => stack.free_all(&mut frames),
+            Loose::Full(full) => frames.free::<A>(full.table, full.perm),
         }
         assert(frames.held() =~= Set::empty());
         frames

@@ -192,6 +192,10 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
         48
     }
 
+    open spec fn resizes() -> bool {
+        false
+    }
+
     open spec fn counts() -> bool {
         true
     }
@@ -222,6 +226,11 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
             G::lemma_shape();
         }
         G::geometry()
+    }
+
+    #[inline(always)]
+    fn resizing() -> bool {
+        false
     }
 
     #[inline(always)]

@@ -519,6 +519,43 @@ impl Geometry {
         assert(self.span(l) * 0 == 0);
     }
 
+    /// How far an address lies within its table: as many entries as its index says, and an offset.
+    pub(crate) proof fn lemma_within(self, va: int, l: nat)
+        requires
+            self.wf(),
+            1 <= l <= self.levels,
+            0 <= va,
+        ensures
+            (va - self.base(va, l)) % self.span(l) == va % self.span(l),
+            (va - self.base(va, l)) / self.span(l) == self.index_of(va, l),
+    {
+        self.lemma_span(l);
+        lemma_mod_mod(va, self.span(l), self.entries(l));
+    }
+
+    /// A page's parts are aligned, and lie within it.
+    pub(crate) proof fn lemma_part(self, l: nat, frame: int, k: int)
+        requires
+            self.wf(),
+            1 <= l < self.levels,
+            frame % self.span(l + 1) == 0,
+            0 <= k < self.entries(l),
+        ensures
+            (frame + k * self.span(l)) % self.span(l) == 0,
+            0 <= k * self.span(l),
+            k * self.span(l) + self.span(l) <= self.span(l + 1),
+            (k + 1) * self.span(l) == k * self.span(l) + self.span(l),
+    {
+        self.lemma_span(l);
+        lemma_compose(frame, self.span(l), self.entries(l), k, 0);
+        lemma_mul_next(k, self.span(l));
+        assert(0 <= k * self.span(l)) by (nonlinear_arith)
+            requires
+                0 <= k,
+                0 < self.span(l),
+        ;
+    }
+
     /// Hardware takes the index from the address's bits.
     pub(crate) proof fn lemma_hardware_index(self, va: int, l: nat)
         requires

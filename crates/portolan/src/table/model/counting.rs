@@ -49,6 +49,23 @@ pub(crate) proof fn lemma_used_at_most(s: Seq<Entry>)
     }
 }
 
+/// Where none is empty, all are in use.
+pub(crate) proof fn lemma_used_full(s: Seq<Entry>)
+    requires
+        forall|i: int| 0 <= i < s.len() ==> !((#[trigger] s[i]) is Empty),
+    ensures
+        used(s) == s.len(),
+    decreases s.len(),
+{
+    if s.len() > 0 {
+        assert forall|i: int| 0 <= i < s.drop_last().len() implies !((
+        #[trigger] s.drop_last()[i]) is Empty) by {
+            assert(s.drop_last()[i] == s[i]);
+        }
+        lemma_used_full(s.drop_last());
+    }
+}
+
 /// In a sequence of empty entries none is in use.
 pub(crate) proof fn lemma_used_none(s: Seq<Entry>)
     requires

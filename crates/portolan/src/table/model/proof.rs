@@ -409,7 +409,7 @@ impl Model {
 // ---- the change of one entry
 impl Model {
     /// Trees in which all levels say the same of an address mean the same there.
-    proof fn lemma_same_at<A: EntryFormat>(self, q: Model, x: int)
+    pub(crate) proof fn lemma_same_at<A: EntryFormat>(self, q: Model, x: int)
         requires
             self.inv(),
             q.inv(),

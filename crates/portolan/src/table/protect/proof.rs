@@ -27,7 +27,7 @@ proof fn lemma_page_seen(space: AddressSpace, base: int, now: Mapping)
 }
 
 /// The second of two replacements is what remains.
-proof fn lemma_put_put(m: Model, n: NodeId, i: int, a: Entry, b: Entry)
+pub(crate) proof fn lemma_put_put(m: Model, n: NodeId, i: int, a: Entry, b: Entry)
     requires
         m.nodes.contains_key(n),
         0 <= i < m.nodes[n].entries.len(),
@@ -42,7 +42,7 @@ proof fn lemma_put_put(m: Model, n: NodeId, i: int, a: Entry, b: Entry)
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// At first nothing has been seen.
-    pub(super) proof fn lemma_unchanged(self, va: int, slot: Slot)
+    pub(crate) proof fn lemma_unchanged(self, va: int, slot: Slot)
         requires
             self.linked(),
             self.is_slot(va, slot),
@@ -88,7 +88,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What was read is a page, at a frame that exists.
-    pub(super) proof fn lemma_page_entry(self, old: Self, va: int, slot: Slot, word: u64)
+    pub(crate) proof fn lemma_page_entry(self, old: Self, va: int, slot: Slot, word: u64)
         requires
             self.is_seen(old, va, slot),
             self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
@@ -100,6 +100,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.phys_bits(),
                 A::geo().span(slot.level as nat),
             ),
+            A::supports(A::entry(slot.level as nat, word)->prop),
             self.phys_bits() <= A::frame_bits(),
             old.entry_at(va, slot.level as nat).may_become(A::entry(slot.level as nat, word)),
     {
@@ -218,7 +219,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Hardware was faster: now its bits are known, and there are fewer left.
-    pub(super) proof fn lemma_seen(
+    pub(crate) proof fn lemma_seen(
         self,
         old: Self,
         before: Self,

@@ -141,7 +141,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// A range is whole if the pages at its ends are.
-    pub(super) proof fn lemma_whole(self, lo: int, hi: int)
+    pub(super) proof fn lemma_no_cut(self, lo: int, hi: int)
         requires
             lo < hi,
             self.is_whole_at(lo, hi, lo),

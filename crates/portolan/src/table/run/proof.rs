@@ -219,6 +219,31 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(s.is_cleared_at(now, job.lo, at, job.hi, run.first, at));
     }
 
+    /// A page was cleared: one entry less is in use.
+    proof fn lemma_run_fewer(self, before: Self, old: Self, run: Run)
+        requires
+            before.is_running(old, run),
+            0 <= run.index < A::geo().entries(run.level()),
+            before.entry_at(run.at::<A>(), run.level()) is Page,
+            run.first is Some,
+            self.replaced_from(before, run.at::<A>(), run.level(), Entry::Empty),
+        ensures
+            self.is_running(old, Run { cleared: run.cleared + 1, ..run.next() }),
+    {
+        let (l, n, at) = (run.level(), run.node::<A>(), run.at::<A>());
+        let was = before.model();
+        before.lemma_run_slot(run);
+        assert(was.nodes.contains_key(n));
+        was.lemma_put_counted(n, run.index, Entry::Empty);
+        self.lemma_stays(before, run, Entry::Empty);
+        let p = run.first->0 as int;
+        A::geo().lemma_decompose(p, l);
+        A::geo().lemma_decompose(at, l);
+        A::geo().lemma_bounds(p, l);
+        assert(A::geo().index_of(p, l) != run.index);
+        assert(self.entry_at(p, l) == before.entry_at(p, l));
+    }
+
     /// A page was cleared.
     pub(super) proof fn lemma_run_cleared(
         self,
@@ -242,20 +267,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.is_page(run.at::<A>(), A::geo().span(run.level())),
             self.space().pages == before.space().pages.remove(run.at::<A>()),
     {
-        let (l, n, at) = (run.level(), run.node::<A>(), run.at::<A>());
-        let (was, now) = (before.model(), self.model());
+        let (l, at) = (run.level(), run.at::<A>());
         before.lemma_run_slot(run);
-        was.lemma_entry_pages::<A>(at, l);
+        before.model().lemma_entry_pages::<A>(at, l);
         before.lemma_not_cut(job, run);
-        assert(was.nodes.contains_key(n));
-        was.lemma_put_counted(n, run.index, Entry::Empty);
-        self.lemma_stays(before, run, Entry::Empty);
-        let p = run.first->0 as int;
-        A::geo().lemma_decompose(p, l);
-        A::geo().lemma_decompose(at, l);
-        A::geo().lemma_bounds(p, l);
-        assert(A::geo().index_of(p, l) != run.index);
-        assert(self.entry_at(p, l) == before.entry_at(p, l));
+        self.lemma_run_fewer(before, old, run);
         let (s, mid, done) = (job.start.space(), before.space(), self.space());
         let next = run.next().at::<A>();
         assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {

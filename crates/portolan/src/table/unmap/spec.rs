@@ -21,6 +21,7 @@ impl<A: PagingMode> Loose<A> {
         match self {
             Loose::Chain(chain) => chain.tables(),
             Loose::Stack(stack) => stack.tables(),
+            Loose::Full(full) => Set::empty().insert(full.table),
         }
     }
 
@@ -29,6 +30,7 @@ impl<A: PagingMode> Loose<A> {
         match self {
             Loose::Chain(chain) => chain.inv(phys_bits),
             Loose::Stack(stack) => stack.inv(phys_bits),
+            Loose::Full(full) => full.inv(phys_bits),
         }
     }
 }
