@@ -14,6 +14,8 @@ mod runs;
 mod summary;
 mod survey;
 pub mod target;
+#[cfg(test)]
+mod tests;
 mod text;
 mod tree;
 
@@ -22,7 +24,7 @@ use crate::output::Output;
 use crate::tour::record::Hex;
 use crate::verdict::{Stop, Verdict};
 use cache::Policies;
-use image::Image;
+use image::{Image, RAW};
 use portolan_machine::walk::{Regime, Region};
 use report::{ImageReport, Report};
 use runs::Want;
@@ -42,6 +44,9 @@ pub fn command(arguments: &InspectArguments) -> Result<Verdict, Stop> {
     let policies = policies(arguments, regime)?;
     let phys_bits = phys_bits(arguments, regime)?;
     let mut image = Image::open(&arguments.file, arguments.base).map_err(unreadable)?;
+    if arguments.base.is_some() && image.form != RAW {
+        return usage("--base is for raw images: an ELF core has the addresses itself");
+    }
     let target = Target {
         regime,
         phys_bits,

@@ -12,6 +12,7 @@ fn bad_usage_is_exit_code_2_and_a_message() {
         &["tour", "--seed", "1"],
         &["conformance", "--seed", "one"],
         &["--machine", "soft", "conformance"],
+        &["inspect", "memory.raw"],
     ] {
         let output = portolan(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -32,6 +33,7 @@ fn help_names_the_commands_and_the_exit_codes() {
     for word in [
         "tour",
         "conformance",
+        "inspect",
         "--machine",
         "--json",
         "Exit codes:",

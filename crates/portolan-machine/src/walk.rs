@@ -117,6 +117,7 @@ pub enum Walk {
 }
 
 impl Granule {
+    #[inline]
     const fn page_bits(self) -> u32 {
         match self {
             Granule::Size4K => 12,
@@ -139,12 +140,14 @@ pub const PAGE_SIZES: [PageSize; 7] = [
 
 impl Regime {
     /// How many levels of tables there are: level 1 has the smallest pages, this one is the root's.
+    #[inline]
     #[must_use]
     pub const fn levels(self) -> u8 {
         (self.va_bits() - self.page_bits()).div_ceil(self.stride()) as u8
     }
 
     /// The smallest page has 2 to the power of this many bytes.
+    #[inline]
     #[must_use]
     pub const fn page_bits(self) -> u32 {
         match self {
@@ -154,6 +157,7 @@ impl Regime {
     }
 
     /// How many bits of the address are translated.
+    #[inline]
     #[must_use]
     pub const fn va_bits(self) -> u32 {
         match self {
@@ -170,11 +174,13 @@ impl Regime {
     }
 
     /// Bits of the address that index a table below the root: a table takes as much as the smallest page.
+    #[inline]
     const fn stride(self) -> u32 {
         self.page_bits() - 3
     }
 
     /// How many bits of the address index a table of `level`; those of the root may be fewer.
+    #[inline]
     #[must_use]
     pub const fn index_bits(self, level: u8) -> u32 {
         if level < self.levels() {
@@ -191,6 +197,7 @@ impl Regime {
     }
 
     /// How many bytes an entry of a table of `level` covers; of levels that there are not, those of the nearest.
+    #[inline]
     #[must_use]
     pub const fn span(self, level: u8) -> u64 {
         let level = match level {
@@ -240,6 +247,7 @@ impl Regime {
     }
 
     /// The address with the bits that index the tables as `va` has them, and those above as the regime wants them.
+    #[inline]
     #[must_use]
     pub const fn extended(self, va: u64) -> u64 {
         let unused = 64 - self.va_bits();
@@ -272,12 +280,14 @@ impl Regime {
     }
 
     /// The index in a table of `level` of the entry for `va`.
+    #[inline]
     #[must_use]
     pub const fn index(self, va: u64, level: u8) -> usize {
         ((va / self.span(level)) & ((1 << self.index_bits(level)) - 1)) as usize
     }
 
     /// What `word`, found in a table of `level`, tells the walk on a machine with physical addresses of `phys_bits` bits.
+    #[inline]
     #[must_use]
     pub const fn step(self, phys_bits: u8, level: u8, word: u64) -> Step {
         match self {
@@ -293,6 +303,7 @@ impl Regime {
     ///
     /// This is not always what both allow: on AArch64, EL1 may execute what EL0 could write to, if a table keeps EL0 from
     /// writing.
+    #[inline]
     #[must_use]
     pub const fn effective(self, tables: Rights, leaf: &Leaf, word: u64) -> Rights {
         match self {
@@ -303,6 +314,7 @@ impl Regime {
 
     /// Which of the eight entries of `IA32_PAT` or `MAIR_EL1` the word of a page of `level` selects. `None` where the word
     /// itself has the policy.
+    #[inline]
     #[must_use]
     pub const fn cache_index(self, level: u8, word: u64) -> Option<u8> {
         match self {
@@ -313,6 +325,7 @@ impl Regime {
     }
 
     /// Whether `word`, which refers to a table, makes all translations below it global.
+    #[inline]
     #[must_use]
     pub const fn shares(self, word: u64) -> bool {
         match self {

@@ -58,7 +58,7 @@ impl Kind {
             Kind::ManyLevels => "tables used at more than one level",
             Kind::OutsideImage => "tables that are not, or not wholly, in the image",
             Kind::TruncatedImage => "memory that the file is too short for",
-            Kind::NotExamined => "too much to be examined, or to be compared",
+            Kind::NotExamined => "left out, since there is too much",
         }
     }
 }
@@ -75,7 +75,7 @@ pub struct Finding {
 }
 
 /// One of them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Example {
     /// Pages.
@@ -126,10 +126,10 @@ pub enum Example {
         /// Its size.
         bytes: u64,
     },
-    /// A reason.
-    Reason {
-        /// The reason.
-        reason: &'static str,
+    /// Something else.
+    Other {
+        /// What it is.
+        what: &'static str,
     },
 }
 
@@ -156,6 +156,16 @@ impl Findings {
             let finding = self.of(kind);
             finding.count += count;
             finding.examples.extend(runs.into_iter().map(Example::Run));
+        }
+    }
+
+    /// Notes that something was too much to be examined.
+    pub fn leave_out(&mut self, what: &'static str) {
+        let finding = self.of(Kind::NotExamined);
+        finding.count += 1;
+        let other = Example::Other { what };
+        if !finding.examples.contains(&other) {
+            finding.examples.push(other);
         }
     }
 

@@ -13,13 +13,18 @@ pub struct Image {
     file: File,
     /// By address, without overlaps.
     segments: Vec<Segment>,
-    /// `raw` or `elf core`.
+    /// [`RAW`] or [`CORE`].
     pub form: &'static str,
     /// What the image should have, and the file is too short for.
     pub truncated: Vec<Lack>,
     /// What the image says of the processor.
     pub processor: Option<Processor>,
 }
+
+/// The form of an image that is nothing but memory.
+pub const RAW: &str = "raw";
+/// The form of an image that is an ELF core.
+pub const CORE: &str = "elf core";
 
 /// Memory that the file has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +66,7 @@ pub struct Words {
 const WORD: u64 = 8;
 
 impl Image {
-    /// Opens an image. The first byte of one that is raw has the physical address `base`.
+    /// Opens an image. The first byte of one that is raw has the physical address `base`; a core has addresses itself.
     ///
     /// # Errors
     /// The file can't be read, or is an ELF file and not a core that can be used.
@@ -77,12 +82,7 @@ impl Image {
                 bytes: length,
                 offset: 0,
             };
-            return Ok(Image::new(file, "raw", vec![segment]));
-        }
-        if base.is_some() {
-            return Err(invalid(
-                "it is an ELF core, which has the addresses itself: no --base",
-            ));
+            return Ok(Image::new(file, RAW, vec![segment]));
         }
         let core = core::read(&file)?;
         let mut truncated = Vec::new();
@@ -97,7 +97,7 @@ impl Image {
                 segment.bytes = here;
             }
         }
-        let mut image = Image::new(file, "elf core", segments);
+        let mut image = Image::new(file, CORE, segments);
         image.truncated = truncated;
         image.processor = core.processor;
         Ok(image)

@@ -70,43 +70,41 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// One page.
-    pub fn of(page: Page) -> Self {
-        Summary {
-            pages: 1,
-            bytes: page.size,
-            runs: 1,
-            writable_executable: page.is_writable_and_executable().into(),
-            user: page.rights.user.any().into(),
-            ends: Some((page, page)),
+    /// Adds a page, whose address is higher.
+    pub fn push(&mut self, page: Page) {
+        let joined = self
+            .ends
+            .as_ref()
+            .is_some_and(|(_, last)| page.follows(last));
+        self.pages += 1;
+        self.bytes += page.size;
+        self.runs += u64::from(!joined);
+        self.writable_executable += u64::from(page.is_writable_and_executable());
+        self.user += u64::from(page.rights.user.any());
+        match &mut self.ends {
+            Some((_, last)) => *last = page,
+            none => *none = Some((page, page)),
         }
     }
 
-    /// The same pages as counted from `base` on.
-    pub fn at(self, base: u64) -> Self {
-        Summary {
-            ends: self
-                .ends
-                .map(|(first, last)| (first.at(base), last.at(base))),
-            ..self
-        }
-    }
-
-    /// These pages, and those of `next`, whose addresses are higher.
-    pub fn then(self, next: Summary) -> Self {
-        let (joined, ends) = match (self.ends, next.ends) {
-            (Some((first, last)), Some((other, end))) => {
-                (u64::from(other.follows(&last)), Some((first, end)))
-            }
-            (ends, None) | (None, ends) => (0, ends),
+    /// Adds the pages of a part, whose addresses are higher; its own addresses count from `base` on.
+    pub fn append(&mut self, part: &Summary, base: u64) {
+        let Some((first, last)) = &part.ends else {
+            return;
         };
-        Summary {
-            pages: self.pages + next.pages,
-            bytes: self.bytes + next.bytes,
-            runs: self.runs + next.runs - joined,
-            writable_executable: self.writable_executable + next.writable_executable,
-            user: self.user + next.user,
-            ends,
+        let (first, end) = (first.at(base), last.at(base));
+        let joined = self
+            .ends
+            .as_ref()
+            .is_some_and(|(_, last)| first.follows(last));
+        self.pages += part.pages;
+        self.bytes += part.bytes;
+        self.runs += part.runs - u64::from(joined);
+        self.writable_executable += part.writable_executable;
+        self.user += part.user;
+        match &mut self.ends {
+            Some((_, last)) => *last = end,
+            none => *none = Some((first, end)),
         }
     }
 }

@@ -23,14 +23,18 @@ pub struct Survey {
     levels: HashMap<u64, u8>,
 }
 
-/// How many tables are examined: of 4 KiB, those that 2 TiB take in the smallest pages.
-const MOST: usize = 1 << 20;
+/// How many places are examined: of 4 KiB, the tables that 1 TiB takes in the smallest pages.
+const MOST: usize = 1 << 19;
+/// How many references to tables are followed. Other than those that mean no good, tables have about one each.
+const MOST_WAYS: usize = 1 << 23;
 
 /// A survey at work.
 struct Surveyor<'a> {
     image: &'a mut Image,
     target: &'a Target,
     survey: Survey,
+    /// How many references to tables were followed.
+    ways: usize,
     frames: Frames,
     findings: Findings,
 }
@@ -66,6 +70,7 @@ pub fn survey(image: &mut Image, target: &Target) -> io::Result<(Survey, Vec<Fin
         image,
         target,
         survey: Survey::default(),
+        ways: 0,
         frames: Frames::default(),
         findings,
     };
@@ -76,13 +81,14 @@ pub fn survey(image: &mut Image, target: &Target) -> io::Result<(Survey, Vec<Fin
 impl Surveyor<'_> {
     /// Examines a table, the first address of which is `base` on the way that was found first.
     fn examine(&mut self, place: Place, base: u64) -> io::Result<Summary> {
-        if let Some(known) = self.survey.known.get(&place) {
+        self.ways += 1;
+        if self.ways <= MOST_WAYS
+            && let Some(known) = self.survey.known.get(&place)
+        {
             return Ok(*known);
         }
-        if self.survey.known.len() >= MOST {
-            let reason = "no more tables are examined";
-            self.findings
-                .add(Kind::NotExamined, || Example::Reason { reason });
+        if self.ways > MOST_WAYS || self.survey.known.len() >= MOST {
+            self.findings.leave_out("references to tables");
             return Ok(Summary::default());
         }
         let visit = Visit {
@@ -105,14 +111,14 @@ impl Surveyor<'_> {
             };
             self.judge(&visit, index, word, &entry);
             let offset = self.target.offset(place, index);
-            all = match entry {
-                Entry::Reserved { .. } => all,
-                Entry::Page(page) => all.then(Summary::of(page)),
+            match entry {
+                Entry::Reserved { .. } => {}
+                Entry::Page(page) => all.push(page),
                 Entry::Table(below) => {
                     let below = self.examine(below, base.wrapping_add(offset))?;
-                    all.then(below.at(offset))
+                    all.append(&below, offset);
                 }
-            };
+            }
         }
         self.survey.known.insert(place, all);
         Ok(all)
@@ -160,9 +166,8 @@ impl Surveyor<'_> {
             });
         }
         if self.frames.incomplete {
-            let reason = "not all cache policies are compared";
             self.findings
-                .add(Kind::NotExamined, || Example::Reason { reason });
+                .leave_out("pages whose cache policies are not compared");
         }
         self.frames.aliases(|alias| {
             self.findings

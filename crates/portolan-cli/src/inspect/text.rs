@@ -37,7 +37,10 @@ pub fn heading(out: &mut impl Write, report: &Report) -> io::Result<()> {
         },
         report.phys_bits,
     )?;
-    writeln!(out)
+    match report.run_count {
+        0 => Ok(()),
+        _ => writeln!(out),
+    }
 }
 
 /// The address space as runs.
@@ -202,7 +205,7 @@ fn describe(example: &Example) -> String {
             format!("table at {table}, level{many} {levels}{va}")
         }
         Example::Memory { start, bytes: size } => format!("physical {start}, {}", bytes(*size)),
-        Example::Reason { reason } => (*reason).to_owned(),
+        Example::Other { what } => (*what).to_owned(),
     }
 }
 
