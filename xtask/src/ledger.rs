@@ -12,7 +12,7 @@ mod syntax;
 mod tests_named;
 mod tokens;
 
-use crate::project::{Project, SOURCES, is_trusted_place};
+use crate::project::{Project, SOURCES, is_kernels_place, is_trusted_place};
 use anyhow::{Context, Result, bail};
 use collect::{Entry, Source};
 use kind::Kind;
@@ -64,10 +64,12 @@ pub fn run(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// What is assumed outside the folder for it.
+/// What is assumed outside the folder for it, and what is unsafe and neither there nor a kernel's side.
 fn misplaced(sources: &[Source]) -> Vec<String> {
-    let outside = entries(sources)
-        .filter(|(source, entry)| entry.kind.only_in_hw() && !is_trusted_place(&source.file));
+    let outside = entries(sources).filter(|(source, entry)| {
+        let kernels = entry.kind.may_be_a_kernels() && is_kernels_place(&source.file);
+        entry.kind.only_in_hw() && !is_trusted_place(&source.file) && !kernels
+    });
     outside
         .map(|(source, entry)| {
             format!(
@@ -150,6 +152,16 @@ mod tests {
     fn an_assumption_outside_hw_is_named() {
         let found = misplaced(&sources("crates/portolan/src/a.rs", TRUSTED));
         assert_eq!(found, ["crates/portolan/src/a.rs:4: axiom outside hw/: a"]);
+    }
+
+    #[test]
+    fn a_kernels_side_is_unsafe_code_in_interop_but_no_assumption() {
+        let kernels = "/// For kernels.\n// SAFETY: said there.\nunsafe impl T for U {}";
+        let inside = "crates/portolan/src/interop/a.rs";
+        assert!(misplaced(&sources(inside, kernels)).is_empty());
+        assert_eq!(misplaced(&sources(inside, TRUSTED)).len(), 1);
+        let outside = "crates/portolan/src/a.rs";
+        assert_eq!(misplaced(&sources(outside, kernels)).len(), 1);
     }
 
     #[test]

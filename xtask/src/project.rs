@@ -20,6 +20,10 @@ pub const SOURCES: &str = "crates/portolan/src";
 /// The folder's part where assumptions may stand, from the repository's root. `hw.rs` beside it is its front page.
 pub const TRUSTED: &str = "crates/portolan/src/hw";
 
+/// The folder of what a kernel would otherwise write itself, from the repository's root: no proof
+/// rests on it. `interop.rs` beside it is its front page.
+pub const KERNELS: &str = "crates/portolan/src/interop";
+
 /// A copy of the repository: its root folder.
 pub struct Project {
     root: PathBuf,
@@ -162,7 +166,17 @@ impl Project {
 
 /// Whether a file is one where assumptions may stand.
 pub fn is_trusted_place(file: &str) -> bool {
-    file.strip_prefix(TRUSTED)
+    is_in(TRUSTED, file)
+}
+
+/// Whether a file is one where a kernel's side may be implemented.
+pub fn is_kernels_place(file: &str) -> bool {
+    is_in(KERNELS, file)
+}
+
+/// Whether a file is in a module's folder, or its front page.
+fn is_in(folder: &str, file: &str) -> bool {
+    file.strip_prefix(folder)
         .is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
 }
 
@@ -189,6 +203,18 @@ mod tests {
         assert!(is_trusted_place("crates/portolan/src/hw/memory.rs"));
         assert!(!is_trusted_place("crates/portolan/src/hwm.rs"));
         assert!(!is_trusted_place("crates/portolan/src/addr.rs"));
+        assert!(!is_trusted_place(
+            "crates/portolan/src/interop/x86_64/memory.rs"
+        ));
+    }
+
+    #[test]
+    fn a_kernels_side_may_stand_in_interop_only() {
+        assert!(is_kernels_place(
+            "crates/portolan/src/interop/x86_64/memory.rs"
+        ));
+        assert!(!is_kernels_place("crates/portolan/src/hw/memory.rs"));
+        assert!(!is_kernels_place("crates/portolan/src/addr.rs"));
     }
 
     #[test]

@@ -74,7 +74,14 @@
 //! # What is trusted
 //! Verus, the compiler, our reading of the manuals in [`hw`], and that a kernel's [`TableMemory`] and [`Invalidate`] do
 //! what they promise. The repository's `TRUSTED.md` lists every item.
+//!
+//! # Features
+//! None is on by default, and none changes what is proven.
+//! - `x86_64`: values of the [`x86_64`](https://docs.rs/x86_64) crate as Portolan's and back, and its frame allocators as
+//!   [`TableMemory`];
+//! - `aarch64-paging`: values of the [`aarch64-paging`](https://docs.rs/aarch64-paging) crate as Portolan's and back.
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     verus_only,
     allow(missing_docs, reason = "the prover adds accessors to ghost types")
@@ -98,6 +105,10 @@ pub mod arch;
 mod error;
 mod flush;
 pub mod hw;
+#[cfg(any(feature = "x86_64", feature = "aarch64-paging"))]
+// each of its modules says which feature it needs
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
+pub mod interop;
 mod prop;
 #[cfg(verus_only)]
 mod refine;

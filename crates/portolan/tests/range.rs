@@ -52,7 +52,8 @@ fn is_mapped<B: AccessBits>(table: &Table<'_, B>, at: u64) -> bool {
 fn unmapping_a_range_takes_pages_of_all_sizes_and_leaves_the_neighbours() {
     let heap = Heap::default();
     let mut table = mixed::<Preset>(&heap);
-    let flush = table.unmap_range(range(GIANT, 2 * GIANT)).unwrap();
+    let (bytes, flush) = table.unmap_range(range(GIANT, 2 * GIANT)).unwrap();
+    assert_eq!(bytes, 5 * PAGE + 4 * HUGE + GIANT);
     assert_eq!((flush.addr(), flush.size()), (va(GIANT), 2 * GIANT));
     assert_eq!(flush.range().stride(), PageSize::Size4K);
     assert!(flush.frees_tables());
@@ -74,7 +75,8 @@ fn unmapping_a_range_takes_pages_of_all_sizes_and_leaves_the_neighbours() {
 fn unmapping_a_part_of_a_table_leaves_the_rest() {
     let heap = Heap::default();
     let mut table = mixed::<Tracking>(&heap);
-    let flush = table.unmap_range(range(GIANT + PAGE, 299 * PAGE)).unwrap();
+    let (bytes, flush) = table.unmap_range(range(GIANT + PAGE, 299 * PAGE)).unwrap();
+    assert_eq!(bytes, 2 * PAGE);
     assert!(!flush.frees_tables());
     flush.pay(&NoTlb);
     let left = [0, 1, 2, 300, 511].map(|n| is_mapped(&table, GIANT + n * PAGE));
@@ -95,8 +97,8 @@ fn unmapping_everything_leaves_the_root_alone() {
     map(&mut table, half - PAGE, PageSize::Size4K);
     map(&mut table, 0, PageSize::Size4K);
     map(&mut table, u64::MAX - PAGE + 1, PageSize::Size4K);
-    let lower = table.unmap_range(range(0, half)).unwrap();
-    let upper = table.unmap_range(range(!0 << 47, half)).unwrap();
+    let (_, lower) = table.unmap_range(range(0, half)).unwrap();
+    let (_, upper) = table.unmap_range(range(!0 << 47, half)).unwrap();
     let (lower, upper) = lower.merge(upper);
     lower.pay(&NoTlb);
     upper.unwrap().pay(&NoTlb);
@@ -110,7 +112,8 @@ fn where_nothing_is_mapped_there_is_nothing_to_flush() {
     let heap = Heap::default();
     let mut table = mixed::<Preset>(&heap);
     for hole in [range(GIANT + 3 * PAGE, PAGE), range(8 * GIANT, 8 * GIANT)] {
-        let flush = table.unmap_range(hole).unwrap();
+        let (bytes, flush) = table.unmap_range(hole).unwrap();
+        assert_eq!(bytes, 0);
         assert_eq!(flush.size(), 0);
         assert!(matches!(
             flush.range().advice(0),
@@ -118,8 +121,8 @@ fn where_nothing_is_mapped_there_is_nothing_to_flush() {
         ));
         flush.pay(&NoTlb);
     }
-    let flush = table.unmap_range(range(GIANT, 0)).unwrap();
-    assert_eq!(flush.size(), 0);
+    let (bytes, flush) = table.unmap_range(range(GIANT, 0)).unwrap();
+    assert_eq!((bytes, flush.size()), (0, 0));
     assert!(is_mapped(&table, GIANT));
 }
 
@@ -174,7 +177,7 @@ fn a_run_of_pages_costs_few_accesses_more_than_one_each() {
         map(&mut table, GIANT + n * PAGE, PageSize::Size4K);
     }
     heap.accesses();
-    let flush = table.unmap_range(range(GIANT, HUGE)).unwrap();
+    let (_, flush) = table.unmap_range(range(GIANT, HUGE)).unwrap();
     // a read and a write each, two descents, and what becomes of four tables
     assert!(heap.accesses() < 2 * 512 + 40);
     flush.pay(&NoTlb);
@@ -184,8 +187,8 @@ fn a_run_of_pages_costs_few_accesses_more_than_one_each() {
 fn flushes_are_merged_unless_both_keep_tables() {
     let heap = Heap::default();
     let mut table = mixed::<Preset>(&heap);
-    let a = table.unmap_range(range(GIANT + PAGE, PAGE)).unwrap();
-    let b = table.unmap_range(range(GIANT + 7 * HUGE, HUGE)).unwrap();
+    let (_, a) = table.unmap_range(range(GIANT + PAGE, PAGE)).unwrap();
+    let (_, b) = table.unmap_range(range(GIANT + 7 * HUGE, HUGE)).unwrap();
     let (both, None) = b.merge(a) else {
         panic!("neither keeps tables")
     };
@@ -194,16 +197,103 @@ fn flushes_are_merged_unless_both_keep_tables() {
     assert_eq!(both.range().stride(), PageSize::Size4K);
     assert_eq!(both.range().pages(), 8 * 512 - 1);
     assert!(matches!(both.range().advice(33), Advice::All));
-    let c = table.unmap_range(range(3 * GIANT, PAGE)).unwrap();
+    let (_, c) = table.unmap_range(range(3 * GIANT, PAGE)).unwrap();
     assert!(c.frees_tables());
     let (all, None) = c.merge(both) else {
         panic!("only one keeps tables")
     };
     assert!(all.frees_tables());
-    let d = table.unmap_range(range(GIANT - PAGE, PAGE)).unwrap();
+    let (_, d) = table.unmap_range(range(GIANT - PAGE, PAGE)).unwrap();
     let (d, all) = d.merge(all);
     let before = heap.len();
     d.pay(&NoTlb);
     all.unwrap().pay(&NoTlb);
     assert_eq!(heap.len(), before - 4);
+}
+
+#[test]
+fn protecting_a_range_changes_pages_of_all_sizes_and_no_others() {
+    let heap = Heap::default();
+    let mut table = mixed::<Preset>(&heap);
+    let tables = heap.len();
+    let (bytes, flush) = table
+        .protect_range(range(GIANT + PAGE, 2 * GIANT - PAGE), PageProperty::USER_RO)
+        .unwrap();
+    assert_eq!(bytes, 4 * PAGE + 4 * HUGE + GIANT);
+    assert_eq!(
+        (flush.addr(), flush.size()),
+        (va(GIANT + PAGE), 2 * GIANT - PAGE)
+    );
+    assert_eq!(flush.range().stride(), PageSize::Size4K);
+    assert!(!flush.frees_tables());
+    flush.pay(&NoTlb);
+    let write = |at| table.query(va(at)).unwrap().prop.write;
+    assert!(write(GIANT - PAGE) && write(GIANT) && write(3 * GIANT));
+    for n in [1, 2, 300, 511] {
+        assert!(!write(GIANT + n * PAGE));
+    }
+    for n in [1, 2, 7, 511] {
+        assert!(!write(GIANT + n * HUGE));
+        assert_eq!(
+            table.query(va(GIANT + n * HUGE)).unwrap().frame,
+            PhysAddr::new(GIANT + n * HUGE)
+        );
+    }
+    assert!(!write(2 * GIANT));
+    assert!(!is_mapped(&table, GIANT + 3 * PAGE));
+    assert_eq!(heap.len(), tables);
+}
+
+#[test]
+fn protecting_a_range_keeps_accessed_and_dirty_bits() {
+    let heap = Heap::default();
+    let mut table = Table::<Tracking>::new(&heap).unwrap();
+    let used = PageProperty {
+        accessed: true,
+        dirty: true,
+        ..PageProperty::USER_RW
+    };
+    for (n, prop) in [(0, used), (1, PageProperty::USER_RW)] {
+        table
+            .map(va(n * PAGE), PhysAddr::new(0), PageSize::Size4K, prop)
+            .unwrap();
+    }
+    let (_, flush) = table
+        .protect_range(range(0, 2 * PAGE), PageProperty::USER_RO)
+        .unwrap();
+    flush.pay(&NoTlb);
+    let props = [0, 1].map(|n| table.query(va(n * PAGE)).unwrap().prop);
+    assert!(props[0].accessed && props[0].dirty && !props[0].write);
+    assert!(!props[1].accessed && !props[1].dirty && !props[1].write);
+}
+
+#[test]
+fn protecting_a_range_is_refused_as_unmapping_is() {
+    let heap = Heap::default();
+    let mut table = mixed::<Preset>(&heap);
+    let none = PageProperty {
+        read: false,
+        ..PageProperty::USER_RO
+    };
+    assert_eq!(
+        table.protect_range(range(GIANT, PAGE), none).map(drop),
+        Err(Error::UnsupportedProperty {
+            addr: GIANT,
+            size: PAGE
+        })
+    );
+    assert_eq!(
+        table
+            .protect_range(range(GIANT, GIANT + HUGE), PageProperty::USER_RO)
+            .map(drop),
+        Err(Error::CoveredByHugePage {
+            addr: 2 * GIANT,
+            size: GIANT
+        })
+    );
+    assert!(table.query(va(GIANT)).unwrap().prop.write);
+    let (bytes, hole) = table
+        .protect_range(range(8 * GIANT, GIANT), PageProperty::USER_RO)
+        .unwrap();
+    assert_eq!((bytes, hole.size()), (0, 0));
 }

@@ -95,8 +95,8 @@ impl Kind {
             Kind::UnsafeImpl => "Promises that the crate itself makes.",
             Kind::UnsafeBlock => "Why each may call what it calls.",
             Kind::Unproven => {
-                "Compiled and run, but not verified: formatting and comparing. Verified code can't call it, and no proof \
-                 speaks of it."
+                "Compiled and run, but not verified: formatting, comparing, converting. Verified code can't call it, and no \
+                 proof speaks of it."
             }
         }
     }
@@ -109,9 +109,15 @@ impl Kind {
         )
     }
 
-    /// Whether it may stand in the hardware folder only.
+    /// Whether it may not stand just anywhere: in the hardware folder, or where [`Kind::may_be_a_kernels`] says.
     pub fn only_in_hw(self) -> bool {
         !matches!(self, Kind::UnsafeFn | Kind::Unproven)
+    }
+
+    /// Whether it may also stand where a kernel's side is implemented: it assumes nothing, and does what a kernel's own
+    /// code would do.
+    pub fn may_be_a_kernels(self) -> bool {
+        matches!(self, Kind::UnsafeImpl | Kind::UnsafeBlock)
     }
 
     /// Whether a test has to be named.

@@ -2,30 +2,35 @@
 
 use super::collect::{Entry, Source};
 use super::kind::Kind;
-use crate::project::is_trusted_place;
+use crate::project::{is_kernels_place, is_trusted_place};
 use std::fmt::Write;
 
 /// The page: what is written by hand, how many of each kind there are, and each of them by file.
 pub fn write(head: &str, sources: &[Source]) -> String {
     let mut page = format!(
-        "{}\n\n## How many\n\n| what | in `hw/` | elsewhere |\n| --- | ---: | ---: |\n",
+        "{}\n\n## How many\n\n| what | in `hw/` | in `interop/` | elsewhere |\n| --- | ---: | ---: | ---: |\n",
         head.trim_end()
     );
-    let (inside, outside): (Vec<&Source>, Vec<&Source>) = sources
+    let (inside, others): (Vec<&Source>, Vec<&Source>) = sources
         .iter()
         .partition(|source| is_trusted_place(&source.file));
+    let (kernels, outside): (Vec<&Source>, Vec<&Source>) = others
+        .into_iter()
+        .partition(|source| is_kernels_place(&source.file));
     for kind in Kind::ALL {
         let _ = writeln!(
             page,
-            "| {} | {} | {} |",
+            "| {} | {} | {} | {} |",
             kind.title(),
             count(&inside, kind),
+            count(&kernels, kind),
             count(&outside, kind)
         );
     }
     for source in inside
         .iter()
         .chain(&outside)
+        .chain(&kernels)
         .filter(|source| !source.entries.is_empty())
     {
         let _ = write!(page, "\n## [`{0}`]({0})\n", source.file);
@@ -93,7 +98,7 @@ mod tests {
         };
         let page = write("# Head\n", &[source]);
         assert!(page.starts_with("# Head\n\n## How many\n"));
-        assert!(page.contains("| Functions trusted to keep their contract | 1 | 0 |"));
+        assert!(page.contains("| Functions trusted to keep their contract | 1 | 0 | 0 |"));
         assert!(page.ends_with("\n- `Frames::read`: A word. *Exercised by `soft::reads`.*\n"));
     }
 }

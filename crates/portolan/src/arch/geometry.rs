@@ -162,11 +162,7 @@ impl Geometry {
             r == self.limit(),
         no_unwind
     {
-        proof {
-            self.lemma_shift(self.levels as nat);
-        }
-        let bits = self.page_bits as u64 + (self.levels as u64 - 1) * self.index_bits as u64
-            + self.root_bits as u64;
+        let bits = self.address_bits();
         proof {
             self.lemma_limit_shl(bits);
         }
@@ -209,22 +205,6 @@ impl Geometry {
             self.lemma_entries_shl(level as nat, bits);
         }
         (1u64 << bits) as usize
-    }
-
-    /// How many bytes the tree covers.
-    #[inline(always)]
-    pub(crate) fn size(self) -> (r: u64)
-        requires
-            self.wf(),
-        ensures
-            r == self.limit(),
-        no_unwind
-    {
-        let bits = self.address_bits();
-        proof {
-            self.lemma_limit_shl(bits);
-        }
-        1u64 << bits
     }
 
     /// How many bytes a table takes.

@@ -276,6 +276,20 @@ pub open spec fn is_collapse_error<A: PagingMode>(
     }
 }
 
+/// `e` is the answer to a request to protect a range that is not done.
+pub open spec fn is_protect_range_error<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    prop: PageProperty,
+    e: Error,
+) -> bool {
+    if A::supports(prop) {
+        is_range_error(space, range, e)
+    } else {
+        e == (Error::UnsupportedProperty { addr: range.first().raw(), size: range.bytes() })
+    }
+}
+
 /// `was` is the page of `size` at `va`, with all that hardware had set.
 pub open spec fn is_found<A: PagingMode>(
     space: AddressSpace,

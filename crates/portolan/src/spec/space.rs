@@ -239,6 +239,21 @@ impl AddressSpace {
         }
     }
 
+    /// How many of the bytes from `lo` to below `hi` are mapped.
+    pub open spec fn mapped_bytes(self, lo: int, hi: int) -> nat
+        decreases hi - lo,
+    {
+        if hi <= lo {
+            0
+        } else {
+            self.mapped_bytes(lo, hi - 1) + if self.lookup(hi - 1) is Some {
+                1nat
+            } else {
+                0
+            }
+        }
+    }
+
     /// Whether a page lies partly in `lo..hi` and partly outside.
     pub open spec fn is_cut(self, lo: int, hi: int) -> bool {
         exists|base: int| #[trigger]

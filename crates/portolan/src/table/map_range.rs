@@ -471,7 +471,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         if size > 0 && !self.owned.tree.has_frame(frame, size) {
             return Err(Error::PhysTooWide { addr: frame.0, size });
         }
-        let limit = A::geometry().size();
+        let limit = A::geometry().limit_bytes();
         if size > limit - start.offset() {
             return Err(Error::PastEnd { addr, size });
         }

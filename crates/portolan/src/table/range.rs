@@ -2,6 +2,9 @@
 
 use super::PageTable;
 use super::tree::Tree;
+use super::unmap::Owed;
+#[cfg(verus_only)]
+use crate::addr::PhysAddr;
 use crate::addr::{PageSize, VirtRange};
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
@@ -10,6 +13,7 @@ use crate::arch::entry::{AccessBits, Entry};
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
+use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::spec::request;
 use vstd::prelude::*;
@@ -22,7 +26,8 @@ pub(crate) mod spec;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
-    /// Unmaps all pages in `range`, of whatever size, by one store for each; there may be holes.
+    /// Unmaps all pages in `range`, of whatever size, by one store for each; there may be holes. Answers with how many bytes
+    /// were mapped there.
     ///
     /// The flush is for the whole range, and for no address if nothing was mapped there. It keeps alive the tables that
     /// became empty.
@@ -30,14 +35,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
     /// [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly outside.
-    pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<Flush<M, A>, Error>)
+    pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<(u64, Flush<M, A>), Error>)
         ensures
             match r {
-                Ok(flush) => {
+                Ok((bytes, flush)) => {
                     let (lo, hi) = (range.first()@, range.first()@ + range.bytes());
                     &&& request::check_range(range) is None
                     &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
                     &&& final(self)@ == old(self)@.unmap_range(lo, hi)
+                    &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
                     &&& flush.due().reaches(old(self)@, lo, hi)
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
@@ -56,18 +62,86 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             proof {
                 self.lemma_nothing_to_unmap(lo as int);
             }
-            return Ok(Flush::new(range.start(), 0, PageSize::Size4K, None));
+            return Ok((0, Self::flush_for(&range, None, None)));
         }
-        let (least, owed) = self.owned.tree.unmap_range(lo, hi);
+        let (least, bytes, owed) = self.owned.tree.unmap_range(lo, hi);
         proof {
             self.lemma_unmapped_range(*old(self), lo as int, hi as int);
         }
-        Ok(
-            match least {
-                Some(least) => Flush::new(range.start(), range.size(), least, owed),
-                None => Flush::new(range.start(), 0, PageSize::Size4K, owed),
+        Ok((bytes, Self::flush_for(&range, least, owed)))
+    }
+
+    /// Gives all pages in `range`, of whatever size, other properties, by one store for each: no access meets a hole in
+    /// between. There may be holes. Answers with how many bytes are mapped there.
+    ///
+    /// Accessed and dirty bits that are set stay set. The flush is for the whole range, and for no address if nothing was
+    /// mapped there.
+    ///
+    /// # Errors
+    /// In this order: [`Error::UnsupportedProperty`]; [`Error::NotAligned`] if the range's start, or its end, is not a multiple
+    /// of the smallest page; [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly
+    /// outside.
+    pub fn protect_range(&mut self, range: VirtRange<A>, prop: PageProperty) -> (r: Result<
+        (u64, Flush<M, A>),
+        Error,
+    >)
+        ensures
+            match r {
+                Ok((bytes, flush)) => {
+                    let (lo, hi) = (range.first()@, range.first()@ + range.bytes());
+                    &&& A::supports(prop)
+                    &&& request::check_range(range) is None
+                    &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
+                    &&& old(self)@.may_protect_range(lo, hi, prop, final(self)@)
+                    &&& bytes == old(self)@.mapped_bytes(lo, hi)
+                    &&& final(self).steps_through(*old(self))
+                    &&& flush.due().reaches(old(self)@, lo, hi)
+                    &&& old(self).frames() == final(self).frames()
+                    &&& flush.frames() == Set::<PhysAddr>::empty()
+                },
+                Err(e) => request::is_protect_range_error(old(self)@, range, prop, e)
+                    && final(self).same_as(*old(self)),
             },
-        )
+    {
+        if !A::can_express(prop) {
+            let (addr, size) = (range.start().as_u64(), range.size());
+            return Err(Error::UnsupportedProperty { addr, size });
+        }
+        let (lo, hi) = self.check_range(&range)?;
+        proof {
+            use_type_invariant(&*self);
+        }
+        if lo == hi {
+            proof {
+                self.lemma_nothing_to_unmap(lo as int);
+            }
+            return Ok((0, Self::flush_for(&range, None, None)));
+        }
+        let (least, bytes) = self.owned.tree.protect_range(lo, hi, prop);
+        proof {
+            self.lemma_protected_range(*old(self), lo as int, hi as int, prop);
+        }
+        Ok((bytes, Self::flush_for(&range, least, None)))
+    }
+
+    /// The flush for a range whose smallest page was `least`.
+    fn flush_for(range: &VirtRange<A>, least: Option<PageSize>, owed: Option<Owed<M, A>>) -> (r:
+        Flush<M, A>)
+        requires
+            owed matches Some(owed) ==> owed.inv(),
+        ensures
+            r.due().first() == range.first(),
+            least matches Some(least) ==> r.due().len() == range.bytes() && r.due().least()
+                == least,
+            r.frames() == match owed {
+                Some(owed) => owed.frames.held(),
+                None => Set::empty(),
+            },
+    {
+        match least {
+            Some(least) => Flush::new(range.start(), range.size(), least, owed),
+            None => Flush::new(range.start(), 0, PageSize::Size4K, owed),
+        }
     }
 
     /// The first address of `range` and its end, if no page lies partly in it.

@@ -51,6 +51,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             match r {
                 Ok((was, flush)) => {
+                    &&& A::resizes()
                     &&& request::is_found(old(self)@, va, size, was)
                     &&& request::part_size::<A>(size) matches Some(part) && final(self)@ == old(
                         self,
@@ -112,6 +113,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             match r {
                 Ok((now, flush)) => {
+                    &&& A::resizes()
                     &&& request::check(va, size) is None
                     &&& request::part_size::<A>(size) matches Some(part) && old(self)@.is_uniform(
                         va@,
@@ -165,6 +167,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             match r {
                 Ok((d, table, (frame, prop))) => {
                     let level = d.stop.level as nat;
+                    &&& A::resizes()
                     &&& request::check(va, size) is None
                     &&& is_level(va, level, size)
                     &&& level > 1

@@ -15,7 +15,10 @@ use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
+mod count;
+#[cfg(verus_only)]
 pub(crate) mod proof;
+mod protect;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 
@@ -58,23 +61,25 @@ fn smaller(a: Option<PageSize>, b: Option<PageSize>) -> (r: Option<PageSize>)
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Unmaps all pages from `lo` to below `hi`; answers with the smallest page's size, if there was one. Tables that become
-    /// empty are no longer reachable.
+    /// Unmaps all pages from `lo` to below `hi`; answers with the smallest page's size, if there was one, and with how many
+    /// bytes they are. Tables that become empty are no longer reachable.
     ///
     /// A table's pages are cleared in one go, but for the first: with that one it is known what became empty.
     pub(super) fn unmap_range(&mut self, lo: u64, hi: u64) -> (r: (
         Option<PageSize>,
+        u64,
         Option<Owed<M, A>>,
     ))
         requires
             old(self).inv(),
-            lo <= hi <= A::geo().limit(),
+            lo < hi <= A::geo().limit(),
             !old(self).space().is_cut(lo as int, hi as int),
         ensures
             final(self).inv(),
             final(self).space() == old(self).space().unmap_range(lo as int, hi as int),
             final(self).mixes_from(*old(self)),
-            final(self).is_handed_over(*old(self), r.1),
+            r.1 == old(self).space().mapped_bytes(lo as int, hi as int),
+            final(self).is_handed_over(*old(self), r.2),
             forall|base: int|
                 lo <= base < hi && #[trigger] old(self).space().pages.contains_key(base)
                     ==> r.0 is Some && old(self).space().pages[base].size.bytes() >= r.0->0.bytes(),
@@ -83,54 +88,64 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut stack = Stack::new(Ghost(self.frames.phys_bits()));
         let mut va = lo;
         let mut least: Option<PageSize> = None;
+        let mut total: u64 = 0;
         let ghost job = Job { start: *self, lo: lo as int, hi: hi as int };
         proof {
             self.lemma_unmap_start(job, stack);
+            job.lemma_job_start();
         }
         while va < hi
             invariant
                 self.sound(),
-                lo <= hi <= A::geo().limit(),
+                lo < hi <= A::geo().limit(),
                 lo <= va <= A::geo().limit(),
                 job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
                 job.is_whole(),
                 self.is_clearing(job, va as int, None),
                 self.is_shared_with(job.start, stack),
-                job.is_sized(*self, least, 0),
+                job.is_through(va as int),
+                job.is_least(va as int, least),
+                job.is_counted(lo as int, va as int, total as int),
             decreases A::geo().limit() - va,
         {
             let d = self.descend(va, 1);
-            let (next, first) = self.clear_run(Ghost(job), Ghost(least), va, hi, &d);
+            let (next, bytes, first) = self.clear_run(Ghost(job), va, hi, &d);
+            let ghost was = least;
             if let Some(at) = first {
-                let size = A::size_at(d.stop.level);
                 proof {
                     A::lemma_page_size(d.stop.level as nat);
                 }
-                self.take_first(
-                    Ghost(job),
-                    Ghost((least, A::geo().span(d.stop.level as nat), next)),
-                    at,
-                    &mut stack,
-                );
-                least = smaller(least, size);
+                self.take_first(Ghost(job), Ghost(next), at, &mut stack);
+                least = smaller(least, A::size_at(d.stop.level));
             }
+            proof {
+                job.lemma_through(
+                    va as int,
+                    next as int,
+                    A::geo().span(d.stop.level as nat),
+                    (total as int, bytes as int),
+                    was,
+                    least,
+                );
+            }
+            total += bytes;
             va = next;
         }
         proof {
-            self.lemma_all_cleared(job, va as int, least);
+            self.lemma_all_cleared(job, va as int);
         }
         if stack.len() == 0 {
             proof {
                 self.lemma_nothing_owed(job.start, stack);
             }
-            return (least, None);
+            return (least, total, None);
         }
         let ghost done = *self;
         let frames = self.frames.detach(Ghost(stack.tables()));
         proof {
             self.lemma_owed(job.start, done, stack);
         }
-        (least, Some(Owed { frames, tables: Loose::Stack(stack) }))
+        (least, total, Some(Owed { frames, tables: Loose::Stack(stack) }))
     }
 
     /// Unmaps the page at `at`, which a run has left; tables that become empty go on the stack.
@@ -138,7 +153,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     fn take_first(
         &mut self,
         Ghost(job): Ghost<Job<M, A, B>>,
-        Ghost(run): Ghost<(Option<PageSize>, int, u64)>,
+        Ghost(next): Ghost<u64>,
         at: u64,
         stack: &mut Stack<A>,
     )
@@ -147,15 +162,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).space().pages.contains_key(at as int),
             at < A::geo().limit(),
             job.lo <= at < job.hi,
-            old(self).is_clearing(job, run.2 as int, Some(at)),
+            old(self).is_clearing(job, next as int, Some(at)),
             old(self).is_shared_with(job.start, *old(stack)),
-            job.is_sized(*old(self), run.0, run.1),
-            job.is_page(at as int, run.1),
+            at < next,
         ensures
             final(self).sound(),
-            final(self).is_clearing(job, run.2 as int, None),
+            final(self).is_clearing(job, next as int, None),
             final(self).is_shared_with(job.start, *final(stack)),
-            job.is_sized(*final(self), run.0, run.1),
         no_unwind
     {
         let d = self.descend(at, 1);
@@ -173,21 +186,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         proof {
             self.lemma_shared_on(*old(self), job.start, way, *old(stack), *stack);
-            self.lemma_first_taken(*old(self), job, run.2 as int, at, l);
-            self.lemma_sized(*old(self), job, at as int, run.0, run.1);
+            self.lemma_first_taken(*old(self), job, next as int, at, l);
         }
     }
 
     /// Clears the pages from `va`, where `d` ended, to below `end` that are in the same table, by one store each, but for the
-    /// first; stops at an entry that is a table's. Answers with how far it got, and where the page that is left is.
-    fn clear_run(
-        &mut self,
-        Ghost(job): Ghost<Job<M, A, B>>,
-        Ghost(least): Ghost<Option<PageSize>>,
-        va: u64,
-        end: u64,
-        d: &Descent,
-    ) -> (r: (u64, Option<u64>))
+    /// first; stops at an entry that is a table's. Answers with how far it got,
+    /// how many bytes the pages are, and where the one that is left is.
+    fn clear_run(&mut self, Ghost(job): Ghost<Job<M, A, B>>, va: u64, end: u64, d: &Descent) -> (r:
+        (u64, u64, Option<u64>))
         requires
             old(self).sound(),
             va < end <= A::geo().limit(),
@@ -196,18 +203,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.lo <= va,
             job.hi == end,
             old(self).is_clearing(job, va as int, None),
-            job.is_sized(*old(self), least, 0),
+            job.is_through(va as int),
         ensures
             final(self).sound(),
             tables(final(self).perms@) == tables(old(self).perms@),
             va < r.0 <= A::geo().limit(),
-            final(self).is_clearing(job, r.0 as int, r.1),
-            r.1 is None ==> *final(self) == *old(self),
-            r.1 matches Some(at) ==> {
+            final(self).is_clearing(job, r.0 as int, r.2),
+            job.is_even(va as int, r.0 as int, A::geo().span(d.stop.level as nat), r.1 > 0),
+            job.is_counted(va as int, r.0 as int, r.1 as int),
+            r.2 is Some == (r.1 > 0),
+            r.2 matches Some(at) ==> {
                 &&& final(self).space().pages.contains_key(at as int)
                 &&& job.lo <= at < end
-                &&& job.is_page(at as int, A::geo().span(d.stop.level as nat))
-                &&& job.is_sized(*final(self), least, A::geo().span(d.stop.level as nat))
+                &&& at < r.0
                 &&& A::page_size(d.stop.level as nat) is Some
             },
         no_unwind
@@ -220,9 +228,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut index = d.index;
         let mut first: Option<u64> = None;
         let mut cleared: u16 = 0;
+        let mut bytes: u64 = 0;
         let ghost mut run = Run::start(va, *d);
         proof {
-            self.lemma_run_start(job, va, *d, at);
+            self.lemma_run_start(va, *d, at);
         }
         while index < entries && at < end
             invariant
@@ -249,10 +258,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 }),
                 at == run.at::<A>(),
                 self.is_running(*old(self), run),
-                self.is_clearing(job, at as int, first),
-                job.is_sized(*self, least, span as int),
-                first matches Some(p) ==> job.lo <= p < end && job.is_page(p as int, span as int)
-                    && A::page_size(run.level()) is Some,
+                self.is_clearing(job, run.mark::<A>(), first),
+                job.is_through(va as int),
+                job.is_even(va as int, run.mark::<A>(), span as int, bytes > 0),
+                job.is_counted(va as int, run.mark::<A>(), bytes as int),
+                bytes <= run.mark::<A>() - va,
+                first is Some == (bytes > 0),
+                first matches Some(p) ==> job.lo <= p < end && A::page_size(run.level()) is Some,
             ensures
                 va < at,
             decreases entries - index,
@@ -270,18 +282,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     let ghost before = *self;
                     self.replace(Ghost(at as int), slot, word, None);
                     proof {
-                        self.lemma_run_cleared(before, *old(self), job, run);
-                        self.lemma_sized(before, job, at as int, least, span as int);
+                        self.lemma_run_cleared(before, *old(self), job, run, bytes as int);
                     }
                     cleared += 1;
+                    bytes += span;
                 },
                 found => {
+                    let ghost so_far = bytes as int;
                     if let Entry::Page { .. } = found {
                         first = Some(at);
                     }
                     proof {
-                        self.lemma_run_passed(*old(self), job, run, first);
+                        self.lemma_run_passed(*old(self), job, run, first, so_far);
                         A::lemma_wf(self.phys_bits(), run.level(), word);
+                    }
+                    if let Entry::Page { .. } = found {
+                        bytes = span;
                     }
                 },
             }
@@ -309,7 +325,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         proof {
             self.lemma_run_done(end, *old(self), job, run);
         }
-        (at, first)
+        (at, bytes, first)
     }
 }
 

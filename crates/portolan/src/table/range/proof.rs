@@ -8,6 +8,7 @@ use super::super::tree::Tree;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -217,6 +218,29 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 lo <= base < hi && #[trigger] old@.pages.contains_key(base) ==> base
                     + old@.pages[base].size.bytes() <= hi,
     {
+        self.lemma_steps(old);
+    }
+
+    /// What is told of a range that was given other properties.
+    pub(super) proof fn lemma_protected_range(self, old: Self, lo: int, hi: int, prop: PageProperty)
+        requires
+            old.owned.tree.inv(),
+            self.owned.tree.mixes_from(old.owned.tree),
+            old@.may_protect_range(lo, hi, prop, self@),
+            !old@.is_cut(lo, hi),
+        ensures
+            self.steps_through(old),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old@.pages.contains_key(base) ==> base
+                    + old@.pages[base].size.bytes() <= hi,
+    {
+        assert forall|base: int| #[trigger] self@.pages.contains_key(base) implies {
+            &&& old@.pages.contains_key(base)
+            &&& old@.pages[base].size == self@.pages[base].size
+            &&& old@.pages[base].frame == self@.pages[base].frame
+        } by {
+            assert(old@.pages.dom().contains(base) == self@.pages.dom().contains(base));
+        }
         self.lemma_steps(old);
     }
 }

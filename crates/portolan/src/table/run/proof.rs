@@ -8,7 +8,6 @@ use super::super::perms::{space, tables};
 use super::super::stack::Stack;
 use super::super::tree::{Slot, Tree};
 use super::{Job, Run};
-use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
@@ -34,8 +33,11 @@ impl Model {
                     A,
                 >().pages.contains_key(base) ==> base == at,
             self.space::<A>().pages.contains_key(at) <==> self.entry_at(at, l) is Page,
-            self.entry_at(at, l) is Page ==> self.space::<A>().pages[at].size.bytes()
-                == self.geo.span(l),
+            self.entry_at(at, l) is Page ==> {
+                &&& self.space::<A>().pages[at] == Self::mapping::<A>(self.entry_at(at, l), l)
+                &&& self.space::<A>().pages[at].size.bytes() == self.geo.span(l)
+                &&& A::page_size(l) is Some
+            },
     {
         let space = self.space::<A>();
         self.lemma_same_slot(at, at, l);
@@ -74,7 +76,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// One more step, at pages that were as at the start: what is seen is a mix of the start and of what is now.
-    pub(super) proof fn lemma_mix(self, mid: Self, start: Self)
+    pub(crate) proof fn lemma_mix(self, mid: Self, start: Self)
         requires
             mid.mixes_from(start),
             self.steps_from(mid),
@@ -104,18 +106,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Where a run starts.
-    pub(super) proof fn lemma_run_start(self, job: Job<M, A, B>, va: u64, d: Descent, at: u64)
+    pub(super) proof fn lemma_run_start(self, va: u64, d: Descent, at: u64)
         requires
             self.sound(),
             self.is_descent(va as int, 1, d),
-            self.is_clearing(job, va as int, None),
             at == va & !((A::geo().span(d.stop.level as nat) - 1) as u64),
         ensures
             ({
                 let run = Run::start(va, d);
                 &&& self.is_running(self, run)
-                &&& self.is_clearing(job, at as int, None)
                 &&& at == run.at::<A>()
+                &&& va == run.mark::<A>()
                 &&& at <= va < at + A::geo().span(run.level())
                 &&& d.index == A::geo().index_of(va as int, run.level()) < A::geo().entries(
                     run.level(),
@@ -130,15 +131,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         A::geo().lemma_bounds(va as int, l);
         assert(m.nodes.contains_key(home(A::geo(), va as int, l)));
         assert(m.slot_ok(home(A::geo(), va as int, l), A::geo().index_of(va as int, l)));
-        let (s, now) = (job.start.space(), self.space());
-        assert forall|base: int| #[trigger]
-            s.is_cleared_at(now, job.lo, at as int, job.hi, None, base) by {
-            assert(s.is_cleared_at(now, job.lo, va as int, job.hi, None, base));
-        }
     }
 
     /// The entry that a run is at.
-    pub(super) proof fn lemma_run_slot(self, run: Run)
+    pub(crate) proof fn lemma_run_slot(self, run: Run)
         requires
             self.linked(),
             self.is_stop(run.va, run.stop),
@@ -170,11 +166,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         job: Job<M, A, B>,
         run: Run,
         first: Option<u64>,
+        bytes: int,
     )
         requires
             self.is_running(old, run),
-            self.is_clearing(job, run.at::<A>(), run.first),
+            self.is_clearing(job, run.mark::<A>(), run.first),
             run.is_within::<A>(job.lo, job.hi),
+            run.va < job.hi,
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
             job.is_whole(),
             match self.entry_at(run.at::<A>(), run.level()) {
                 Entry::Empty => first == run.first,
@@ -186,62 +187,65 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_running(old, Run { first, ..run.next() }),
             self.is_clearing(job, run.next().at::<A>(), first),
-            self.entry_at(run.at::<A>(), run.level()) is Page ==> job.lo <= run.at::<A>()
-                && job.is_page(run.at::<A>(), A::geo().span(run.level())),
+            if self.entry_at(run.at::<A>(), run.level()) is Page {
+                &&& run.va <= run.at::<A>()
+                &&& job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true)
+                &&& job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level()))
+            } else {
+                &&& job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), bytes > 0)
+                &&& job.is_counted(run.va, run.next().at::<A>(), bytes)
+            },
     {
-        let at = run.at::<A>();
-        self.lemma_run_slot(run);
-        self.model().lemma_entry_pages::<A>(at, run.level());
-        self.lemma_not_cut(job, run);
         let (s, now) = (job.start.space(), self.space());
         let next = run.next().at::<A>();
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(run.at::<A>(), run.level());
+        self.lemma_run_pages(job, run, bytes);
         assert forall|base: int| #[trigger]
             s.is_cleared_at(now, job.lo, next, job.hi, first, base) by {
-            assert(s.is_cleared_at(now, job.lo, at, job.hi, run.first, base));
+            assert(s.is_cleared_at(now, job.lo, run.mark::<A>(), job.hi, run.first, base));
         }
     }
 
-    /// A page that a run is at lies within the range.
-    proof fn lemma_not_cut(self, job: Job<M, A, B>, run: Run)
+    /// What the entry that a run is at adds to what was found.
+    proof fn lemma_run_pages(self, job: Job<M, A, B>, run: Run, bytes: int)
         requires
-            self.is_clearing(job, run.at::<A>(), run.first),
-            self.entry_at(run.at::<A>(), run.level()) is Page ==> self.space().pages.contains_key(
-                run.at::<A>(),
-            ) && self.space().pages[run.at::<A>()].size.bytes() == A::geo().span(run.level()),
+            self.linked(),
+            self.is_stop(run.va, run.stop),
+            self.is_clearing(job, run.mark::<A>(), run.first),
             run.is_within::<A>(job.lo, job.hi),
+            run.va < job.hi,
             job.is_whole(),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            !(self.entry_at(run.at::<A>(), run.level()) is Table),
         ensures
-            self.entry_at(run.at::<A>(), run.level()) is Page ==> job.lo <= run.at::<A>()
-                && job.is_page(run.at::<A>(), A::geo().span(run.level())),
+            if self.entry_at(run.at::<A>(), run.level()) is Page {
+                &&& run.va <= run.at::<A>()
+                &&& job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true)
+                &&& job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level()))
+            } else {
+                &&& job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), bytes > 0)
+                &&& job.is_counted(run.va, run.next().at::<A>(), bytes)
+            },
     {
-        let at = run.at::<A>();
-        let (s, now) = (job.start.space(), self.space());
-        assert(s.is_cleared_at(now, job.lo, at, job.hi, run.first, at));
-    }
-
-    /// A page was cleared: one entry less is in use.
-    proof fn lemma_run_fewer(self, before: Self, old: Self, run: Run)
-        requires
-            before.is_running(old, run),
-            0 <= run.index < A::geo().entries(run.level()),
-            before.entry_at(run.at::<A>(), run.level()) is Page,
-            run.first is Some,
-            self.replaced_from(before, run.at::<A>(), run.level(), Entry::Empty),
-        ensures
-            self.is_running(old, Run { cleared: run.cleared + 1, ..run.next() }),
-    {
-        let (l, n, at) = (run.level(), run.node::<A>(), run.at::<A>());
-        let was = before.model();
-        before.lemma_run_slot(run);
-        assert(was.nodes.contains_key(n));
-        was.lemma_put_counted(n, run.index, Entry::Empty);
-        self.lemma_stays(before, run, Entry::Empty);
-        let p = run.first->0 as int;
-        A::geo().lemma_decompose(p, l);
-        A::geo().lemma_decompose(at, l);
-        A::geo().lemma_bounds(p, l);
-        assert(A::geo().index_of(p, l) != run.index);
-        assert(self.entry_at(p, l) == before.entry_at(p, l));
+        let (s, now, at) = (job.start.space(), self.space(), run.at::<A>());
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        assert forall|base: int| #[trigger]
+            s.pages.contains_key(base) && run.mark::<A>() <= base < run.next().at::<
+                A,
+            >() implies now.pages.contains_key(base) by {
+            assert(s.is_cleared_at(now, job.lo, run.mark::<A>(), job.hi, run.first, base));
+        }
+        assert(s.is_cleared_at(now, job.lo, run.mark::<A>(), job.hi, run.first, at));
+        if self.entry_at(at, run.level()) is Page {
+            assert(run.va <= at);
+            job.lemma_count_page(run, bytes > 0, bytes);
+        } else {
+            job.lemma_count_hole(run, bytes > 0, bytes);
+        }
     }
 
     /// A page was cleared.
@@ -251,12 +255,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         old: Self,
         job: Job<M, A, B>,
         run: Run,
+        bytes: int,
     )
         requires
             before.is_running(old, run),
-            before.is_clearing(job, run.at::<A>(), run.first),
+            before.is_clearing(job, run.mark::<A>(), run.first),
             run.is_within::<A>(job.lo, job.hi),
+            run.va < job.hi,
             job.is_whole(),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
             before.entry_at(run.at::<A>(), run.level()) is Page,
             run.first is Some,
             self.replaced_from(before, run.at::<A>(), run.level(), Entry::Empty),
@@ -264,14 +273,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_running(old, Run { cleared: run.cleared + 1, ..run.next() }),
             self.is_clearing(job, run.next().at::<A>(), run.first),
-            job.is_page(run.at::<A>(), A::geo().span(run.level())),
-            self.space().pages == before.space().pages.remove(run.at::<A>()),
+            run.va <= run.at::<A>(),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
+            job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
     {
-        let (l, at) = (run.level(), run.at::<A>());
+        let (l, n, at) = (run.level(), run.node::<A>(), run.at::<A>());
+        let (was, now) = (before.model(), self.model());
         before.lemma_run_slot(run);
-        before.model().lemma_entry_pages::<A>(at, l);
-        before.lemma_not_cut(job, run);
-        self.lemma_run_fewer(before, old, run);
+        was.lemma_entry_pages::<A>(at, l);
+        before.lemma_run_pages(job, run, bytes);
+        assert(was.nodes.contains_key(n));
+        was.lemma_put_counted(n, run.index, Entry::Empty);
+        self.lemma_stays(before, run, Entry::Empty);
+        let p = run.first->0 as int;
+        A::geo().lemma_decompose(p, l);
+        A::geo().lemma_decompose(at, l);
+        A::geo().lemma_bounds(p, l);
+        assert(A::geo().index_of(p, l) != run.index);
+        assert(self.entry_at(p, l) == before.entry_at(p, l));
         let (s, mid, done) = (job.start.space(), before.space(), self.space());
         let next = run.next().at::<A>();
         assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
@@ -285,7 +304,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The entry that a run is at was replaced: its table is where it was.
-    pub(super) proof fn lemma_stays(self, before: Self, run: Run, e: Entry)
+    pub(crate) proof fn lemma_stays(self, before: Self, run: Run, e: Entry)
         requires
             before.linked(),
             before.is_stop(run.va, run.stop),
@@ -336,14 +355,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(super) proof fn lemma_run_done(self, end: Self, old: Self, job: Job<M, A, B>, run: Run)
         requires
             end.is_running(old, run),
-            end.is_clearing(job, run.at::<A>(), run.first),
+            end.is_clearing(job, run.mark::<A>(), run.first),
             self.space() == end.space(),
             self.frames.held() == end.frames.held(),
             self.phys_bits() == end.phys_bits(),
             self.root == end.root,
             self.trace@ == end.trace@ || self.trace@ == end.trace@.push(self.perms@),
         ensures
-            self.is_clearing(job, run.at::<A>(), run.first),
+            self.is_clearing(job, run.mark::<A>(), run.first),
             run.first matches Some(p) ==> self.space().pages.contains_key(p as int),
     {
         self.lemma_mix(end, job.start);
@@ -435,10 +454,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.put_from(before, at as int, l, Entry::Empty),
             self.frames.held() == before.frames.held(),
             job.lo <= at < job.hi,
+            at < next,
             at as int % A::geo().span(l) == 0,
         ensures
             self.is_clearing(job, next, None),
-            self.space().pages == before.space().pages.remove(at as int),
     {
         let (s, mid, done) = (job.start.space(), before.space(), self.space());
         assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
@@ -451,35 +470,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// One page less, of a size that is known.
-    pub(super) proof fn lemma_sized(
-        self,
-        before: Self,
-        job: Job<M, A, B>,
-        at: int,
-        least: Option<PageSize>,
-        span: int,
-    )
-        requires
-            job.is_sized(before, least, span),
-            job.is_page(at, span),
-            self.space().pages == before.space().pages.remove(at),
-        ensures
-            job.is_sized(self, least, span),
-    {
-    }
-
     /// All pages are gone.
-    pub(super) proof fn lemma_all_cleared(self, job: Job<M, A, B>, va: int, least: Option<PageSize>)
+    pub(super) proof fn lemma_all_cleared(self, job: Job<M, A, B>, va: int)
         requires
             self.is_clearing(job, va, None),
             job.hi <= va,
-            job.is_sized(self, least, 0),
         ensures
-            forall|base: int|
-                job.lo <= base < job.hi && #[trigger] job.start.space().pages.contains_key(base)
-                    ==> least is Some && job.start.space().pages[base].size.bytes()
-                    >= least->0.bytes(),
             self.space() == job.start.space().unmap_range(job.lo, job.hi),
     {
         let (s, done) = (job.start.space(), self.space());

@@ -49,7 +49,7 @@ impl AddressSpace {
             &&& self.same_at(now, base)
             &&& lo <= base < at ==> left is Some && left->0 == base
         } else {
-            self.pages.contains_key(base) ==> lo <= base < hi
+            self.pages.contains_key(base) ==> lo <= base < at && base < hi
         }
     }
 
@@ -85,17 +85,45 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Job<M, A, B> {
         &&& self.start.space().pages[at].size.bytes() == span
     }
 
-    /// Each page that is gone was at least as large as `least`, or of `span` bytes.
-    pub(crate) open spec fn is_sized(
-        self,
-        now: Tree<M, A, B>,
-        least: Option<PageSize>,
-        span: int,
-    ) -> bool {
+    /// No page that starts before `at` reaches over it.
+    pub(crate) open spec fn is_through(self, at: int) -> bool {
         forall|base: int| #[trigger]
-            self.start.space().pages.contains_key(base) && !now.space().pages.contains_key(base)
-                ==> self.is_page(base, span) || least is Some
+            self.start.space().pages.contains_key(base) && base < at ==> base
+                + self.start.space().pages[base].size.bytes() <= at
+    }
+
+    /// The pages of the range up to `at` are at least as large as `least`.
+    pub(crate) open spec fn is_least(self, at: int, least: Option<PageSize>) -> bool {
+        forall|base: int| #[trigger]
+            self.start.space().pages.contains_key(base) && self.lo <= base < at ==> least is Some
                 && self.start.space().pages[base].size.bytes() >= least->0.bytes()
+    }
+
+    /// The pages from `va` to `at` are of `span` bytes; there are none unless some were `found`.
+    pub(crate) open spec fn is_even(self, va: int, at: int, span: int, found: bool) -> bool {
+        forall|base: int| #[trigger]
+            self.start.space().pages.contains_key(base) && va <= base < at ==> {
+                &&& found
+                &&& self.start.space().pages[base].size.bytes() == span
+                &&& base + span <= at
+            }
+    }
+
+    /// The end, or an address before it.
+    pub(crate) open spec fn clip(self, at: int) -> int {
+        if at < self.hi {
+            at
+        } else {
+            self.hi
+        }
+    }
+
+    /// From `va` to `at`, `bytes` bytes of the range were mapped.
+    pub(crate) open spec fn is_counted(self, va: int, at: int, bytes: int) -> bool {
+        self.start.space().mapped_bytes(self.lo, self.clip(at)) == self.start.space().mapped_bytes(
+            self.lo,
+            self.clip(va),
+        ) + bytes
     }
 }
 
@@ -118,6 +146,15 @@ impl Run {
     /// The first address that the next entry is for.
     pub(crate) open spec fn at<A: PagingMode>(self) -> int {
         self.node::<A>().base + self.index * A::geo().span(self.level())
+    }
+
+    /// How far it got: to where the next entry starts, but not back behind where the run started.
+    pub(crate) open spec fn mark<A: PagingMode>(self) -> int {
+        if self.at::<A>() < self.va {
+            self.va
+        } else {
+            self.at::<A>()
+        }
     }
 
     /// One entry on.

@@ -1,0 +1,255 @@
+//! Each page of a range is given its properties once.
+
+use super::super::super::descend::Descent;
+use super::super::super::model::{Model, home};
+use super::super::super::tree::Tree;
+use super::super::{Job, Run};
+use super::spec::is_changed;
+use crate::PhysAddr;
+use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+use crate::hw::memory::TableMemory;
+use crate::prop::PageProperty;
+use vstd::prelude::*;
+
+verus! {
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// Before the first page is changed.
+    pub(super) proof fn lemma_protect_start(self, job: Job<M, A, B>, prop: PageProperty)
+        requires
+            self.inv(),
+            job.start == self,
+            job.is_whole(),
+            job.lo < job.hi,
+        ensures
+            self.is_protecting(job, job.lo, prop),
+            job.is_through(job.lo),
+            job.is_least(job.lo, None),
+    {
+        let s = self.space();
+        assert forall|base: int| #[trigger] s.pages.contains_key(base) && base < job.lo implies base
+            + s.pages[base].size.bytes() <= job.lo by {}
+    }
+
+    /// Where a run starts.
+    pub(super) proof fn lemma_protect_run(
+        self,
+        job: Job<M, A, B>,
+        va: u64,
+        d: Descent,
+        at: u64,
+        prop: PageProperty,
+    )
+        requires
+            self.inv(),
+            self.is_descent(va as int, 1, d),
+            job.lo <= va < job.hi,
+            self.is_protecting(job, va as int, prop),
+            job.is_through(va as int),
+            at == va & !((A::geo().span(d.stop.level as nat) - 1) as u64),
+        ensures
+            ({
+                let run = Run::start(va, d);
+                &&& self.is_protecting(job, at as int, prop)
+                &&& at == run.at::<A>()
+                &&& at <= va < at + A::geo().span(run.level())
+                &&& d.index == A::geo().index_of(va as int, run.level()) < A::geo().entries(
+                    run.level(),
+                )
+                &&& !(self.entry_at(va as int, run.level()) is Table)
+            }),
+    {
+        let l = d.stop.level as nat;
+        let m = self.model();
+        A::geo().lemma_align_down(va, l);
+        A::geo().lemma_decompose(va as int, l);
+        A::geo().lemma_bounds(va as int, l);
+        assert(m.nodes.contains_key(home(A::geo(), va as int, l)));
+        assert(m.slot_ok(home(A::geo(), va as int, l), A::geo().index_of(va as int, l)));
+        self.lemma_run_slot(Run::start(va, d));
+        m.lemma_entry_pages::<A>(at as int, l);
+        let (s, now) = (job.start.space(), self.space());
+        assert forall|base: int| #[trigger]
+            s.is_protected_at(now, job.lo, at as int, job.hi, prop, base) by {
+            assert(s.is_protected_at(now, job.lo, va as int, job.hi, prop, base));
+        }
+    }
+
+    /// An empty entry was passed.
+    pub(super) proof fn lemma_run_hole(
+        self,
+        job: Job<M, A, B>,
+        run: Run,
+        prop: PageProperty,
+        bytes: int,
+    )
+        requires
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            run.is_within::<A>(job.lo, job.hi),
+            run.va < job.hi,
+            self.is_protecting(job, run.at::<A>(), prop),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            self.entry_at(run.at::<A>(), run.level()) is Empty,
+        ensures
+            self.is_protecting(job, run.next().at::<A>(), prop),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.next().at::<A>(), bytes),
+    {
+        let (at, next) = (run.at::<A>(), run.next().at::<A>());
+        let (s, now) = (job.start.space(), self.space());
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        assert forall|base: int| #[trigger]
+            s.is_protected_at(now, job.lo, next, job.hi, prop, base) by {
+            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+        }
+        assert forall|base: int| #[trigger]
+            s.pages.contains_key(base) && run.mark::<A>() <= base < next implies false by {
+            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+        }
+        job.lemma_count_hole(run, bytes > 0, bytes);
+    }
+
+    /// What the page that a run is at adds to what was found.
+    proof fn lemma_protect_page(self, job: Job<M, A, B>, run: Run, prop: PageProperty, bytes: int)
+        requires
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            self.is_protecting(job, run.at::<A>(), prop),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            self.entry_at(run.at::<A>(), run.level()) is Page,
+        ensures
+            job.lo <= run.va <= run.at::<A>(),
+            self.space().same_at(job.start.space(), run.at::<A>()),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
+            job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
+    {
+        let (s, now, at) = (job.start.space(), self.space(), run.at::<A>());
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        assert forall|base: int| #[trigger]
+            s.pages.contains_key(base) && at <= base < run.next().at::<A>() implies base == at by {
+            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+        }
+        assert(s.is_protected_at(now, job.lo, at, job.hi, prop, at));
+        job.lemma_count_page(run, bytes > 0, bytes);
+    }
+
+    /// A page was given other properties; it was `was`.
+    pub(super) proof fn lemma_run_protected(
+        self,
+        before: Self,
+        job: Job<M, A, B>,
+        run: Run,
+        prop: PageProperty,
+        was: (PhysAddr, PageProperty),
+        bytes: int,
+    )
+        requires
+            before.inv(),
+            before.is_stop(run.va, run.stop),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            before.is_protecting(job, run.at::<A>(), prop),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            before.entry_at(run.at::<A>(), run.level()).may_become(
+                Entry::Page { frame: was.0, prop: was.1 },
+            ),
+            self.replaced_from(
+                before,
+                run.at::<A>(),
+                run.level(),
+                Self::replacement(was, Some(prop)),
+            ),
+            self.steps_from(before),
+        ensures
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            self.is_protecting(job, run.next().at::<A>(), prop),
+            job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
+            job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
+            run.va <= run.at::<A>(),
+            A::page_size(run.level()) is Some,
+    {
+        let (at, next, l, n) = (run.at::<A>(), run.next().at::<A>(), run.level(), run.node::<A>());
+        let e = Self::replacement(was, Some(prop));
+        let (s, mid, done) = (job.start.space(), before.space(), self.space());
+        before.lemma_run_slot(run);
+        before.model().lemma_entry_pages::<A>(at, l);
+        self.lemma_stays(before, run, e);
+        self.lemma_still_counted(before, run, e);
+        before.lemma_protect_page(job, run, prop, bytes);
+        assert(done.pages == mid.pages.insert(at, Model::mapping::<A>(e, l)));
+        assert(is_changed(s.pages[at], prop, done.pages[at])) by {
+            assert(s.pages[at].prop.may_become(was.1));
+        }
+        assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
+            assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
+        }
+        self.lemma_mix(before, job.start);
+        assert forall|base: int| #[trigger]
+            s.is_protected_at(done, job.lo, next, job.hi, prop, base) by {
+            assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
+        }
+    }
+
+    /// A page in a page's place leaves the counts as they are.
+    proof fn lemma_still_counted(self, before: Self, run: Run, e: Entry)
+        requires
+            before.sound(),
+            before.is_stop(run.va, run.stop),
+            0 <= run.index < A::geo().entries(run.level()),
+            before.entry_at(run.at::<A>(), run.level()) is Page,
+            e is Page,
+            self.replaced_from(before, run.at::<A>(), run.level(), e),
+        ensures
+            self.sound(),
+    {
+        let n = run.node::<A>();
+        let (was, now) = (before.model(), self.model());
+        before.lemma_run_slot(run);
+        assert(was.nodes.contains_key(n));
+        was.lemma_put_counted(n, run.index, e);
+        if n.level < A::geo().levels {
+            assert(was.count_ok(n));
+            was.lemma_referred(n);
+            assert(now.count_ok(n));
+        }
+    }
+
+    /// All pages are as they were to be.
+    pub(super) proof fn lemma_all_protected(self, job: Job<M, A, B>, va: int, prop: PageProperty)
+        requires
+            self.is_protecting(job, va, prop),
+            job.hi <= va,
+        ensures
+            job.start.space().may_protect_range(job.lo, job.hi, prop, self.space()),
+    {
+        let (s, done) = (job.start.space(), self.space());
+        assert forall|base: int| #[trigger]
+            s.pages.contains_key(base) == done.pages.contains_key(base) by {
+            assert(s.is_protected_at(done, job.lo, va, job.hi, prop, base));
+        }
+        assert(done.pages.dom() =~= s.pages.dom());
+        assert forall|base: int| #[trigger] s.pages.contains_key(base) implies if job.lo <= base
+            < job.hi {
+            is_changed(s.pages[base], prop, done.pages[base])
+        } else {
+            done.pages[base] == s.pages[base]
+        } by {
+            assert(s.is_protected_at(done, job.lo, va, job.hi, prop, base));
+        }
+    }
+}
+
+} // verus!
