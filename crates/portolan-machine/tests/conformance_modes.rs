@@ -78,6 +78,24 @@ macro_rules! in_software {
 }
 each_mode!(in_software);
 
+#[test]
+fn every_change_of_flags_on_aarch64() {
+    let plan = Plan {
+        changes: true,
+        ..Plan::smallest(1)
+    };
+    let software = |regime| {
+        SoftMachine::new(SoftConfig {
+            regime,
+            ..SoftConfig::default()
+        })
+    };
+    let stage_1 = software(arm(Granule::Size64K, 42, Region::Lower));
+    conforms::<AArch64Lower<Granule64K42>, _>(&stage_1, &plan);
+    let stage_2 = software(Regime::Arm2 { ipa_bits: 39 });
+    conforms::<AArch64Stage2<Granule4K39>, _>(&stage_2, &plan);
+}
+
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod on_qemu {
     use super::*;

@@ -218,21 +218,3 @@ fn a_page_that_is_mapped_again_before_its_flush_is_paid_was_not_broken() {
     println!("{unpaid:?}");
     assert!(unpaid == Ok(Outcome::Stored) || matches!(unpaid, Err(MachineError::NotBroken { .. })));
 }
-
-#[test]
-fn a_change_of_the_cache_policy_in_place_is_not_broken() {
-    let machine = software(ARM_4K, Caching::Hoard);
-    let mut table = used_page::<AArch64Lower>(&machine);
-    let prop = PageProperty {
-        cache: portolan::CachePolicy::Uncacheable,
-        ..PageProperty::USER_RW
-    };
-    let (_, flush) = table.protect(va(), PageSize::Size4K, prop).unwrap();
-    flush.pay(&machine);
-    let noticed = load(&machine, 0);
-    assert!(
-        matches!(noticed, Err(MachineError::NotBroken { .. })),
-        "{noticed:?}"
-    );
-    (0..2).for_each(|cpu| machine.set_root(cpu, None).unwrap());
-}

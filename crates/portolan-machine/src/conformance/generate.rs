@@ -120,6 +120,8 @@ impl Source {
             7 | 8 => {
                 let (va, size) = self.place(model);
                 let (prop, was) = (self.prop(), model.covering(va));
+                // Mostly a change that can be made while the page is in use
+                let was = was.filter(|_| !self.rng.one_in(6));
                 let prop = was.map_or(prop, |(_, was)| in_place(self.regime, was.prop, prop));
                 Op::Protect { va, size, prop }
             }

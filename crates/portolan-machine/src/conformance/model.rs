@@ -1,6 +1,6 @@
 //! What a page table should be: a map from addresses to pages.
 
-use super::shape::{expresses, granted, level_of, widest};
+use super::shape::{expresses, granted, in_place, level_of, widest};
 use crate::access::Access;
 use crate::fault::Refusal;
 use crate::rng::mix;
@@ -166,6 +166,10 @@ impl Model {
                 self.check(va, size)?;
                 self.expressible(va, size, prop)?;
                 let was = self.exactly(va, size)?;
+                if in_place(self.regime, was.prop, prop) != prop {
+                    let (addr, size) = (va, size.bytes());
+                    return Err(Error::BreakBeforeMake { addr, size });
+                }
                 self.pages.insert(
                     va,
                     Mapping {
