@@ -36,7 +36,7 @@ fn faults<K: Machine>(machine: &K, cpu: usize, addresses: &[u64]) -> usize {
         let access = Access::store(**at, Privilege::User, 7);
         matches!(
             machine.access(cpu, &[access]).unwrap()[0],
-            Outcome::PageFault { .. }
+            Outcome::Fault(_)
         )
     };
     addresses.iter().filter(refused).count()

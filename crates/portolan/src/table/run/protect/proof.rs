@@ -9,7 +9,7 @@ use crate::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
-use crate::prop::PageProperty;
+use crate::prop::{Mapping, PageProperty};
 use vstd::prelude::*;
 
 verus! {
@@ -129,6 +129,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             job.lo <= run.va <= run.at::<A>(),
             self.space().same_at(job.start.space(), run.at::<A>()),
+            run.at::<A>() < run.next().at::<A>(),
+            forall|base: int| #[trigger]
+                job.start.space().pages.contains_key(base) && run.at::<A>() <= base
+                    < run.next().at::<A>() ==> base == run.at::<A>(),
             job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
             job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
     {
@@ -181,18 +185,45 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             run.va <= run.at::<A>(),
             A::page_size(run.level()) is Some,
     {
-        let (at, next, l, n) = (run.at::<A>(), run.next().at::<A>(), run.level(), run.node::<A>());
+        let (at, l) = (run.at::<A>(), run.level());
         let e = Self::replacement(was, Some(prop));
-        let (s, mid, done) = (job.start.space(), before.space(), self.space());
-        before.lemma_run_slot(run);
-        before.model().lemma_entry_pages::<A>(at, l);
-        self.lemma_stays(before, run, e);
-        self.lemma_still_counted(before, run, e);
+        let (s, done) = (job.start.space(), self.space());
+        self.lemma_run_in_order(before, run, e);
         before.lemma_protect_page(job, run, prop, bytes);
-        assert(done.pages == mid.pages.insert(at, Model::mapping::<A>(e, l)));
+        assert(done.pages[at] == Model::mapping::<A>(e, l));
         assert(is_changed(s.pages[at], prop, done.pages[at])) by {
             assert(s.pages[at].prop.may_become(was.1));
         }
+        self.lemma_protected_on(before, job, at, run.next().at::<A>(), prop);
+    }
+
+    /// One page more has the properties, and the others are as they were.
+    proof fn lemma_protected_on(
+        self,
+        before: Self,
+        job: Job<M, A, B>,
+        at: int,
+        next: int,
+        prop: PageProperty,
+    )
+        requires
+            before.is_protecting(job, at, prop),
+            before.linked(),
+            self.steps_from(before),
+            self.frames.held() == before.frames.held(),
+            job.lo <= at < job.hi,
+            before.space().pages.contains_key(at),
+            before.space().same_at(job.start.space(), at),
+            exists|m: Mapping| #[trigger]
+                before.space().pages.insert(at, m) == self.space().pages,
+            is_changed(job.start.space().pages[at], prop, self.space().pages[at]),
+            at < next,
+            forall|base: int| #[trigger]
+                job.start.space().pages.contains_key(base) && at <= base < next ==> base == at,
+        ensures
+            self.is_protecting(job, next, prop),
+    {
+        let (s, mid, done) = (job.start.space(), before.space(), self.space());
         assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
             assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
         }
@@ -201,6 +232,35 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             s.is_protected_at(done, job.lo, next, job.hi, prop, base) by {
             assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
         }
+    }
+
+    /// A page in a page's place leaves the tables in order, and all other pages as they are.
+    proof fn lemma_run_in_order(self, before: Self, run: Run, e: Entry)
+        requires
+            before.inv(),
+            before.is_stop(run.va, run.stop),
+            0 <= run.index < A::geo().entries(run.level()),
+            before.entry_at(run.at::<A>(), run.level()) is Page,
+            e is Page,
+            self.replaced_from(before, run.at::<A>(), run.level(), e),
+        ensures
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            before.space().pages.contains_key(run.at::<A>()),
+            before.space().pages[run.at::<A>()] == Model::mapping::<A>(
+                before.entry_at(run.at::<A>(), run.level()),
+                run.level(),
+            ),
+            self.space().pages == before.space().pages.insert(
+                run.at::<A>(),
+                Model::mapping::<A>(e, run.level()),
+            ),
+            A::page_size(run.level()) is Some,
+    {
+        before.lemma_run_slot(run);
+        before.model().lemma_entry_pages::<A>(run.at::<A>(), run.level());
+        self.lemma_stays(before, run, e);
+        self.lemma_still_counted(before, run, e);
     }
 
     /// A page in a page's place leaves the counts as they are.
