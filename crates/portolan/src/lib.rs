@@ -62,13 +62,28 @@
 //! # Ok::<(), portolan::Error>(())
 //! ```
 //!
+//! # What there is
+//! [`PageTable`] is one implementation for all paging modes; each mode's page says what it supports, what its manual
+//! demands and which registers a kernel sets:
+//! - [`X86_64`] and [`X86_64La57`] ([`arch::x86_64`]); [`Ept`] ([`arch::ept`]) for guests;
+//! - [`AArch64Lower`], [`AArch64Upper`] with granules of 4, 16 and 64 KiB ([`arch::aarch64`]); [`AArch64Stage2`]
+//!   ([`arch::aarch64::stage2`]) for guests;
+//! - [`Sv39`], [`Sv48`] and [`Sv57`] ([`arch::riscv`]).
+//!
+//! Pages: [`map`](PageTable::map), [`unmap`](PageTable::unmap), [`protect`](PageTable::protect),
+//! [`query`](PageTable::query). Ranges, all or nothing: [`map_range`](PageTable::map_range),
+//! [`unmap_range`](PageTable::unmap_range), [`protect_range`](PageTable::protect_range). Other sizes in place:
+//! [`split`](PageTable::split), [`collapse`](PageTable::collapse). Reading: [`cursor`](PageTable::cursor),
+//! [`mappings`](PageTable::mappings). What processors have to be told is a value, a [`Flush`].
+//!
 //! # What is proven
 //! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an
 //! abstract address space, and which error it gives when. No function has a precondition, none panics, and after an
 //! error nothing has changed. `spec/theorem.rs` says on one page what that means to the hardware:
 //! - **walk is view**: for every address, the walk of the raw words, as the processor's manual describes it, answers
 //!   what the abstract address space says, whichever accessed and dirty bits hardware has set;
-//! - **no third answer**: so it does after each single store of an operation, with the space before or the one after;
+//! - **no third answer**: so it does after each single store of an operation, with the space before or the one after; in
+//!   the middle of a range, each address is as before or as after;
 //! - **nothing lost**: the frames held are those of the tables that walks can reach.
 //!
 //! # What is trusted

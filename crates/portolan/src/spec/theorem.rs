@@ -35,10 +35,9 @@ pub proof fn theorem_walk<M: TableMemory, A: PagingMode, B: AccessBits>(
 }
 
 /// **No third answer.** The same holds after each single store of each operation, with the address space that
-/// `history()` has for that moment; and [`map`](PageTable::map), [`unmap`](PageTable::unmap),
-/// [`protect`](PageTable::protect), [`split`](PageTable::split) and [`collapse`](PageTable::collapse) ensure
-/// [`steps_from`](PageTable::steps_from): it is the one before the operation, but
-/// for accessed and dirty bits that hardware had set, or the one after.
+/// `history()` has for that moment. Operations on one page ensure [`steps_from`](PageTable::steps_from): it is the one
+/// before the operation, but for accessed and dirty bits that hardware had set, or the one after. Operations on a range
+/// ensure [`steps_through`](PageTable::steps_through): in it, each address is as before, but for such bits, or as after.
 pub proof fn theorem_stores<M: TableMemory, A: PagingMode, B: AccessBits>(
     tracked table: &PageTable<M, A, B>,
     k: int,
