@@ -267,8 +267,8 @@ impl<'a, M: TableMemory, A: PagingMode, B: AccessBits> Cursor<'a, M, A, B> {
         Ok(())
     }
 
-    /// Moves past the page at the position, or past what is covered by the entry in which nothing is; but not out of the
-    /// range. At its end, stays there.
+    /// Moves past the page at the position, or past what is covered by the entry in which nothing is; but not out of
+    /// the range. At its end, stays there.
     pub fn move_forward(&mut self)
         ensures
             old(self).position() == old(self).end_at() ==> final(self).moved_from(

@@ -50,7 +50,7 @@ impl<A: PagingMode> Run<A> {
         }
     }
 
-    /// The sizes of the pages, from the largest, each with how many there are; those of which there are none are left out.
+    /// The sizes of the pages, from the largest, each with how many there are: only those of which there are any.
     pub fn pages(&self) -> impl Iterator<Item = (PageSize, u64)> {
         let pages = SIZES.into_iter().zip(self.pages).rev();
         pages.filter(|(_, count)| *count > 0)

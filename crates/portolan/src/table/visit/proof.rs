@@ -1,5 +1,5 @@
-//! All tables are met, each once: they stand in the order of the addresses where they start, and at one address from the
-//! root down.
+//! All tables are met, each once: they stand in the order of the addresses where they start, and at one address from
+//! the root down.
 
 use super::super::model::{Model, NodeId, home};
 use super::super::perms::{lemma_tables_remove, tables};
