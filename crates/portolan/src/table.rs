@@ -1,5 +1,6 @@
 //! The page table.
 
+mod breaks;
 pub(crate) mod chain;
 pub(crate) mod collapse;
 pub(crate) mod cursor;
@@ -248,7 +249,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
         let d = self.find(va, size)?;
         if let Entry::Page { prop: seen, .. } = d.entry {
-            if !A::resizing() && (!seen.cache.is(prop.cache) || prop.global && !seen.global) {
+            if breaks::needs_break::<A>(seen, prop) {
                 return Err(Error::BreakBeforeMake { addr: va.as_u64(), size: size.bytes() });
             }
         }

@@ -9,7 +9,7 @@ use portolan::arch::aarch64::{
 };
 use portolan::{
     AArch64Lower, AArch64Stage2, AArch64Upper, CachePolicy, Error, PageProperty, PageSize,
-    PageTable, PagingMode, PhysAddr, Preset, Tracking, VirtAddr,
+    PageTable, PagingMode, PhysAddr, Preset, Tracking, VirtAddr, VirtRange,
 };
 
 const FRAME: PhysAddr = PhysAddr::new(0x12_4000_0000);
@@ -309,4 +309,47 @@ fn stage_2_has_no_pages_of_its_own_kernel() {
         );
     }
     assert_eq!(heap.len(), 1);
+}
+
+#[test]
+fn a_range_is_protected_in_place_only_if_each_of_its_pages_can_be() {
+    const PAGE: u64 = 0x1000;
+    const HUGE: u64 = 0x20_0000;
+    let heap = Heap::default();
+    let mut table = PageTable::<_, AArch64Upper>::new(&heap).unwrap();
+    let va = |at: u64| VirtAddr::new(0xffff_0000_4000_0000 + at).unwrap();
+    let range = |at, bytes| VirtRange::new(va(at), bytes).unwrap();
+    let (rw, ro) = (PageProperty::KERNEL_RW, PageProperty::KERNEL_RO);
+    let cache = CachePolicy::Uncacheable;
+    let mut map = |at, size, prop| table.map(va(at), FRAME, size, prop).unwrap();
+    map(0, PageSize::Size4K, rw);
+    map(HUGE, PageSize::Size2M, rw);
+    map(2 * HUGE, PageSize::Size2M, PageProperty { cache, ..rw });
+    map(4 * HUGE, PageSize::Size4K, PageProperty { cache, ..rw });
+    let needs_break = |at, size| {
+        let addr = va(at).as_u64();
+        Err(Error::BreakBeforeMake { addr, size })
+    };
+
+    // the first two pages alone could be changed
+    let mixed = table.protect_range(range(0, 5 * HUGE), ro).map(drop);
+    assert_eq!(mixed, needs_break(2 * HUGE, HUGE));
+    let global = PageProperty { global: true, ..rw };
+    let shared = table.protect_range(range(0, 2 * HUGE), global).map(drop);
+    assert_eq!(shared, needs_break(0, PAGE));
+    let device = PageProperty { cache, ..ro };
+    let first = table.protect_range(range(PAGE, 4 * HUGE), device).map(drop);
+    assert_eq!(first, needs_break(HUGE, HUGE));
+    for at in [0, HUGE, 2 * HUGE, 4 * HUGE] {
+        assert!(table.query(va(at)).unwrap().prop.write);
+    }
+
+    let (bytes, flush) = table.protect_range(range(0, 2 * HUGE), ro).unwrap();
+    assert_eq!(bytes, PAGE + HUGE);
+    flush.pay(&NoTlb);
+    let rest = range(2 * HUGE, 3 * HUGE);
+    let (bytes, flush) = table.protect_range(rest, device).unwrap();
+    assert_eq!(bytes, HUGE + PAGE);
+    flush.pay(&NoTlb);
+    assert!(!table.query(va(4 * HUGE)).unwrap().prop.write);
 }

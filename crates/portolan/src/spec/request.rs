@@ -137,6 +137,36 @@ pub open spec fn needs_break<A: PagingMode>(was: PageProperty, now: PageProperty
     !A::resizes() && (was.cache != now.cache || now.global && !was.global)
 }
 
+/// Whether each page that starts from `lo` to below `hi` may be given these properties while it is in use.
+pub open spec fn needs_no_break<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    prop: PageProperty,
+) -> bool {
+    forall|base: int|
+        lo <= base < hi && #[trigger] space.pages.contains_key(base) ==> !needs_break::<A>(
+            space.pages[base].prop,
+            prop,
+        )
+}
+
+/// The page of `size` bytes at `base` is the first of those from `lo` to below `hi` that may not.
+pub open spec fn is_first_break<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    prop: PageProperty,
+    base: int,
+    size: int,
+) -> bool {
+    &&& lo <= base < hi
+    &&& space.pages.contains_key(base)
+    &&& space.pages[base].size.bytes() == size
+    &&& needs_break::<A>(space.pages[base].prop, prop)
+    &&& needs_no_break::<A>(space, lo, base, prop)
+}
+
 /// `e` is the answer to a request to protect that is not done.
 pub open spec fn is_protect_error<A: PagingMode>(
     space: AddressSpace,
@@ -283,10 +313,27 @@ pub open spec fn is_protect_range_error<A: PagingMode>(
     prop: PageProperty,
     e: Error,
 ) -> bool {
-    if A::supports(prop) {
-        is_range_error(space, range, e)
-    } else {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if !A::supports(prop) {
         e == (Error::UnsupportedProperty { addr: range.first().raw(), size: range.bytes() })
+    } else {
+        match e {
+            Error::BreakBeforeMake { addr, size } => {
+                &&& check_range(range) is None
+                &&& !space.is_cut(lo, hi)
+                &&& A::canonical(addr)
+                &&& is_first_break::<A>(
+                    space,
+                    lo,
+                    hi,
+                    prop,
+                    addr as int % A::geo().limit(),
+                    size as int,
+                )
+            },
+            _ => is_range_error(space, range, e),
+        }
     }
 }
 

@@ -80,7 +80,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::UnsupportedProperty`]; [`Error::NotAligned`] if the range's start, or its end, is not a multiple
     /// of the smallest page; [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly
-    /// outside.
+    /// outside; [`Error::BreakBeforeMake`] on AArch64 for the first page whose cache policy would change, or that would
+    /// become global.
     pub fn protect_range(&mut self, range: VirtRange<A>, prop: PageProperty) -> (r: Result<
         (u64, Flush<M, A>),
         Error,
@@ -92,6 +93,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& A::supports(prop)
                     &&& request::check_range(range) is None
                     &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
+                    &&& request::needs_no_break::<A>(old(self)@, lo, hi, prop)
                     &&& old(self)@.may_protect_range(lo, hi, prop, final(self)@)
                     &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
@@ -116,6 +118,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 self.lemma_nothing_to_unmap(lo as int);
             }
             return Ok((0, Self::flush_for(&range, None, None)));
+        }
+        if let Some((start, size)) = self.owned.tree.first_break(lo, hi, prop) {
+            return Err(Error::BreakBeforeMake { addr: A::canonicalize(start), size });
         }
         let (least, bytes) = self.owned.tree.protect_range(lo, hi, prop);
         proof {
