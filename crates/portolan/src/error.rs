@@ -92,8 +92,9 @@ pub enum Error {
         /// The page's size; for a new page table, the root's.
         size: u64,
     },
-    /// In this paging mode a live entry may not turn from a page into a table or back, as AArch64 demands
-    /// ("break-before-make"): unmap, pay the flush, then map.
+    /// In this paging mode a live entry may not turn from a page into a table or back, and a page in use may neither change
+    /// its cache policy nor become global, as AArch64 demands ("break-before-make"): unmap, pay the flush, then map. For a
+    /// range, `addr` and `size` are those of the first page that would have to.
     BreakBeforeMake {
         /// The virtual address.
         addr: u64,
@@ -167,7 +168,7 @@ impl core::fmt::Display for Error {
             Self::NotMapped { .. } => "not mapped",
             Self::NoMemory { .. } => "no memory for a table",
             Self::NotUniform { .. } => "not like the pages before",
-            Self::BreakBeforeMake { .. } => "a live entry of this mode can't change its size",
+            Self::BreakBeforeMake { .. } => "a live entry of this mode can't change like this",
             Self::PhysTooWide { .. } => "physical address too wide",
         };
         match self.size() {
