@@ -1,8 +1,9 @@
 //! What hardware does beside the page table: it marks pages as used, and uses them while an operation is under way.
 
 use super::super::interpose::Interposed;
-use super::super::model::{Model, Op};
+use super::super::model::{Answer, Model, Op};
 use super::super::report::{Failure, Mismatch};
+use super::super::shape::resizes;
 use super::super::subject::{Bench, Subject};
 use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
@@ -18,6 +19,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let mut sizes = self.source(0).sizes();
         sizes.retain(|size| self.machine.supports(*size));
         sizes
+    }
+
+    /// The next smaller size of pages.
+    fn part_of(&self, size: PageSize) -> Option<PageSize> {
+        let mut sizes = self.source(0).sizes().into_iter();
+        sizes.rfind(|part| *part < size)
     }
 
     /// What hardware does to accessed and dirty bits is reported, and survives a change of the flags.
@@ -81,23 +88,47 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             let mut source = through.source(size.bytes());
             let (va, frame) = (source.va(size), source.frame(size));
             let prop = PageProperty::USER_RW;
-            let ops = [
-                Op::Protect {
-                    va,
-                    size,
-                    prop: PageProperty::USER_RO,
-                },
-                Op::Unmap { va, size },
+            let map = Op::Map {
+                va,
+                frame,
+                size,
+                prop,
+            };
+            let (protected, bytes) = (PageProperty::USER_RO, size.bytes());
+            let parts = through.part_of(size).map(|largest| Op::MapRange {
+                va,
+                bytes,
+                frame,
+                largest,
+                prop,
+            });
+            let mut ops = vec![
+                (
+                    map,
+                    Op::Protect {
+                        va,
+                        size,
+                        prop: protected,
+                    },
+                ),
+                (map, Op::Unmap { va, size }),
+                (
+                    map,
+                    Op::ProtectRange {
+                        va,
+                        bytes,
+                        prop: protected,
+                    },
+                ),
             ];
-            for op in ops {
+            if let Some(parts) = parts.filter(|_| resizes(through.machine.regime())) {
+                ops.push((map, Op::Split { va, size }));
+                ops.push((parts, Op::Collapse { va, size }));
+            }
+            for (before, op) in ops {
                 let part = format!("stores during {}, pages of {size}", op.name());
                 let mut subject = Subject::<_, _, A, Tracking>::new(&mut through, part)?;
-                subject.must(Op::Map {
-                    va,
-                    frame,
-                    size,
-                    prop,
-                })?;
+                subject.must(before)?;
                 hook.arm(
                     0,
                     vec![Access::store(va, Privilege::User, isa.code_word(1))],
@@ -107,11 +138,16 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     Ok(seen) => seen.iter().any(|(_, outcome)| *outcome == Outcome::Stored),
                     Err(error) => return subject.fail(Mismatch::Machine(error)),
                 };
-                if stored && !answer.is_some_and(|page| page.prop.dirty) {
+                let lost = matches!(answer, Answer::Page(page) if !page.prop.dirty);
+                if stored && lost {
                     return subject.fail(Mismatch::LostDirty { op, got: answer });
                 }
-                // The query compares: what is still there has to be dirty still
-                subject.model.mark(va, stored, stored);
+                // The rest compares: what is still there has to be dirty still, in every part
+                let parts: Vec<_> = subject.model.starting_in(va, bytes).collect();
+                for (part, _) in parts {
+                    let marked = stored && (part == va || matches!(op, Op::Split { .. }));
+                    subject.model.mark(part, marked, marked);
+                }
                 subject.apply(Op::Query { va })?.ok();
                 subject.finish()?;
             }
@@ -137,7 +173,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             let op = source.op(&subject.model, 6);
             let old = subject.model.clone();
             let mut new = old.clone();
-            if new.apply(&op).is_err() || matches!(op, Op::Query { .. }) {
+            if new.apply(&op).is_err() || op.bytes() == 0 {
                 continue;
             }
             let cpu = source.rng.below(subject.bench.machine.cpus() as u64) as usize;
@@ -192,15 +228,9 @@ where
         outcomes
     }
 
-    /// Loads and fetches in both modes around the page that `op` is about and at the pages beside it.
+    /// Loads and fetches in both modes around what `op` is about and beside it.
     fn loads_around(&mut self, op: Op, old: &Model, new: &Model) -> Vec<Access> {
-        let size = match op {
-            Op::Map { size, .. } | Op::Unmap { size, .. } | Op::Protect { size, .. } => {
-                size.bytes()
-            }
-            Op::Query { .. } => 0,
-        };
-        let va = op.va();
+        let (va, size) = (op.va(), op.bytes());
         let reserved = self.bench.machine.reserved();
         let mut addresses = vec![
             va,
