@@ -86,45 +86,8 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let isa = Isa::of(through.machine.regime());
         for size in through.used_sizes() {
             let mut source = through.source(size.bytes());
-            let (va, frame) = (source.va(size), source.frame(size));
-            let prop = PageProperty::USER_RW;
-            let map = Op::Map {
-                va,
-                frame,
-                size,
-                prop,
-            };
-            let (protected, bytes) = (PageProperty::USER_RO, size.bytes());
-            let parts = through.part_of(size).map(|largest| Op::MapRange {
-                va,
-                bytes,
-                frame,
-                largest,
-                prop,
-            });
-            let mut ops = vec![
-                (
-                    map,
-                    Op::Protect {
-                        va,
-                        size,
-                        prop: protected,
-                    },
-                ),
-                (map, Op::Unmap { va, size }),
-                (
-                    map,
-                    Op::ProtectRange {
-                        va,
-                        bytes,
-                        prop: protected,
-                    },
-                ),
-            ];
-            if let Some(parts) = parts.filter(|_| resizes(through.machine.regime())) {
-                ops.push((map, Op::Split { va, size }));
-                ops.push((parts, Op::Collapse { va, size }));
-            }
+            let va = source.va(size);
+            let ops = through.raced(va, source.frame(size), size);
             for (before, op) in ops {
                 let part = format!("stores during {}, pages of {size}", op.name());
                 let mut subject = Subject::<_, _, A, Tracking>::new(&mut through, part)?;
@@ -143,7 +106,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     return subject.fail(Mismatch::LostDirty { op, got: answer });
                 }
                 // The rest compares: what is still there has to be dirty still, in every part
-                let parts: Vec<_> = subject.model.starting_in(va, bytes).collect();
+                let parts: Vec<_> = subject.model.starting_in(va, size.bytes()).collect();
                 for (part, _) in parts {
                     let marked = stored && (part == va || matches!(op, Op::Split { .. }));
                     subject.model.mark(part, marked, marked);
@@ -153,6 +116,30 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             }
         }
         Ok(())
+    }
+
+    /// What can be done with a page of `size` at `va` while it is stored to, each with what maps it.
+    fn raced(&self, va: u64, frame: u64, size: PageSize) -> Vec<(Op, Op)> {
+        let (prop, bytes) = (PageProperty::USER_RW, size.bytes());
+        let by = |largest| Op::MapRange {
+            va,
+            bytes,
+            frame,
+            largest,
+            prop,
+        };
+        let prop = PageProperty::USER_RO;
+        let mut ops = vec![
+            (by(size), Op::Protect { va, size, prop }),
+            (by(size), Op::Unmap { va, size }),
+            (by(size), Op::ProtectRange { va, bytes, prop }),
+        ];
+        let part = self.part_of(size);
+        if let Some(part) = part.filter(|_| resizes(self.machine.regime())) {
+            ops.push((by(size), Op::Split { va, size }));
+            ops.push((by(part), Op::Collapse { va, size }));
+        }
+        ops
     }
 
     /// Between any two stores of an operation, every access has its old outcome or its new one.

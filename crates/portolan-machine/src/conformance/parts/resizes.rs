@@ -84,7 +84,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         subject.probe(0, &[middle])?;
         subject.must(Op::UnmapRange { va, bytes: l })?;
         subject.probe(0, &[va])?;
-        // What is one page from the start is refused where it has to be broken, and divided elsewhere
+        // One page from the start: where it has to be broken first, it stays one
         subject.must(Op::Map {
             va,
             frame,
