@@ -11,6 +11,7 @@ mod interpose;
 pub mod model;
 mod parts;
 mod probe;
+mod readback;
 mod report;
 mod shape;
 mod subject;
@@ -147,6 +148,9 @@ where
     bench.errors::<A>()?;
     bench.marks::<A>()?;
     bench.races::<A>()?;
+    bench.ends::<A>()?;
+    bench.uneven::<A>()?;
+    bench.tables::<A>()?;
     bench.refusals::<A>()?;
     for length in 1..=plan.small {
         (0..3).try_for_each(|place| bench.small::<A>(length, place))?;

@@ -65,6 +65,10 @@ fn size(regime: Regime) -> impl Strategy<Value = PageSize> {
 }
 
 fn op(regime: Regime) -> impl Strategy<Value = Op> {
+    prop_oneof![3 => page_op(regime), 1 => range_op(regime), 1 => resize(regime)]
+}
+
+fn page_op(regime: Regime) -> impl Strategy<Value = Op> {
     let aligned =
         |va: u64, size: PageSize, exact: bool| if exact { va & !(size.bytes() - 1) } else { va };
     let exact = || proptest::bool::weighted(0.9);
@@ -86,6 +90,45 @@ fn op(regime: Regime) -> impl Strategy<Value = Op> {
         }),
         1 => address().prop_map(|va| Op::Query { va }),
     ]
+}
+
+/// Up to a few pages; now and then what is not a multiple of a page, or nothing at all.
+fn range_op(regime: Regime) -> impl Strategy<Value = Op> {
+    let small = regime.span(1);
+    let bytes = move || {
+        (0u64..6, proptest::bool::weighted(0.1))
+            .prop_map(move |(pages, odd)| pages * small + if odd { 8 } else { 0 })
+    };
+    let (size, address) = (move || size(regime), move || address(regime));
+    prop_oneof![
+        2 => (address(), bytes(), 0u64..4, 0u64..4, size(), prop(regime)).prop_map(move |(va, bytes, frame, page, largest, prop)| Op::MapRange {
+            va,
+            bytes,
+            frame: frame * 0x4000_0000 + page * small,
+            largest,
+            prop,
+        }),
+        1 => (address(), bytes()).prop_map(|(va, bytes)| Op::UnmapRange { va, bytes }),
+        // All of what a table of the lowest level covers
+        1 => address().prop_map(move |va| Op::UnmapRange { va: va & !(regime.span(2) - 1), bytes: regime.span(2) }),
+        1 => (address(), bytes(), prop(regime)).prop_map(move |(va, bytes, prop)| Op::ProtectRange {
+            va,
+            bytes,
+            prop: PageProperty { global: prop.global && !is_aarch64(regime), ..prop },
+        }),
+    ]
+}
+
+/// Another size for the pages at an address that is a multiple of it.
+fn resize(regime: Regime) -> impl Strategy<Value = Op> {
+    (address(regime), size(regime), any::<bool>()).prop_map(|(va, size, split)| {
+        let va = va & !(size.bytes() - 1);
+        if split {
+            Op::Split { va, size }
+        } else {
+            Op::Collapse { va, size }
+        }
+    })
 }
 
 fn sequences_are_what_their_model_says<A: PagingMode>(regime: Regime, cases: u32) {

@@ -8,6 +8,8 @@ use crate::walk::{PAGE_SIZES, Regime};
 use portolan::{PageProperty, PageSize};
 use std::ops::{Range, RangeInclusive};
 
+mod ranges;
+
 /// Where addresses come from.
 pub(super) struct Source {
     pub(super) rng: Rng,
@@ -107,17 +109,22 @@ impl Source {
 
     /// The next request to a table that is as `model` says, which will have about `pages` pages.
     pub(super) fn op(&mut self, model: &Model, pages: usize) -> Op {
-        let grow = model.len() < pages;
-        let choice = self.rng.below(if grow { 10 } else { 16 });
+        let crowded = model.len() > 8 * pages;
+        let choice = match model.len() {
+            _ if crowded && self.rng.one_in(2) => 14,
+            few if few < pages => self.rng.below(15),
+            _ => self.rng.below(21),
+        };
         match choice {
-            0..=5 => self.map(),
-            6 => {
+            0..=4 => self.map(),
+            5 | 6 => self.map_range(),
+            7 => {
                 let (va, _) = self.place(model);
                 Op::Query {
                     va: va | self.rng.below(1 << 13),
                 }
             }
-            7 | 8 => {
+            8 | 9 => {
                 let (va, size) = self.place(model);
                 let (prop, was) = (self.prop(), model.covering(va));
                 // Mostly a change that can be made while the page is in use
@@ -125,6 +132,9 @@ impl Source {
                 let prop = was.map_or(prop, |(_, was)| in_place(self.regime, was.prop, prop));
                 Op::Protect { va, size, prop }
             }
+            10 => self.protect_range(model),
+            11 | 12 => self.resize(model),
+            13..=15 => self.unmap_range(model, crowded),
             _ => {
                 let (va, size) = self.place(model);
                 Op::Unmap { va, size }

@@ -6,68 +6,13 @@ use crate::fault::Refusal;
 use crate::rng::mix;
 use crate::walk::Regime;
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// A request to a page table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    /// [`PageTable::map`](portolan::PageTable::map)
-    Map {
-        /// The virtual address.
-        va: u64,
-        /// The frame's physical address.
-        frame: u64,
-        /// The page's size.
-        size: PageSize,
-        /// What it allows.
-        prop: PageProperty,
-    },
-    /// [`PageTable::unmap`](portolan::PageTable::unmap)
-    Unmap {
-        /// The virtual address.
-        va: u64,
-        /// The page's size.
-        size: PageSize,
-    },
-    /// [`PageTable::protect`](portolan::PageTable::protect)
-    Protect {
-        /// The virtual address.
-        va: u64,
-        /// The page's size.
-        size: PageSize,
-        /// What it allows from now on.
-        prop: PageProperty,
-    },
-    /// [`PageTable::query`](portolan::PageTable::query)
-    Query {
-        /// The virtual address.
-        va: u64,
-    },
-}
+mod op;
+mod range;
+mod resize;
 
-impl Op {
-    /// The address that is asked about.
-    #[must_use]
-    pub fn va(&self) -> u64 {
-        match *self {
-            Op::Map { va, .. }
-            | Op::Unmap { va, .. }
-            | Op::Protect { va, .. }
-            | Op::Query { va } => va,
-        }
-    }
-
-    /// The operation's name.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Op::Map { .. } => "map",
-            Op::Unmap { .. } => "unmap",
-            Op::Protect { .. } => "protect",
-            Op::Query { .. } => "query",
-        }
-    }
-}
+pub use op::{Answer, Op};
 
 /// A page table as a plain map, and a description of the machine that it is for.
 #[derive(Clone, Debug)]
@@ -143,11 +88,11 @@ impl Model {
         (!rights.allow(kind, privilege)).then_some(denied)
     }
 
-    /// Performs a request. The answer to a map is nothing, to all others the mapping.
+    /// Performs a request.
     ///
     /// # Errors
     /// What the page table should answer, unless it runs out of memory.
-    pub fn apply(&mut self, op: &Op) -> Result<Option<Mapping>, Error> {
+    pub fn apply(&mut self, op: &Op) -> Result<Answer, Error> {
         let va = op.va();
         if !self.regime.canonical(va) {
             return Err(Error::NotCanonical { addr: va, size: 0 });
@@ -155,38 +100,61 @@ impl Model {
         match *op {
             Op::Map {
                 frame, size, prop, ..
-            } => self.map(va, frame, size, prop).map(|()| None),
-            Op::Unmap { size, .. } => {
-                self.check(va, size)?;
-                let page = self.exactly(va, size)?;
-                self.pages.remove(&va);
-                Ok(Some(page))
+            } => {
+                self.map(va, frame, size, prop)?;
+                Ok(Answer::Done)
             }
-            Op::Protect { size, prop, .. } => {
-                self.check(va, size)?;
-                self.expressible(va, size, prop)?;
-                let was = self.exactly(va, size)?;
-                if in_place(self.regime, was.prop, prop) != prop {
-                    let (addr, size) = (va, size.bytes());
-                    return Err(Error::BreakBeforeMake { addr, size });
-                }
-                self.pages.insert(
-                    va,
-                    Mapping {
-                        prop: prop.keeping(was.prop),
-                        ..was
-                    },
-                );
-                Ok(Some(was))
-            }
+            Op::Unmap { size, .. } => self.unmap(va, size).map(Answer::Page),
+            Op::Protect { size, prop, .. } => self.protect(va, size, prop).map(Answer::Page),
             Op::Query { .. } => {
-                let page = self.covering(va).map(|(_, page)| page);
-                page.map(Some).ok_or(Error::NotMapped {
+                let page = self.covering(va).map(|(_, page)| Answer::Page(page));
+                page.ok_or(Error::NotMapped {
                     addr: va,
                     size: self.regime.span(1),
                 })
             }
+            Op::MapRange {
+                bytes,
+                frame,
+                largest,
+                prop,
+                ..
+            } => {
+                self.check_range(va, bytes)?;
+                self.map_range((va, bytes), frame, largest, prop)?;
+                Ok(Answer::Done)
+            }
+            Op::UnmapRange { bytes, .. } => {
+                self.check_range(va, bytes)?;
+                self.unmap_range(va, bytes).map(Answer::Bytes)
+            }
+            Op::ProtectRange { bytes, prop, .. } => {
+                self.check_range(va, bytes)?;
+                self.protect_range(va, bytes, prop).map(Answer::Bytes)
+            }
+            Op::Split { size, .. } => self.split(va, size).map(Answer::Page),
+            Op::Collapse { size, .. } => self.collapse(va, size).map(Answer::Page),
         }
+    }
+
+    fn unmap(&mut self, va: u64, size: PageSize) -> Result<Mapping, Error> {
+        self.check(va, size)?;
+        let page = self.exactly(va, size)?;
+        self.pages.remove(&va);
+        Ok(page)
+    }
+
+    fn protect(&mut self, va: u64, size: PageSize, prop: PageProperty) -> Result<Mapping, Error> {
+        self.check(va, size)?;
+        self.expressible(va, size, prop)?;
+        let was = self.exactly(va, size)?;
+        if in_place(self.regime, was.prop, prop) != prop {
+            let (addr, size) = (va, size.bytes());
+            return Err(Error::BreakBeforeMake { addr, size });
+        }
+        let prop = prop.keeping(was.prop);
+        self.pages.insert(va, Mapping { prop, ..was });
+        Ok(was)
     }
 
     fn map(
@@ -226,21 +194,23 @@ impl Model {
                 size: bytes,
             });
         }
+        let page = Mapping {
+            frame: PhysAddr::new(frame),
+            size,
+            prop: self.stored(prop),
+        };
+        self.pages.insert(va, page);
+        Ok(())
+    }
+
+    /// The properties of a new page.
+    fn stored(&self, prop: PageProperty) -> PageProperty {
         let preset = !self.tracking;
-        let prop = PageProperty {
+        PageProperty {
             accessed: prop.accessed || preset,
             dirty: prop.dirty || preset,
             ..prop
-        };
-        self.pages.insert(
-            va,
-            Mapping {
-                frame: PhysAddr::new(frame),
-                size,
-                prop,
-            },
-        );
-        Ok(())
+        }
     }
 
     /// What is wrong with a page of `size` at `va`, whatever is mapped.
@@ -311,12 +281,19 @@ impl Model {
     #[must_use]
     pub fn tables(&self) -> usize {
         let root = self.regime.levels();
-        let mut tables = BTreeSet::new();
+        // Pages come in the order of addresses, so those of one table come together
+        let mut last = vec![None; usize::from(root)];
+        let mut tables = 1;
         for (va, page) in self.pages() {
-            let own = level_of(self.regime, page.size).unwrap_or(root);
-            tables.extend((own..root).map(|level| (level, va / self.regime.span(level + 1))));
+            for level in level_of(self.regime, page.size).unwrap_or(root)..root {
+                let table = Some(va / self.regime.span(level + 1));
+                if last[usize::from(level)] != table {
+                    last[usize::from(level)] = table;
+                    tables += 1;
+                }
+            }
         }
-        1 + tables.len()
+        tables
     }
 
     /// The level of the table in which a walk for `va` ends: that which has the page; if there is none, the lowest that
@@ -336,17 +313,13 @@ impl Model {
         (1..root).find(has_table).unwrap_or(root)
     }
 
-    /// How many tables a page of `size` at `va` would need on top of those.
+    /// How many tables a request needs on top of those; none if it is not performed.
     #[must_use]
-    pub fn missing_tables(&self, va: u64, size: PageSize) -> usize {
+    pub fn missing_tables(&self, op: &Op) -> usize {
         let mut with = self.clone();
-        let page = Mapping {
-            frame: PhysAddr::new(0),
-            size,
-            prop: PageProperty::KERNEL_RO,
-        };
-        with.pages.insert(va, page);
-        with.tables() - self.tables()
+        let performed = with.apply(op).is_ok();
+        let tables = if performed { with.tables() } else { 0 };
+        tables.saturating_sub(self.tables())
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod flags;
 mod hardware;
+mod ranges;
 mod requests;
+mod resizes;
 mod sequences;
 
 use super::generate::Source;

@@ -17,8 +17,8 @@ where
     A: PagingMode,
     B: AccessBits,
 {
-    /// Makes accesses of every kind on a processor, at the edges of every page, of everything that was named since the
-    /// last probe and of the address space, and compares the outcomes. `extra` addresses are probed too.
+    /// Makes accesses of every kind on a processor, at the edges of every page that differs from its neighbours, of
+    /// everything that was named since the last probe and of the address space, and compares the outcomes. `extra` addresses are probed too.
     pub(super) fn probe(&mut self, cpu: usize, extra: &[u64]) -> Result<(), Failure> {
         let mut addresses = self.edges();
         addresses.extend(extra.iter().map(|va| va & !7));
@@ -35,7 +35,7 @@ where
             let (first, end) = (*range.start(), range.end().wrapping_add(1));
             addresses.extend([first, first.wrapping_sub(8), end, end.wrapping_sub(8)]);
         }
-        for (va, page) in self.model.pages() {
+        for (va, page) in self.model.landmarks() {
             let last = va + (page.size.bytes() - 8);
             let inside = (va + u64::from(number_at(va)) % page.size.bytes()) & !7;
             addresses.extend([va, last, va.wrapping_sub(8), last.wrapping_add(8), inside]);

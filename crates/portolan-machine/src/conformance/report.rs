@@ -1,9 +1,9 @@
 //! What a run of the suite counted, and how it failed.
 
-use super::model::Op;
+use super::model::{Answer, Op};
 use crate::access::{Access, Outcome};
 use crate::machine::{MachineError, Sight};
-use portolan::{Error, Mapping};
+use portolan::{Error, Mapping, PageSize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,6 +19,11 @@ impl Counts {
     pub fn operation<T>(&mut self, op: &Op, answer: &Result<T, Error>) {
         let answer = answer.as_ref().err().map_or("done", error_name);
         *self.operations.entry((op.name(), answer)).or_default() += 1;
+    }
+
+    /// Counts the times that a range was read back by a cursor or an iterator.
+    pub(super) fn reading(&mut self, by: &'static str) {
+        *self.operations.entry((by, "done")).or_default() += 1;
     }
 
     /// Counts an access.
@@ -108,16 +113,27 @@ pub enum Mismatch {
         /// The operation.
         op: Op,
         /// The model's answer.
-        expected: Result<Option<Mapping>, Error>,
+        expected: Result<Answer, Error>,
         /// The page table's answer.
-        got: Result<Option<Mapping>, Error>,
+        got: Result<Answer, Error>,
     },
-    /// A flush names another page than the operation's.
+    /// A flush names other addresses than the operation's, or another smallest page than there was.
     Flush {
         /// The operation.
         op: Op,
-        /// What it names.
+        /// The first address and the number of bytes that it names.
         got: (u64, u64),
+        /// The smallest page that it names.
+        stride: PageSize,
+    },
+    /// A page that is read back is not the model's.
+    ReadBack {
+        /// What it was read by: a cursor, or an iterator of mappings.
+        by: &'static str,
+        /// The model's next page.
+        expected: Option<(u64, Mapping)>,
+        /// The page table's.
+        got: Option<(u64, Mapping)>,
     },
     /// An access had another outcome than the model says, or than either of two models says.
     Access {
@@ -160,7 +176,7 @@ pub enum Mismatch {
         /// The operation.
         op: Op,
         /// What is reported.
-        got: Option<Mapping>,
+        got: Answer,
     },
     /// The machine failed.
     Machine(MachineError),

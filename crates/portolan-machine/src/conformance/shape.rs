@@ -90,6 +90,12 @@ pub(super) fn in_place(regime: Regime, was: PageProperty, prop: PageProperty) ->
     }
 }
 
+/// Whether a page can become smaller ones while processors may be using it, and smaller ones one. On AArch64 it has to
+/// be unmapped first (Arm ARM D8.17.1).
+pub(super) fn resizes(regime: Regime) -> bool {
+    !matches!(regime, Regime::Arm1 { .. } | Regime::Arm2 { .. })
+}
+
 /// The combination of read, write, execute, user and global that `bits` names.
 pub(super) fn combination(bits: u32, cache: CachePolicy) -> PageProperty {
     PageProperty {

@@ -1,11 +1,11 @@
 //! A page table beside its model, on a machine.
 
-use super::model::{Model, Op};
+use super::model::{Answer, Model, Op};
 use super::report::{Counts, Failure, Mismatch};
 use crate::machine::Machine;
 use portolan::{
-    AccessBits, Error, Flush, Invalidate, Mapping, PageTable, PagingMode, PhysAddr, TableMemory,
-    VirtAddr,
+    AccessBits, Error, Flush, Invalidate, PageTable, PagingMode, PhysAddr, TableMemory, VirtAddr,
+    VirtRange,
 };
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ impl<'m, K, M> Bench<'m, K, M> {
 }
 
 /// What an operation answers, and what has to be flushed for it.
-type Answer<M, A> = (Option<Mapping>, Option<Flush<M, A>>);
+type Performed<M, A> = (Answer, Option<Flush<M, A>>);
 
 /// A page table under test. All processors have it loaded for as long as this exists.
 pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: AccessBits> {
@@ -68,7 +68,7 @@ where
         let op = Op::Query { va: 0 };
         let refused = |error| Mismatch::Answer {
             op,
-            expected: Ok(None),
+            expected: Ok(Answer::Done),
             got: Err(error),
         };
         let table =
@@ -101,57 +101,77 @@ where
     }
 
     /// Asks the table.
-    fn perform(&mut self, op: &Op) -> Result<Answer<M, A>, Error> {
+    fn perform(&mut self, op: &Op) -> Result<Performed<M, A>, Error> {
         let va = VirtAddr::<A>::new(op.va())?;
+        let table = &mut self.table;
+        let page = |(page, flush)| (Answer::Page(page), Some(flush));
+        let bytes = |(bytes, flush)| (Answer::Bytes(bytes), Some(flush));
+        let done = |()| (Answer::Done, None);
         match *op {
             Op::Map {
                 frame, size, prop, ..
-            } => self
-                .table
-                .map(va, PhysAddr::new(frame), size, prop)
-                .map(|()| (None, None)),
-            Op::Unmap { size, .. } => self
-                .table
-                .unmap(va, size)
-                .map(|(was, flush)| (Some(was), Some(flush))),
-            Op::Protect { size, prop, .. } => self
-                .table
-                .protect(va, size, prop)
-                .map(|(was, flush)| (Some(was), Some(flush))),
-            Op::Query { .. } => self.table.query(va).map(|page| (Some(page), None)),
+            } => table.map(va, PhysAddr::new(frame), size, prop).map(done),
+            Op::Unmap { size, .. } => table.unmap(va, size).map(page),
+            Op::Protect { size, prop, .. } => table.protect(va, size, prop).map(page),
+            Op::Query { .. } => table.query(va).map(|page| (Answer::Page(page), None)),
+            Op::MapRange {
+                bytes,
+                frame,
+                largest,
+                prop,
+                ..
+            } => table
+                .map_range(
+                    VirtRange::new(va, bytes)?,
+                    PhysAddr::new(frame),
+                    largest,
+                    prop,
+                )
+                .map(done),
+            Op::UnmapRange { bytes: size, .. } => {
+                table.unmap_range(VirtRange::new(va, size)?).map(bytes)
+            }
+            Op::ProtectRange {
+                bytes: size, prop, ..
+            } => table
+                .protect_range(VirtRange::new(va, size)?, prop)
+                .map(bytes),
+            Op::Split { size, .. } => table.split(va, size).map(page),
+            Op::Collapse { size, .. } => table.collapse(va, size).map(page),
         }
     }
 
     /// Performs an operation on the table and on the model, compares the answers and pays the flush. Gives the table's
     /// answer.
-    pub(super) fn apply(&mut self, op: Op) -> Result<Result<Option<Mapping>, Error>, Failure> {
+    pub(super) fn apply(&mut self, op: Op) -> Result<Result<Answer, Error>, Failure> {
         let before = self.model.clone();
         let expected = self.model.apply(&op);
         self.apply_expecting(op, &before, expected)
     }
 
     /// As `apply`, for an operation that succeeds.
-    pub(super) fn must(&mut self, op: Op) -> Result<Option<Mapping>, Failure> {
+    pub(super) fn must(&mut self, op: Op) -> Result<Answer, Failure> {
         let got = self.apply(op)?;
         got.or_else(|error| {
             self.fail(Mismatch::Answer {
                 op,
-                expected: Ok(None),
+                expected: Ok(Answer::Done),
                 got: Err(error),
             })
         })
     }
 
     /// Performs an operation while hardware sets accessed and dirty bits. Gives the table's answer uncompared.
-    pub(super) fn apply_racing(&mut self, op: Op) -> Result<Option<Mapping>, Failure> {
+    pub(super) fn apply_racing(&mut self, op: Op) -> Result<Answer, Failure> {
         self.history.push(op);
+        let before = self.model.clone();
         let expected = self.model.apply(&op);
         let got = self.perform(&op);
         self.bench.counts.operation(&op, &got);
         match got {
-            Ok((page, flush)) => {
-                flush.map_or(Ok(()), |flush| self.pay(op, flush))?;
-                Ok(page)
+            Ok((answer, flush)) => {
+                flush.map_or(Ok(()), |flush| self.pay(op, &before, flush))?;
+                Ok(answer)
             }
             Err(error) => self.fail(Mismatch::Answer {
                 op,
@@ -163,12 +183,9 @@ where
 
     /// As `apply`, where the table has to run out of memory.
     pub(super) fn apply_refused(&mut self, op: Op) -> Result<(), Failure> {
-        let Op::Map { va, size, .. } = op else {
-            unreachable!("only a map allocates")
-        };
         let expected = Err(Error::NoMemory {
-            addr: va,
-            size: size.bytes(),
+            addr: op.va(),
+            size: op.bytes(),
         });
         self.apply_expecting(op, &self.model.clone(), expected)
             .map(drop)
@@ -178,46 +195,50 @@ where
         &mut self,
         op: Op,
         before: &Model,
-        expected: Result<Option<Mapping>, Error>,
-    ) -> Result<Result<Option<Mapping>, Error>, Failure> {
+        expected: Result<Answer, Error>,
+    ) -> Result<Result<Answer, Error>, Failure> {
         self.history.push(op);
         let va = op.va();
-        self.named.push(va);
+        self.named.extend([va, va.wrapping_add(op.bytes())]);
         let got = self.perform(&op);
         self.bench.counts.operation(&op, &got);
         let (got, flush) = match got {
-            Ok((page, flush)) => (Ok(page), flush),
+            Ok((answer, flush)) => (Ok(answer), flush),
             Err(error) => (Err(error), None),
         };
         let same = match (&expected, &got) {
-            (Ok(Some(page)), Ok(Some(seen))) => before.agrees(*page, *seen),
+            (Ok(Answer::Page(page)), Ok(Answer::Page(seen))) => before.agrees(*page, *seen),
             _ => expected == got,
         };
         if !same {
             return self.fail(Mismatch::Answer { op, expected, got });
         }
-        if let Ok(Some(seen)) = got {
-            // An accessed bit that hardware set on its own is there to stay
-            self.model.mark(
-                va,
-                seen.prop.accessed && B::tracking() && !matches!(op, Op::Unmap { .. }),
-                false,
-            );
+        if let Ok(Answer::Page(seen)) = got {
+            // An accessed bit that hardware set on its own is there to stay, in every part of what was a page
+            let accessed = seen.prop.accessed && B::tracking();
+            let parts: Vec<_> = self.model.starting_in(va, op.bytes()).collect();
+            for part in parts.into_iter().map(|(part, _)| part).chain([va]) {
+                self.model.mark(part, accessed, false);
+            }
         }
         if let Some(flush) = flush {
-            self.pay(op, flush)?;
+            self.pay(op, before, flush)?;
         }
         self.check_frames()?;
         Ok(got)
     }
 
-    fn pay(&mut self, op: Op, flush: Flush<M, A>) -> Result<(), Failure> {
-        let (Op::Unmap { va, size } | Op::Protect { va, size, .. }) = op else {
-            unreachable!("other operations have no flush")
-        };
+    /// Pays the flush for an operation on a table that was as `before` says: for all that was asked about, if anything
+    /// was mapped there.
+    fn pay(&mut self, op: Op, before: &Model, flush: Flush<M, A>) -> Result<(), Failure> {
+        let pages = before.starting_in(op.va(), op.bytes());
+        let smallest = pages.map(|(_, page)| page.size).min();
         let got = (flush.addr().as_u64(), flush.size());
-        if got != (va, size.bytes()) {
-            return self.fail(Mismatch::Flush { op, got });
+        let stride = flush.range().stride();
+        if got != (op.va(), smallest.map_or(0, |_| op.bytes()))
+            || smallest.is_some_and(|smallest| smallest != stride)
+        {
+            return self.fail(Mismatch::Flush { op, got, stride });
         }
         if self.bench.pay {
             flush.pay(self.bench.machine);
@@ -238,8 +259,9 @@ where
         }
     }
 
-    /// Drops the table: all its frames have to come back.
-    pub(super) fn finish(self) -> Result<(), Failure> {
+    /// Reads the table back, then drops it: all its frames have to come back.
+    pub(super) fn finish(mut self) -> Result<(), Failure> {
+        self.read_back()?;
         let (part, history) = (self.part.clone(), self.history.clone());
         let (machine, expected, pay) = (self.bench.machine, self.frames_before, self.bench.pay);
         drop(self);

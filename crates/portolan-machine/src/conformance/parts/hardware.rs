@@ -1,8 +1,9 @@
 //! What hardware does beside the page table: it marks pages as used, and uses them while an operation is under way.
 
 use super::super::interpose::Interposed;
-use super::super::model::{Model, Op};
+use super::super::model::{Answer, Model, Op};
 use super::super::report::{Failure, Mismatch};
+use super::super::shape::resizes;
 use super::super::subject::{Bench, Subject};
 use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
@@ -18,6 +19,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let mut sizes = self.source(0).sizes();
         sizes.retain(|size| self.machine.supports(*size));
         sizes
+    }
+
+    /// The next smaller size of pages.
+    fn part_of(&self, size: PageSize) -> Option<PageSize> {
+        let mut sizes = self.source(0).sizes().into_iter();
+        sizes.rfind(|part| *part < size)
     }
 
     /// What hardware does to accessed and dirty bits is reported, and survives a change of the flags.
@@ -79,25 +86,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let isa = Isa::of(through.machine.regime());
         for size in through.used_sizes() {
             let mut source = through.source(size.bytes());
-            let (va, frame) = (source.va(size), source.frame(size));
-            let prop = PageProperty::USER_RW;
-            let ops = [
-                Op::Protect {
-                    va,
-                    size,
-                    prop: PageProperty::USER_RO,
-                },
-                Op::Unmap { va, size },
-            ];
-            for op in ops {
+            let va = source.va(size);
+            let ops = through.raced(va, source.frame(size), size);
+            for (before, op) in ops {
                 let part = format!("stores during {}, pages of {size}", op.name());
                 let mut subject = Subject::<_, _, A, Tracking>::new(&mut through, part)?;
-                subject.must(Op::Map {
-                    va,
-                    frame,
-                    size,
-                    prop,
-                })?;
+                subject.must(before)?;
                 hook.arm(
                     0,
                     vec![Access::store(va, Privilege::User, isa.code_word(1))],
@@ -107,16 +101,45 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     Ok(seen) => seen.iter().any(|(_, outcome)| *outcome == Outcome::Stored),
                     Err(error) => return subject.fail(Mismatch::Machine(error)),
                 };
-                if stored && !answer.is_some_and(|page| page.prop.dirty) {
+                let lost = matches!(answer, Answer::Page(page) if !page.prop.dirty);
+                if stored && lost {
                     return subject.fail(Mismatch::LostDirty { op, got: answer });
                 }
-                // The query compares: what is still there has to be dirty still
-                subject.model.mark(va, stored, stored);
+                // The rest compares: what is still there has to be dirty still, in every part
+                let parts: Vec<_> = subject.model.starting_in(va, size.bytes()).collect();
+                for (part, _) in parts {
+                    let marked = stored && (part == va || matches!(op, Op::Split { .. }));
+                    subject.model.mark(part, marked, marked);
+                }
                 subject.apply(Op::Query { va })?.ok();
                 subject.finish()?;
             }
         }
         Ok(())
+    }
+
+    /// What can be done with a page of `size` at `va` while it is stored to, each with what maps it.
+    fn raced(&self, va: u64, frame: u64, size: PageSize) -> Vec<(Op, Op)> {
+        let (prop, bytes) = (PageProperty::USER_RW, size.bytes());
+        let by = |largest| Op::MapRange {
+            va,
+            bytes,
+            frame,
+            largest,
+            prop,
+        };
+        let prop = PageProperty::USER_RO;
+        let mut ops = vec![
+            (by(size), Op::Protect { va, size, prop }),
+            (by(size), Op::Unmap { va, size }),
+            (by(size), Op::ProtectRange { va, bytes, prop }),
+        ];
+        let part = self.part_of(size);
+        if let Some(part) = part.filter(|_| resizes(self.machine.regime())) {
+            ops.push((by(size), Op::Split { va, size }));
+            ops.push((by(part), Op::Collapse { va, size }));
+        }
+        ops
     }
 
     /// Between any two stores of an operation, every access has its old outcome or its new one.
@@ -137,7 +160,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             let op = source.op(&subject.model, 6);
             let old = subject.model.clone();
             let mut new = old.clone();
-            if new.apply(&op).is_err() || matches!(op, Op::Query { .. }) {
+            if new.apply(&op).is_err() || op.bytes() == 0 {
                 continue;
             }
             let cpu = source.rng.below(subject.bench.machine.cpus() as u64) as usize;
@@ -192,15 +215,9 @@ where
         outcomes
     }
 
-    /// Loads and fetches in both modes around the page that `op` is about and at the pages beside it.
+    /// Loads and fetches in both modes around what `op` is about and beside it.
     fn loads_around(&mut self, op: Op, old: &Model, new: &Model) -> Vec<Access> {
-        let size = match op {
-            Op::Map { size, .. } | Op::Unmap { size, .. } | Op::Protect { size, .. } => {
-                size.bytes()
-            }
-            Op::Query { .. } => 0,
-        };
-        let va = op.va();
+        let (va, size) = (op.va(), op.bytes());
         let reserved = self.bench.machine.reserved();
         let mut addresses = vec![
             va,

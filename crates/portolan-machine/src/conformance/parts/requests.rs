@@ -1,6 +1,6 @@
 //! Requests that are not performed: wrong ones, and those for which there is no memory.
 
-use super::super::model::Op;
+use super::super::model::{Answer, Op};
 use super::super::report::{Failure, Mismatch};
 use super::super::shape::level_of;
 use super::super::subject::{Bench, Subject};
@@ -79,7 +79,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     addr: 0,
                     size: root_bytes,
                 }),
-                got: Ok(None),
+                got: Ok(Answer::Done),
             };
             return Err(Failure {
                 part: "refused root".into(),
@@ -106,21 +106,17 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     size: small,
                     prop,
                 })?;
-                for nth in 0..subject.model.missing_tables(va, size) as u64 {
+                let map = Op::Map {
+                    va,
+                    frame,
+                    size,
+                    prop,
+                };
+                for nth in 0..subject.model.missing_tables(&map) as u64 {
                     memory.refuse_after(nth);
-                    subject.apply_refused(Op::Map {
-                        va,
-                        frame,
-                        size,
-                        prop,
-                    })?;
+                    subject.apply_refused(map)?;
                     subject.probe(0, &[va, near])?;
-                    subject.must(Op::Map {
-                        va,
-                        frame,
-                        size,
-                        prop,
-                    })?;
+                    subject.must(map)?;
                     subject.probe(0, &[va, near])?;
                     subject.must(Op::Unmap { va, size })?;
                 }

@@ -25,19 +25,11 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let mut subject = Subject::<K, M, A, B>::new(self, part)?;
         for step in 1..=steps {
             let op = source.op(&subject.model, 10);
-            if let (Op::Map { va, size, .. }, true) = (op, source.rng.one_in(8)) {
-                let fits = subject.model.clone().apply(&op).is_ok();
-                let missing = if fits {
-                    subject.model.missing_tables(va, size) as u64
-                } else {
-                    0
-                };
+            if source.rng.one_in(8) {
+                let missing = subject.model.missing_tables(&op) as u64;
                 if missing > 0 {
-                    subject
-                        .bench
-                        .machine
-                        .memory()
-                        .refuse_after(source.rng.below(missing));
+                    let memory = subject.bench.machine.memory();
+                    memory.refuse_after(source.rng.below(missing));
                     subject.apply_refused(op)?;
                 }
             }
@@ -120,25 +112,37 @@ fn meeting(regime: Regime, source: &mut Source, base: u64) -> Vec<Op> {
             va: next,
             size: small,
         },
+        Op::UnmapRange {
+            va: base,
+            bytes: 2 * small.bytes(),
+        },
     ];
-    for (size, prop) in sizes.into_iter().zip([user, user, kernel]) {
+    if let Some(frame) = source.frames(base, 2 * small.bytes(), small) {
+        ops.push(Op::MapRange {
+            va: base,
+            bytes: 2 * small.bytes(),
+            frame,
+            largest: small,
+            prop: kernel,
+        });
+    }
+    for size in sizes.into_iter().take(2) {
         let (va, frame) = (base, source.frame(size));
         ops.extend([
             Op::Map {
                 va,
                 frame,
                 size,
-                prop,
+                prop: user,
             },
             Op::Unmap { va, size },
-        ]);
-        if prop == user {
-            ops.push(Op::Protect {
+            Op::Protect {
                 va,
                 size,
                 prop: kernel,
-            });
-        }
+            },
+            Op::Split { va, size },
+        ]);
     }
     ops
 }

@@ -1,0 +1,164 @@
+//! Requests for ranges.
+
+use super::Model;
+use crate::conformance::shape::{expresses, widest};
+use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
+
+impl Model {
+    /// Whether `bytes` from `va` on are addresses of one half.
+    pub(super) fn check_range(&self, va: u64, bytes: u64) -> Result<(), Error> {
+        let Some(more) = bytes.checked_sub(1) else {
+            return Ok(());
+        };
+        let last = va.checked_add(more);
+        let fits = last.is_some_and(|last| self.regime.canonical(last) && last >> 63 == va >> 63);
+        let past = Error::PastEnd {
+            addr: va,
+            size: bytes,
+        };
+        if fits { Ok(()) } else { Err(past) }
+    }
+
+    /// The pages that start in a range.
+    pub fn starting_in(&self, va: u64, bytes: u64) -> impl Iterator<Item = (u64, Mapping)> + '_ {
+        let last = va.saturating_add(bytes.saturating_sub(1));
+        let pages = self.pages.range(va..=last).filter(move |_| bytes > 0);
+        pages.map(|(va, page)| (*va, *page))
+    }
+
+    /// The pages that overlap a range: one may start before it, one end after it.
+    pub fn overlapping(&self, va: u64, bytes: u64) -> impl Iterator<Item = (u64, Mapping)> + '_ {
+        let before = self
+            .covering(va)
+            .filter(|(base, _)| bytes > 0 && *base < va);
+        before.into_iter().chain(self.starting_in(va, bytes))
+    }
+
+    /// The pages to map a range by: the first address, the frame and the size of each.
+    fn pieces(
+        &self,
+        range: (u64, u64),
+        frame: u64,
+        largest: PageSize,
+    ) -> Vec<(u64, u64, PageSize)> {
+        let (va, bytes) = range;
+        let mut sizes = self.regime.page_sizes();
+        sizes.retain(|size| *size <= largest);
+        let (mut done, mut pieces) = (0, Vec::new());
+        while done < bytes {
+            let (at, target) = (va + done, frame + done);
+            let fits = |size: &&PageSize| {
+                let size = size.bytes();
+                at.is_multiple_of(size) && target.is_multiple_of(size) && size <= bytes - done
+            };
+            let size = sizes
+                .iter()
+                .rfind(fits)
+                .expect("a multiple of the smallest");
+            pieces.push((at, target, *size));
+            done += size.bytes();
+        }
+        pieces
+    }
+
+    pub(super) fn map_range(
+        &mut self,
+        (va, bytes): (u64, u64),
+        frame: u64,
+        largest: PageSize,
+        prop: PageProperty,
+    ) -> Result<(), Error> {
+        let unit = self.regime.span(1);
+        if largest.bytes() < unit {
+            return Err(Error::UnsupportedSize {
+                addr: va,
+                size: largest.bytes(),
+            });
+        }
+        let odd = |addr| Err(Error::NotAligned { addr, size: unit });
+        if !va.is_multiple_of(unit) || !bytes.is_multiple_of(unit) {
+            return odd(va);
+        }
+        if !frame.is_multiple_of(unit) {
+            return odd(frame);
+        }
+        self.expressible_range(va, bytes, prop)?;
+        let limit = 1u128 << self.phys_bits.min(widest(self.regime));
+        if bytes > 0 && u128::from(frame) + u128::from(bytes) > limit {
+            return Err(Error::PhysTooWide {
+                addr: frame,
+                size: bytes,
+            });
+        }
+        let pieces = self.pieces((va, bytes), frame, largest);
+        for (at, _, size) in &pieces {
+            if let Some((_, page)) = self.overlapping(*at, size.bytes()).next() {
+                let size = size.bytes().max(page.size.bytes());
+                let addr = at & !(size - 1);
+                return Err(Error::AlreadyMapped { addr, size });
+            }
+        }
+        for (at, frame, size) in pieces {
+            let frame = PhysAddr::new(frame);
+            let prop = self.stored(prop);
+            self.pages.insert(at, Mapping { frame, size, prop });
+        }
+        Ok(())
+    }
+
+    pub(super) fn unmap_range(&mut self, va: u64, bytes: u64) -> Result<u64, Error> {
+        let pages = self.whole_pages(va, bytes)?;
+        for (va, _) in &pages {
+            self.pages.remove(va);
+        }
+        Ok(pages.iter().map(|(_, page)| page.size.bytes()).sum())
+    }
+
+    pub(super) fn protect_range(
+        &mut self,
+        va: u64,
+        bytes: u64,
+        prop: PageProperty,
+    ) -> Result<u64, Error> {
+        self.expressible_range(va, bytes, prop)?;
+        let pages = self.whole_pages(va, bytes)?;
+        for (va, was) in &pages {
+            let prop = prop.keeping(was.prop);
+            self.pages.insert(*va, Mapping { prop, ..*was });
+        }
+        Ok(pages.iter().map(|(_, page)| page.size.bytes()).sum())
+    }
+
+    /// The pages in a range of which none reaches out.
+    fn whole_pages(&self, va: u64, bytes: u64) -> Result<Vec<(u64, Mapping)>, Error> {
+        let (unit, end) = (self.regime.span(1), va.wrapping_add(bytes));
+        for addr in [va, end] {
+            if !addr.is_multiple_of(unit) {
+                return Err(Error::NotAligned { addr, size: unit });
+            }
+        }
+        let pages: Vec<_> = self.overlapping(va, bytes).collect();
+        let reaches_out = |(base, page): &&(u64, Mapping)| {
+            *base < va || page.size.bytes() - 1 > end.wrapping_sub(1) - base
+        };
+        match pages.iter().find(reaches_out) {
+            Some((base, page)) => Err(Error::CoveredByHugePage {
+                addr: *base,
+                size: page.size.bytes(),
+            }),
+            None => Ok(pages),
+        }
+    }
+
+    fn expressible_range(&self, va: u64, bytes: u64, prop: PageProperty) -> Result<(), Error> {
+        let inexpressible = Error::UnsupportedProperty {
+            addr: va,
+            size: bytes,
+        };
+        if expresses(self.regime, prop) {
+            Ok(())
+        } else {
+            Err(inexpressible)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Whole tables: filled by a range, joined to one page, and divided again.
+
+use super::super::model::Op;
+use super::super::report::Failure;
+use super::super::shape::{fitting, resizes};
+use super::super::subject::{Bench, Subject};
+use crate::machine::Machine;
+use portolan::{
+    AccessBits, Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking,
+};
+
+impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+    /// Whole tables of pages of each size but the largest.
+    pub(in super::super) fn tables<A: PagingMode>(&mut self) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        for sizes in self.source(0).sizes().windows(2) {
+            self.tables_of::<A, Preset>(sizes[0], sizes[1])?;
+            self.tables_of::<A, Tracking>(sizes[0], sizes[1])?;
+        }
+        Ok(())
+    }
+
+    fn tables_of<A: PagingMode, B: AccessBits>(
+        &mut self,
+        part: PageSize,
+        size: PageSize,
+    ) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let (memory, regime) = (self.machine.memory(), self.machine.regime());
+        let frame = self.source(size.bytes()).frame(size);
+        let va = self.last_of_first(size);
+        let name = format!("whole tables, pages of {part} and {size}");
+        let mut subject = Subject::<K, M, A, B>::new(self, name)?;
+        let (s, l) = (part.bytes(), size.bytes());
+        let (prop, middle) = (PageProperty::USER_RW, va + l / 2);
+        let map = |va, bytes, frame| Op::MapRange {
+            va,
+            bytes,
+            frame,
+            largest: part,
+            prop,
+        };
+        let (split, collapse) = (Op::Split { va, size }, Op::Collapse { va, size });
+        let _ = subject.apply(collapse)?;
+        subject.must(map(va, l, frame))?;
+        subject.probe(0, &[middle])?;
+        let _ = subject.apply(map(va + (l - s), s, frame))?;
+        // A hole, another frame, other properties: no reason to become one page
+        let bytes = s;
+        subject.must(Op::UnmapRange { va: middle, bytes })?;
+        let _ = subject.apply(collapse)?;
+        subject.must(map(middle, s, frame))?;
+        let _ = subject.apply(collapse)?;
+        subject.must(Op::UnmapRange { va: middle, bytes })?;
+        subject.must(map(middle, s, frame + l / 2))?;
+        let other = fitting(regime, PageProperty::KERNEL_RO);
+        for prop in [other, prop] {
+            let _ = subject.apply(Op::ProtectRange {
+                va: middle,
+                bytes: l / 4,
+                prop,
+            })?;
+            subject.probe(0, &[middle])?;
+            let _ = subject.apply(collapse)?;
+        }
+        subject.probe(0, &[middle])?;
+        if resizes(regime) {
+            memory.refuse_after(0);
+            subject.apply_refused(split)?;
+            let _ = subject.apply(collapse)?;
+            subject.probe(0, &[middle])?;
+            subject.must(split)?;
+            subject.probe(0, &[middle])?;
+        }
+        let _ = subject.apply(split)?;
+        subject.must(Op::UnmapRange {
+            va: middle,
+            bytes: l / 2,
+        })?;
+        subject.probe(0, &[middle])?;
+        subject.must(Op::UnmapRange { va, bytes: l })?;
+        subject.probe(0, &[va])?;
+        // One page from the start: where it has to be broken first, it stays one
+        subject.must(Op::Map {
+            va,
+            frame,
+            size,
+            prop,
+        })?;
+        let _ = subject.apply(split)?;
+        subject.probe(0, &[middle])?;
+        subject.finish()
+    }
+}
