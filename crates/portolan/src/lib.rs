@@ -141,7 +141,7 @@ pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;
 pub use flush::{Advice, Flush, FlushRange};
 pub use hw::{Invalidate, TableMemory};
-pub use prop::{CachePolicy, Mapping, PageProperty};
+pub use prop::{CachePolicy, Mapping, PageProperty, UsedBits};
 pub use table::PageTable;
 pub use table::cursor::Cursor;
 pub use table::iter::Mappings;

@@ -2,6 +2,10 @@
 
 use vstd::prelude::*;
 
+mod used;
+
+pub use used::UsedBits;
+
 verus! {
 
 /// How accesses to a page are cached.

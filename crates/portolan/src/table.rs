@@ -2,6 +2,7 @@
 
 mod breaks;
 pub(crate) mod chain;
+mod change;
 pub(crate) mod collapse;
 pub(crate) mod cursor;
 pub(crate) mod descend;
@@ -29,6 +30,7 @@ pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
+mod used;
 pub(crate) mod visit;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
@@ -46,6 +48,7 @@ use crate::prop::{Mapping, PageProperty};
 #[cfg(verus_only)]
 use crate::spec::request;
 use crate::spec::space::AddressSpace;
+use change::Change;
 use descend::Descent;
 use map::Obstacle;
 #[cfg(verus_only)]
@@ -256,7 +259,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(&*self);
         }
-        let (frame, was) = self.owned.tree.protect(Ghost(va@), d, prop);
+        let (frame, was) = self.owned.tree.protect(Ghost(va@), d, Change::Protect(prop));
         proof {
             self.owned.tree.lemma_protected_page(
                 old(self).owned.tree,

@@ -1,5 +1,6 @@
 //! Changing one page's entry, and clearing it.
 
+use super::change::Change;
 use super::descend::Descent;
 use super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -19,28 +20,28 @@ pub(crate) mod spec;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// Gives the page at `slot`, where `word` was read, other properties, or with `None` clears its entry, by one store;
-    /// answers with what the entry was at that moment. Accessed and dirty bits stay.
+    /// Changes the page at `slot`, where `word` was read, by one store; answers with what the entry was at that moment.
+    /// Accessed and dirty bits stay, but for those to be cleared.
     #[inline(always)]
     pub(super) fn replace(
         &mut self,
         Ghost(va): Ghost<int>,
         slot: Slot,
         word: u64,
-        prop: Option<PageProperty>,
+        change: Change,
     ) -> (r: (PhysAddr, PageProperty))
         requires
             old(self).linked(),
             old(self).is_slot(va, slot),
             old(self).reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             A::entry(slot.level as nat, word) is Page,
-            prop matches Some(prop) ==> A::supports(prop),
+            change.is_allowed::<A, B>(),
         ensures
             final(self).replaced_from(
                 *old(self),
                 va,
                 slot.level as nat,
-                Self::replacement(r, prop),
+                Self::replacement(r, change),
             ),
             final(self).steps_from(*old(self)),
             old(self).entry_at(va, slot.level as nat).may_become(
@@ -58,7 +59,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 old(self).linked(),
                 old(self).is_slot(va, slot),
                 phys_bits == self.phys_bits(),
-                prop matches Some(prop) ==> A::supports(prop),
+                change.is_allowed::<A, B>(),
                 self.is_seen(*old(self), va, slot),
                 self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             decreases self.tries(va, slot.level as nat, word),
@@ -67,21 +68,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.lemma_page_entry(*old(self), va, slot, word);
             }
             let was = page_of(A::decode(slot.level, word));
-            let new = match prop {
-                Some(prop) => {
-                    proof {
-                        A::lemma_supports(
-                            prop,
-                            prop.keeping(was.1).accessed,
-                            prop.keeping(was.1).dirty,
-                        );
-                    }
-                    A::page(Ghost(phys_bits), slot.level, was.0, prop.keeping(was.1))
-                },
+            proof {
+                change.lemma_after::<A, B>(was.1);
+            }
+            let new = match change.after(was.1) {
+                Some(prop) => A::page(Ghost(phys_bits), slot.level, was.0, prop),
                 None => 0,
             };
             proof {
-                self.lemma_may_replace(*old(self), va, slot, word, prop, new);
+                self.lemma_may_replace(*old(self), va, slot, word, change, new);
             }
             let ghost before = *self;
             if !B::tracking() {
@@ -120,9 +115,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// Gives the page that `d` found other properties.
+    /// Gives the page that `d` found other properties, or clears bits of it.
     #[inline]
-    pub(super) fn protect(&mut self, Ghost(va): Ghost<int>, d: Descent, prop: PageProperty) -> (r: (
+    pub(super) fn protect(&mut self, Ghost(va): Ghost<int>, d: Descent, change: Change) -> (r: (
         PhysAddr,
         PageProperty,
     ))
@@ -130,15 +125,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).inv(),
             old(self).is_descent(va, d.stop.level as nat, d),
             d.entry is Page,
-            A::supports(prop),
+            change.is_allowed::<A, B>(),
+            !(change is Clear),
         ensures
             final(self).inv(),
-            final(self).is_protected_from(*old(self), va, d.stop.level as nat, prop, r),
+            final(self).is_protected_from(*old(self), va, d.stop.level as nat, change, r),
         no_unwind
     {
-        let r = self.replace(Ghost(va), d.slot(), d.word, Some(prop));
+        let r = self.replace(Ghost(va), d.slot(), d.word, change);
         proof {
-            self.lemma_protected(*old(self), va, d, Self::replacement(r, Some(prop)));
+            self.lemma_protected(*old(self), va, d, Self::replacement(r, change));
         }
         r
     }

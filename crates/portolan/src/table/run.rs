@@ -1,5 +1,6 @@
 //! Runs: entries of one table that follow each other.
 
+use super::change::Change;
 use super::descend::{Descent, Stop};
 #[cfg(verus_only)]
 use super::perms::tables;
@@ -280,7 +281,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 },
                 Entry::Page { .. } if first.is_some() => {
                     let ghost before = *self;
-                    self.replace(Ghost(at as int), slot, word, None);
+                    self.replace(Ghost(at as int), slot, word, Change::Clear);
                     proof {
                         self.lemma_run_cleared(before, *old(self), job, run, bytes as int);
                     }

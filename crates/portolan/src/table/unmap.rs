@@ -1,6 +1,7 @@
 //! Unmapping one page.
 
 use super::chain::Chain;
+use super::change::Change;
 use super::descend::Descent;
 use super::full::FullTable;
 use super::stack::Stack;
@@ -107,7 +108,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let d = self.survey(va, d);
-        let (frame, prop) = self.replace(Ghost(va as int), d.slot(), d.word, None);
+        let (frame, prop) = self.replace(Ghost(va as int), d.slot(), d.word, Change::Clear);
         let ghost cleared = *self;
         proof {
             self.lemma_cleared(*old(self), va as int, d);

@@ -1,5 +1,6 @@
 //! Replacing a page's entry replaces the page.
 
+use super::super::change::Change;
 use super::super::descend::Descent;
 use super::super::model::counting::lemma_used_update;
 use super::super::model::{Model, NodeId, home};
@@ -8,7 +9,7 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address};
 use crate::hw::memory::TableMemory;
-use crate::prop::{Mapping, PageProperty};
+use crate::prop::Mapping;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -114,21 +115,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         va: int,
         slot: Slot,
         word: u64,
-        prop: Option<PageProperty>,
+        change: Change,
         new: u64,
     )
         requires
             self.is_seen(old, va, slot),
             self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             A::entry(slot.level as nat, word) is Page,
-            match prop {
+            change.is_allowed::<A, B>(),
+            match change.after(A::entry(slot.level as nat, word)->prop) {
                 Some(prop) => A::wf(self.phys_bits(), slot.level as nat, new) && A::entry(
                     slot.level as nat,
                     new,
-                ) == (Entry::Page {
-                    frame: A::entry(slot.level as nat, word)->frame,
-                    prop: prop.keeping(A::entry(slot.level as nat, word)->prop),
-                }),
+                ) == (Entry::Page { frame: A::entry(slot.level as nat, word)->frame, prop }),
                 None => new == 0,
             },
         ensures
@@ -137,7 +136,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             !B::tracks() ==> self.is_settled(va, slot.level as nat),
             A::entry(slot.level as nat, new) == Self::replacement(
                 (A::entry(slot.level as nat, word)->frame, A::entry(slot.level as nat, word)->prop),
-                prop,
+                change,
             ),
     {
         let l = slot.level as nat;

@@ -1,5 +1,6 @@
 //! What replacing a page's entry means.
 
+use super::super::change::Change;
 use super::super::perms::space;
 use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -13,26 +14,26 @@ verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// What takes the place of the page `was`.
-    pub(crate) open spec fn replacement(
+    pub(in super::super) open spec fn replacement(
         was: (PhysAddr, PageProperty),
-        prop: Option<PageProperty>,
+        change: Change,
     ) -> Entry {
-        match prop {
-            Some(prop) => Entry::Page { frame: was.0, prop: prop.keeping(was.1) },
+        match change.after(was.1) {
+            Some(prop) => Entry::Page { frame: was.0, prop },
             None => Entry::Empty,
         }
     }
 
-    /// This is `old` with other properties for the page at level `l` for `va`, which were `r`'s.
-    pub(crate) open spec fn is_protected_from(
+    /// This is `old` with the page at level `l` for `va`, which was `r`, changed.
+    pub(in super::super) open spec fn is_protected_from(
         self,
         old: Self,
         va: int,
         l: nat,
-        prop: PageProperty,
+        change: Change,
         r: (PhysAddr, PageProperty),
     ) -> bool {
-        &&& self.put_from(old, va, l, Self::replacement(r, Some(prop)))
+        &&& self.put_from(old, va, l, Self::replacement(r, change))
         &&& self.frames.held() == old.frames.held()
         &&& old.entry_at(va, l).may_become(Entry::Page { frame: r.0, prop: r.1 })
     }

@@ -1,5 +1,6 @@
 //! Giving all pages of a range other properties.
 
+use super::super::change::Change;
 use super::super::descend::Descent;
 use super::super::tree::{Slot, Tree};
 #[cfg(verus_only)]
@@ -177,7 +178,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     break;
                 },
                 Entry::Page { .. } => {
-                    let was = self.replace(Ghost(at as int), slot, word, Some(prop));
+                    let was = self.replace(Ghost(at as int), slot, word, Change::Protect(prop));
                     proof {
                         self.lemma_run_protected(before, job, run, prop, was, bytes as int);
                     }

@@ -1,5 +1,6 @@
 //! Each page of a range is given its properties once.
 
+use super::super::super::change::Change;
 use super::super::super::descend::Descent;
 use super::super::super::model::{Model, home};
 use super::super::super::tree::Tree;
@@ -173,7 +174,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 before,
                 run.at::<A>(),
                 run.level(),
-                Self::replacement(was, Some(prop)),
+                Self::replacement(was, Change::Protect(prop)),
             ),
             self.steps_from(before),
         ensures
@@ -186,7 +187,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::page_size(run.level()) is Some,
     {
         let (at, l) = (run.at::<A>(), run.level());
-        let e = Self::replacement(was, Some(prop));
+        let e = Self::replacement(was, Change::Protect(prop));
         let (s, done) = (job.start.space(), self.space());
         self.lemma_run_in_order(before, run, e);
         before.lemma_protect_page(job, run, prop, bytes);
@@ -214,8 +215,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.lo <= at < job.hi,
             before.space().pages.contains_key(at),
             before.space().same_at(job.start.space(), at),
-            exists|m: Mapping| #[trigger]
-                before.space().pages.insert(at, m) == self.space().pages,
+            exists|m: Mapping| #[trigger] before.space().pages.insert(at, m) == self.space().pages,
             is_changed(job.start.space().pages[at], prop, self.space().pages[at]),
             at < next,
             forall|base: int| #[trigger]
