@@ -50,7 +50,7 @@ impl Plan {
         Plan {
             seed,
             sequences: 12,
-            steps: 60,
+            steps: 36,
             small: 2,
             changes: false,
             pay: true,
@@ -63,7 +63,7 @@ impl Plan {
         Plan {
             seed,
             sequences: 4,
-            steps: 25,
+            steps: 16,
             small: 1,
             changes: false,
             pay: true,
@@ -102,7 +102,7 @@ impl Plan {
         Plan {
             seed,
             sequences: 2,
-            steps: 20,
+            steps: 12,
             small: 1,
             changes: false,
             pay: true,

@@ -49,7 +49,7 @@ fn conforms_in_software<A: PagingMode>(regime: Regime) {
     };
     let plan = Plan {
         sequences: 8,
-        steps: 40,
+        steps: 24,
         small: 1,
         ..Plan::quick(1)
     };
