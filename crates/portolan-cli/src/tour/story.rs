@@ -174,7 +174,13 @@ pub fn memory<K: Machine + Invalidate<A>, A: PagingMode>(
     };
     let (before, held) = (stage.read_tables(), stage.frames_held());
     let ordinals = ["1st", "2nd", "3rd", "4th"];
-    let needed = stage.expected.missing_tables(va, scene.small);
+    let map = Op::Map {
+        va,
+        frame: page.frame.as_u64(),
+        size: page.size,
+        prop: page.prop,
+    };
+    let needed = stage.expected.missing_tables(&map);
     for (granted, nth) in ordinals.into_iter().enumerate().take(needed) {
         stage.memory().refuse_after(granted as u64);
         let error = Error::NoMemory { addr: va, size };
