@@ -23,6 +23,9 @@ mod spec;
 
 verus! {
 
+/// A page that was used: where it is, what it was, and the flush for it.
+pub type UsedPage<M, A> = (VirtAddr<A>, Mapping, Flush<M, A>);
+
 /// # Which pages were used
 /// Hardware sets a page's accessed bit when the page is used, and its dirty bit when it is stored to. Whoever wants to
 /// know whether that happens *again* clears them and pays the flush: a processor that still has the translation may use
@@ -94,7 +97,7 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
     /// [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly outside.
     pub fn test_and_clear_next(&mut self, range: VirtRange<A>, bits: UsedBits) -> (r: Result<
-        Option<(VirtAddr<A>, Mapping, Flush<M, A>)>,
+        Option<UsedPage<M, A>>,
         Error,
     >)
         ensures
