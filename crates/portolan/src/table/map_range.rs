@@ -350,9 +350,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// ```
     ///
     /// # Errors
-    /// In this order: [`Error::UnsupportedSize`] if all pages are larger than `largest`; [`Error::NotAligned`] if the
+    /// In this order: [`Error::UnsupportedSize`] with `largest` if all pages are larger; [`Error::NotAligned`] if the
     /// range's start or size, or `frame`, is not a multiple of the smallest page; [`Error::UnsupportedProperty`];
-    /// [`Error::PhysTooWide`]; [`Error::AlreadyMapped`] for the first page that is in the way; [`Error::NoMemory`].
+    /// [`Error::PhysTooWide`]; [`Error::PastEnd`]; [`Error::AlreadyMapped`] for the first page that is in the way;
+    /// [`Error::NoMemory`].
     pub fn map_range(
         &mut self,
         range: VirtRange<A>,

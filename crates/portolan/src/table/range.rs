@@ -34,7 +34,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
-    /// [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly outside.
+    /// [`Error::PastEnd`]; [`Error::CoveredByHugePage`] if a page lies partly in the range and partly outside (the first,
+    /// if there are two).
     pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<(u64, Flush<M, A>), Error>)
         ensures
             match r {
