@@ -146,4 +146,5 @@ pub use table::PageTable;
 pub use table::cursor::Cursor;
 pub use table::iter::Mappings;
 pub use table::runs::{Run, Runs};
+pub use table::used::UsedPage;
 pub use table::visit::{TableInfo, Tables};

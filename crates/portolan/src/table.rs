@@ -30,7 +30,7 @@ pub(crate) mod split;
 pub(crate) mod stack;
 pub(crate) mod tree;
 pub(crate) mod unmap;
-mod used;
+pub(crate) mod used;
 pub(crate) mod visit;
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};

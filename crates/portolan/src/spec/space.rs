@@ -6,7 +6,7 @@ use crate::arch::entry::EntryFormat;
 use crate::hw::mmu::Walk;
 use crate::prop::Mapping;
 #[cfg(verus_only)]
-use crate::prop::PageProperty;
+use crate::prop::{PageProperty, UsedBits};
 #[cfg(verus_only)]
 use crate::{PageSize, PhysAddr};
 use vstd::prelude::*;
@@ -87,6 +87,13 @@ impl AddressSpace {
         &&& now.pages.dom() == self.pages.dom()
         &&& forall|va: int| #[trigger]
             self.pages.contains_key(va) ==> self.pages[va].may_become(now.pages[va])
+    }
+
+    /// None of the pages that start from `lo` to below `hi` has one of `bits` set, as far as software knows.
+    pub open spec fn is_unused(self, lo: int, hi: int, bits: UsedBits) -> bool {
+        forall|base: int|
+            lo <= base < hi && #[trigger] self.pages.contains_key(base)
+                ==> !self.pages[base].prop.has_any(bits)
     }
 
     /// Where the byte at `va` lies, and what may be done there.

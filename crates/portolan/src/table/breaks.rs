@@ -10,7 +10,7 @@ use crate::spec::request;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(super) mod proof;
 
 verus! {
 

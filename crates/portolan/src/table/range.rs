@@ -180,7 +180,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// The first address of `range` and its end, if no page lies partly in it.
-    fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
+    pub(super) fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
         ensures
             match r {
                 Ok((lo, hi)) => {

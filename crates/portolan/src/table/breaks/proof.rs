@@ -14,7 +14,7 @@ verus! {
 
 impl AddressSpace {
     /// Where nothing is mapped, no page starts.
-    proof fn lemma_free(self, from: int, to: int, base: int)
+    pub(in super::super) proof fn lemma_free(self, from: int, to: int, base: int)
         requires
             self.is_free(from, to),
             from <= base < to,
