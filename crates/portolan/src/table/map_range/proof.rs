@@ -728,7 +728,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 );
                 &&& was.is_prefix_of(now)
                 &&& forall|k: int|
-                    was.len() <= k < now.len() ==> old.space().passes(#[trigger] now[k], self.space())
+                    was.len() <= k < now.len() ==> old.space().passes(
+                        #[trigger] now[k],
+                        self.space(),
+                    )
             }),
     {
         let (was, now) = (
