@@ -14,6 +14,8 @@ use crate::hw::TableMemory;
 use crate::prop::{Mapping, UsedBits};
 #[cfg(verus_only)]
 use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -160,8 +162,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             },
         no_unwind
     {
+        hide(AddressSpace::is_cut);
+        hide(AddressSpace::is_unused);
+        hide(AddressSpace::is_next);
+        hide(AddressSpace::is_free);
+        hide(Tree::is_stop);
         let mut near = self.top(lo);
         let mut at = lo;
+        proof {
+            self.space().lemma_none_yet(lo as int, bits);
+        }
         while at < hi
             invariant
                 self.inv(),
@@ -195,6 +205,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
             near = place;
             at = start + span;
+        }
+        proof {
+            self.lemma_none_used(lo as int, at as int, hi as int, bits);
         }
         None
     }

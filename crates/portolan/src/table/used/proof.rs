@@ -8,6 +8,7 @@ use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::UsedBits;
 use crate::spec::request;
+use crate::spec::space::AddressSpace;
 use vstd::arithmetic::div_mod::{lemma_fundamental_div_mod, lemma_mod_multiples_basic};
 use vstd::arithmetic::mul::lemma_mul_is_commutative;
 use vstd::prelude::*;
@@ -27,12 +28,21 @@ pub(super) proof fn lemma_check<A: PagingMode>(va: VirtAddr<A>, size: PageSize)
     A::geo().lemma_hardware_index(va.raw() as int, l);
 }
 
+impl AddressSpace {
+    /// No page has been looked at.
+    pub(super) proof fn lemma_none_yet(self, lo: int, bits: UsedBits)
+        ensures
+            self.is_unused(lo, lo, bits),
+    {
+    }
+}
+
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// There is no page any more.
     pub(super) proof fn lemma_none_used(self, lo: int, at: int, hi: int, bits: UsedBits)
         requires
             self.space().is_unused(lo, at, bits),
-            self.space().is_free(at, hi),
+            at < hi ==> self.space().is_free(at, hi),
         ensures
             self.space().is_unused(lo, hi, bits),
     {
@@ -70,7 +80,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             ({
                 let span = A::geo().span(place.stop.level as nat);
                 let start = place.va - place.va as int % span;
-                &&& lo <= start && start + span <= hi
+                &&& 1 <= place.stop.level <= A::geo().levels
+                &&& lo <= start && at < start + span <= hi
                 &&& start % span == 0
                 &&& A::page_size(place.stop.level as nat) matches Some(size) && size.bytes() == span
                     && request::has_size::<A>(size) && self.space().has(start, size)
