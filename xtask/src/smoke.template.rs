@@ -3,6 +3,10 @@
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::arch::aarch64::stage2::AArch64Stage2;
+use crate::arch::aarch64::{AArch64Lower, Granule4K48};
+use crate::arch::ept::Ept;
+use crate::arch::riscv::Sv39;
 use crate::arch::x86_64::X86_64;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use crate::hw::mmu::{Memory, Mmu, Rights, walk};
@@ -17,7 +21,7 @@ verus! {
 fn group_frames<M: TableMemory, A: PagingMode>(memory: M, current: u64, new: u64) {
     let geometry = A::geometry();
     let index = geometry.index(0, 1);
-    let mut frames = Frames::new(memory);
+    let mut frames = Frames::new::<A>(memory);
     let bits = frames.address_bits();
     proof {
         A::lemma_zero(bits, 1);
@@ -31,9 +35,10 @@ fn group_frames<M: TableMemory, A: PagingMode>(memory: M, current: u64, new: u64
             let between = frames.read::<A>(table, index, Tracked(&perm));
             let exchanged = frames.compare_exchange::<A>(table, index, current, new, Tracked(&mut perm));
             let after = frames.read::<A>(table, index, Tracked(&perm));
+            let tracked spare = spare.get().relevel::<A>(1);
             let mut apart = frames.detach(Ghost(Set::empty().insert(other)));
             let same = apart.address_bits();
-            apart.free::<A>(other, spare);
+            apart.free::<A>(other, Tracked(spare));
             frames.free::<A>(table, Tracked(perm));
             assert(frames.held() =~= Set::<PhysAddr>::empty());
             assert(CLAIM);
@@ -60,6 +65,7 @@ proof fn group_names<M: TableMemory>(p: TablePerm, q: TablePerm, f: Frames<M>, g
 proof fn group_modes<A: PagingMode>(word: u64, now: u64, prop: PageProperty)
     requires
         A::geo().wf(),
+        48 <= A::frame_bits(),
         A::wf(48, 1, word),
         A::may_become(1, word, now),
         now != word,
@@ -87,6 +93,25 @@ proof fn group_walk(memory: Memory, va: u64, word: u64, now: u64)
         assert(0u64 & (1u64 << 0) == 0) by (bit_vector);
     }
     assert(Rights::all().and(Rights::all()) == Rights::all());
+    assert(CLAIM);
+}
+
+/// The definitions of the other walks, on a page's and a table's word each.
+proof fn group_walks(page: Seq<u64>, table: Seq<u64>, phys_bits: u64)
+    requires
+        phys_bits == 40,
+        page.len() == 4,
+        table.len() == 4,
+        Ept::step(phys_bits, 1, page[0]) is Page,
+        Ept::step(phys_bits, 2, table[0]) is Table,
+        Sv39::step(phys_bits, 1, page[1]) is Page,
+        Sv39::step(phys_bits, 2, table[1]) is Table,
+        AArch64Lower::<Granule4K48>::step(phys_bits, 1, page[2]) is Page,
+        AArch64Lower::<Granule4K48>::step(phys_bits, 2, table[2]) is Table,
+        AArch64Stage2::<Granule4K48>::step(phys_bits, 1, page[3]) is Page,
+        AArch64Stage2::<Granule4K48>::step(phys_bits, 2, table[3]) is Table,
+{
+    assert(page[0] == page[0]);
     assert(CLAIM);
 }
 
