@@ -41,6 +41,21 @@ impl Entry {
             _ => now == self,
         }
     }
+
+    /// Whether hardware may meet this and then `now` with nothing in between where live entries may not be resized: what is
+    /// present stays a page or a table, at the same frame, with the same cache policy, and doesn't become global.
+    pub open spec fn keeps_live(self, now: Entry) -> bool {
+        match (self, now) {
+            (Entry::Empty, _) | (_, Entry::Empty) => true,
+            (Entry::Table { table, .. }, Entry::Table { table: then, .. }) => then == table,
+            (Entry::Page { frame, prop }, Entry::Page { frame: then, prop: new }) => {
+                &&& then == frame
+                &&& new.cache == prop.cache
+                &&& new.global ==> prop.global
+            },
+            _ => false,
+        }
+    }
 }
 
 /// Whether a table can be at this address on a machine with `phys_bits` bits of physical address.

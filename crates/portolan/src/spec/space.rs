@@ -96,6 +96,20 @@ impl AddressSpace {
                 ==> !self.pages[base].prop.has_any(bits)
     }
 
+    /// What is mapped both here and in `now` is so by the same page of the same frame, with the same cache policy, and has
+    /// not become global: what a processor may meet without break-before-make.
+    pub open spec fn keeps_live(self, now: Self) -> bool {
+        forall|va: int|
+            self.lookup(va) is Some && #[trigger] now.lookup(va) is Some ==> {
+                let (was, is) = (self.lookup(va)->0, now.lookup(va)->0);
+                &&& now.base(va) == self.base(va)
+                &&& is.size == was.size
+                &&& is.frame == was.frame
+                &&& is.prop.cache == was.prop.cache
+                &&& is.prop.global ==> was.prop.global
+            }
+    }
+
     /// Where the byte at `va` lies, and what may be done there.
     pub open spec fn translate(self, va: int) -> Option<(int, PageProperty)> {
         match self.lookup(va) {

@@ -56,6 +56,23 @@ pub proof fn theorem_stores<M: TableMemory, A: PagingMode, B: AccessBits>(
     table.lemma_walk_after(k, memory, va);
 }
 
+/// **Break-before-make.** Where live entries may not be resized (AArch64), no single store changes a live translation:
+/// what is mapped before and after it, is so by the same page of the same frame, with the same cache policy, and has not
+/// become global ([`keeps_live`](crate::spec::space::AddressSpace::keeps_live)). Whoever changes any of these meets a moment
+/// at which nothing is mapped there. The last store's moment is now.
+pub proof fn theorem_break_before_make<M: TableMemory, A: PagingMode, B: AccessBits>(
+    tracked table: &PageTable<M, A, B>,
+    k: int,
+)
+    requires
+        0 <= k < table.history().len(),
+    ensures
+        !A::resizes() && k > 0 ==> table.history()[k - 1].keeps_live(table.history()[k]),
+        k == table.history().len() - 1 ==> table.history()[k] == table@,
+{
+    table.lemma_live(k);
+}
+
 /// **Nothing lost.** The frames that a page table holds are exactly the tables that some walk reaches: none is lost,
 /// also when memory runs out, and none that was given back, or waits in a [`Flush`](crate::Flush), can be reached.
 pub proof fn theorem_frames<M: TableMemory, A: PagingMode, B: AccessBits>(

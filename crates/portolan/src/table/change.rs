@@ -5,6 +5,8 @@ use crate::arch::PagingMode;
 #[cfg(verus_only)]
 use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::prop::{PageProperty, UsedBits};
+#[cfg(verus_only)]
+use crate::spec::request;
 use vstd::prelude::*;
 
 verus! {
@@ -52,6 +54,11 @@ impl Change {
             Change::Protect(prop) => A::supports(prop),
             Change::Unmark(_) => B::tracks(),
         }
+    }
+
+    /// A page in use that is `was` may be changed so.
+    pub(super) open spec fn needs_no_break<A: PagingMode>(self, was: PageProperty) -> bool {
+        self matches Change::Protect(prop) ==> !request::needs_break::<A>(was, prop)
     }
 
     /// A page that can be expressed still can be after a change that is allowed.

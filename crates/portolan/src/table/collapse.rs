@@ -153,6 +153,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::page_size(d.stop.level as nat) is Some,
             A::page_size((d.stop.level - 1) as nat) is Some,
             old(self).is_whole(va, (d.stop.level - 1) as nat, frame, prop),
+            A::resizes(),
         ensures
             final(self).inv(),
             final(self).is_collapsed_from(*old(self), va, d.stop.level as nat, frame, prop, r),

@@ -19,6 +19,8 @@ pub(crate) mod attach;
 #[cfg(verus_only)]
 pub(crate) mod counting;
 #[cfg(verus_only)]
+pub(crate) mod live;
+#[cfg(verus_only)]
 pub(crate) mod proof;
 #[cfg(verus_only)]
 pub(crate) mod split;

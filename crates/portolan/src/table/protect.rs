@@ -36,6 +36,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             A::entry(slot.level as nat, word) is Page,
             change.is_allowed::<A, B>(),
+            change.needs_no_break::<A>(old(self).entry_at(va, slot.level as nat)->Page_prop),
         ensures
             final(self).replaced_from(
                 *old(self),
@@ -60,6 +61,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 old(self).is_slot(va, slot),
                 phys_bits == self.phys_bits(),
                 change.is_allowed::<A, B>(),
+                change.needs_no_break::<A>(old(self).entry_at(va, slot.level as nat)->Page_prop),
                 self.is_seen(*old(self), va, slot),
                 self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             decreases self.tries(va, slot.level as nat, word),
@@ -126,6 +128,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_descent(va, d.stop.level as nat, d),
             d.entry is Page,
             change.is_allowed::<A, B>(),
+            change.needs_no_break::<A>(old(self).entry_at(va, d.stop.level as nat)->Page_prop),
             !(change is Clear),
         ensures
             final(self).inv(),

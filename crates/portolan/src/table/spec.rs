@@ -100,6 +100,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         lemma_walk::<A>(self.owned.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
     }
 
+    /// From one store to the next no live translation changes, and the last is now.
+    pub(crate) proof fn lemma_live(tracked &self, k: int)
+        requires
+            0 <= k < self.history().len(),
+        ensures
+            !A::resizes() && k > 0 ==> self.history()[k - 1].keeps_live(self.history()[k]),
+            k == self.history().len() - 1 ==> self.history()[k] == self@,
+    {
+        use_type_invariant(self);
+        self.owned.tree.lemma_live(k);
+    }
+
     /// Some memory holds the tables.
     pub(crate) proof fn lemma_memory(tracked &self)
         ensures

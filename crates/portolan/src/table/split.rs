@@ -33,6 +33,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             d.entry is Page,
             d.stop.level > 1,
             A::page_size((d.stop.level - 1) as nat) is Some,
+            A::resizes(),
         ensures
             final(self).inv(),
             final(self).is_split_from(*old(self), va, d.stop.level as nat, r),

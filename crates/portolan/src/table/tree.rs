@@ -20,6 +20,8 @@ use core::marker::PhantomData;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
+pub(crate) mod live;
+#[cfg(verus_only)]
 pub(crate) mod proof;
 pub(crate) mod resize;
 #[cfg(verus_only)]

@@ -229,6 +229,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::page_size(d.stop.level as nat) is Some,
             A::page_size((d.stop.level - 1) as nat) is Some,
             self.is_whole(va, (d.stop.level - 1) as nat, frame, prop),
+            A::resizes(),
         ensures
             self.may_join(va, d.stop.level as nat, d.entry->table, Entry::Page { frame, prop }),
     {

@@ -123,6 +123,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.reads(va, slot.level as nat, word, A::entry(slot.level as nat, word)),
             A::entry(slot.level as nat, word) is Page,
             change.is_allowed::<A, B>(),
+            change.needs_no_break::<A>(old.entry_at(va, slot.level as nat)->Page_prop),
             match change.after(A::entry(slot.level as nat, word)->prop) {
                 Some(prop) => A::wf(self.phys_bits(), slot.level as nat, new) && A::entry(
                     slot.level as nat,

@@ -13,6 +13,8 @@ use crate::arch::entry::EntryFormat;
 use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
+#[cfg(verus_only)]
+use crate::spec::request;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -34,6 +36,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             lo < hi <= A::geo().limit(),
             !old(self).space().is_cut(lo as int, hi as int),
             A::supports(prop),
+            request::needs_no_break::<A>(old(self).space(), lo as int, hi as int, prop),
         ensures
             final(self).inv(),
             old(self).space().may_protect_range(lo as int, hi as int, prop, final(self).space()),
@@ -61,6 +64,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
                 job.is_whole(),
                 A::supports(prop),
+                request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
                 self.is_protecting(job, va as int, prop),
                 job.is_through(va as int),
                 job.is_least(va as int, least),
@@ -114,6 +118,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.lo <= va,
             job.hi == end,
             A::supports(prop),
+            request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
             old(self).is_protecting(job, va as int, prop),
             job.is_through(va as int),
         ensures
@@ -146,6 +151,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 job.lo <= va < end <= A::geo().limit(),
                 job.hi == end,
                 A::supports(prop),
+                request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
                 d.index <= index <= entries,
                 d.index < entries,
                 d.index == A::geo().index_of(va as int, run.level()),
@@ -178,6 +184,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     break;
                 },
                 Entry::Page { .. } => {
+                    proof {
+                        self.lemma_run_unbroken(job, run, prop, bytes as int);
+                    }
                     let was = self.replace(Ghost(at as int), slot, word, Change::Protect(prop));
                     proof {
                         self.lemma_run_protected(before, job, run, prop, was, bytes as int);

@@ -29,6 +29,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             full.level + 1 == slot.level,
             !old.frames.held().contains(full.table),
             self.frames.held() == old.frames.held().insert(full.table),
+            A::resizes(),
         ensures
             self.is_split_base(old, va, slot, full),
             self.is_seen(self, va, slot),
@@ -55,6 +56,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             A::page_size(full.level as nat) is Some,
             !tables(base.perms@).contains(full.table),
             node::<A>(full.perm@).entries == parts(A::geo(), full.level as nat, was.0, was.1),
+            A::resizes(),
         ensures
             self.may_divide(va, slot.level as nat, full),
     {

@@ -25,6 +25,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.linked()
         &&& self.is_slot(va, slot)
         &&& slot.level > 1
+        &&& A::resizes()
         &&& A::page_size((slot.level - 1) as nat) is Some
         &&& self.entry_at(va, slot.level as nat) is Page
         &&& full.inv(self.phys_bits())

@@ -8,6 +8,7 @@ use super::super::perms::{
     lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union,
     model, node, perm_ok, perms_ok, tables,
 };
+use super::live::lemma_orderly_new;
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -146,6 +147,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         lemma_tables_same(self.perms@, old.perms@);
         assert(self.space().pages =~= old.space_with(va, l, e).pages);
+        if !A::resizes() {
+            was.lemma_live_put(n, i, e);
+        }
+        self.lemma_orderly(old);
     }
 
     /// What was there before a chain was linked, and where the chain is now.
@@ -327,6 +332,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         chain.lemma_page(old.phys_bits());
         was.lemma_attach::<A>(now, va, hi, lo);
         self.lemma_link_preset(old, va, hi, lo);
+        was.lemma_live_attach(now, va, hi, lo);
+        self.lemma_orderly(old);
         assert(self.space().pages =~= (if chain.page() is Page {
             old.space_with(va, lo, chain.page())
         } else {
@@ -584,6 +591,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             assert(was.nodes.contains_key(m));
         }
         assert(now.nodes.contains_key(now.root()));
+        now.lemma_live_attach(was, va, chain.hi as nat, chain.lo as nat);
+        self.lemma_orderly(old);
     }
 
     pub(super) proof fn lemma_new(self)
@@ -641,6 +650,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
         }
         assert(self.space().pages =~= AddressSpace::empty().pages);
+        assert(self.trace@ =~= Seq::empty());
+        lemma_orderly_new::<A>(self.perms@);
     }
 
     /// `1 << n` is the `n`-th power of two.

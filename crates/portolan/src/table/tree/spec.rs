@@ -3,6 +3,7 @@
 use super::super::chain::Chain;
 use super::super::model::{Model, NodeId, home, used};
 use super::super::perms::{model, space, tables, walkable};
+use super::live::is_orderly;
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -46,7 +47,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         e is Page && !B::tracks() ==> e->prop.accessed && e->prop.dirty
     }
 
-    /// The tables make a tree that hardware walks as the model says, and after each store they did.
+    /// The tables make a tree that hardware walks as the model says, and after each store they did. None of the stores
+    /// changed a live translation in a way that takes a break.
     pub(crate) open spec fn linked(self) -> bool {
         &&& walkable::<A>(self.perms@, self.phys_bits(), self.root)
         &&& forall|k: int|
@@ -59,6 +61,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.perms@.contains_key(n) && 0 <= i < A::geo().entries(n.level) ==> Self::preset(
                 #[trigger] self.model().nodes[n].entries[i],
             )
+        &&& is_orderly::<A>(self.trace@, self.perms@)
     }
 
     /// The frames held are those of the tables.
@@ -100,9 +103,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         settled::<A>(l, self.word_at(va, l))
     }
 
-    /// The entry for `va` at level `l` can be replaced by `e` without touching another table.
+    /// The entry for `va` at level `l` can be replaced by `e` without touching another table, and without a break.
     pub(crate) open spec fn may_set(self, va: int, l: nat, e: Entry) -> bool {
         &&& Self::preset(e)
+        &&& A::resizes() || self.entry_at(va, l).keeps_live(e)
         &&& match e {
             Entry::Table { table, .. } => self.entry_at(va, l) is Table && self.entry_at(
                 va,

@@ -11,6 +11,7 @@ use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::{Mapping, PageProperty};
+use crate::spec::request;
 use vstd::prelude::*;
 
 verus! {
@@ -146,6 +147,35 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(s.is_protected_at(now, job.lo, at, job.hi, prop, at));
         job.lemma_count_page(run, bytes > 0, bytes);
+    }
+
+    /// The page that a run is at may be given the properties while it is in use.
+    pub(super) proof fn lemma_run_unbroken(
+        self,
+        job: Job<M, A, B>,
+        run: Run,
+        prop: PageProperty,
+        bytes: int,
+    )
+        requires
+            self.inv(),
+            self.is_stop(run.va, run.stop),
+            run.is_within::<A>(job.lo, job.hi),
+            job.is_whole(),
+            request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
+            self.is_protecting(job, run.at::<A>(), prop),
+            job.is_through(run.va),
+            job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
+            job.is_counted(run.va, run.mark::<A>(), bytes),
+            self.entry_at(run.at::<A>(), run.level()) is Page,
+        ensures
+            !request::needs_break::<A>(self.entry_at(run.at::<A>(), run.level())->Page_prop, prop),
+    {
+        let at = run.at::<A>();
+        self.lemma_run_slot(run);
+        self.model().lemma_entry_pages::<A>(at, run.level());
+        self.lemma_protect_page(job, run, prop, bytes);
+        assert(job.start.space().pages.contains_key(at));
     }
 
     /// A page was given other properties; it was `was`.

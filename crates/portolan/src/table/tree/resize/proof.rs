@@ -162,6 +162,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
         }
         assert(was.nodes.contains_key(was.root()));
+        self.lemma_orderly(old);
     }
 
     /// The table below an entry.
@@ -325,6 +326,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             assert(m == n && j == i ==> now.nodes[m].entries[j] == self.entry_at(va, l));
         }
         assert(now.nodes.contains_key(now.root()));
+        self.lemma_orderly(old);
     }
 }
 

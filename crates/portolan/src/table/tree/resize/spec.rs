@@ -13,8 +13,9 @@ use vstd::prelude::*;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// `full` can take the place of the page for `va` at level `l`.
+    /// `full` can take the place of the page for `va` at level `l`, live.
     pub(crate) open spec fn may_divide(self, va: int, l: nat, full: FullTable<A>) -> bool {
+        &&& A::resizes()
         &&& self.entry_at(va, l) is Page
         &&& full.inv(self.phys_bits())
         &&& full.level + 1 == l
@@ -45,9 +46,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& tables(self.perms@) == tables(old.perms@).insert(full.table)
     }
 
-    /// The page `e` can take the place of the table below the entry for `va` at level `l`.
+    /// The page `e` can take the place of the table below the entry for `va` at level `l`, live.
     pub(crate) open spec fn may_join(self, va: int, l: nat, table: PhysAddr, e: Entry) -> bool {
         let c = home(A::geo(), va, (l - 1) as nat);
+        &&& A::resizes()
         &&& self.entry_at(va, l) is Table
         &&& l > 1
         &&& self.entry_at(va, l)->table == table

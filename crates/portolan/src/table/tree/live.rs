@@ -1,0 +1,70 @@
+//! Break-before-make: each store leaves all live translations as they are, where live entries may not be resized.
+
+use super::super::perms::{Perms, model, walkable};
+use super::Tree;
+use crate::arch::PagingMode;
+use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::hw::memory::TableMemory;
+use vstd::prelude::*;
+
+verus! {
+
+/// The tables are as the last store left them, and no store changed a live translation in a way that takes a break.
+#[verifier::opaque]
+pub(crate) open spec fn is_orderly<A: EntryFormat>(trace: Seq<Perms>, now: Perms) -> bool {
+    &&& trace.len() > 0 ==> trace.last() == now
+    &&& !A::resizes() ==> forall|k: int|
+        1 <= k < trace.len() ==> model::<A>(trace[k - 1]).keeps_live(
+            model::<A>(#[trigger] trace[k]),
+        )
+}
+
+/// Before the first store.
+pub(super) proof fn lemma_orderly_new<A: EntryFormat>(now: Perms)
+    ensures
+        is_orderly::<A>(Seq::empty(), now),
+{
+    reveal(is_orderly);
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// One store more.
+    pub(super) proof fn lemma_orderly(self, old: Self)
+        requires
+            is_orderly::<A>(old.trace@, old.perms@),
+            self.trace@ == old.trace@.push(self.perms@),
+            A::resizes() || old.model().keeps_live(self.model()),
+        ensures
+            is_orderly::<A>(self.trace@, self.perms@),
+    {
+        reveal(is_orderly);
+        assert forall|k: int| 1 <= k < self.trace@.len() && !A::resizes() implies model::<A>(
+            self.trace@[k - 1],
+        ).keeps_live(model::<A>(#[trigger] self.trace@[k])) by {
+            if k < old.trace@.len() {
+                assert(self.trace@[k] == old.trace@[k]);
+            }
+        }
+    }
+
+    /// From one store to the next no live translation changes, and the last is now.
+    pub(crate) proof fn lemma_live(self, k: int)
+        requires
+            self.linked(),
+            0 <= k < self.trace@.len(),
+        ensures
+            k == self.trace@.len() - 1 ==> self.trace@[k] == self.perms@,
+            !A::resizes() && k > 0 ==> model::<A>(self.trace@[k - 1]).space::<A>().keeps_live(
+                model::<A>(self.trace@[k]).space::<A>(),
+            ),
+    {
+        reveal(is_orderly);
+        if !A::resizes() && k > 0 {
+            assert(walkable::<A>(self.trace@[k - 1], self.phys_bits(), self.root));
+            assert(walkable::<A>(self.trace@[k], self.phys_bits(), self.root));
+            model::<A>(self.trace@[k - 1]).lemma_live::<A>(model::<A>(self.trace@[k]));
+        }
+    }
+}
+
+} // verus!
