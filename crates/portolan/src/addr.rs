@@ -332,6 +332,17 @@ impl<A: PagingMode> VirtRange<A> {
         }
     }
 
+    /// As [`new`](VirtRange::new), for bytes that are known to be addresses: a page's.
+    pub(crate) fn of_page(start: VirtAddr<A>, size: PageSize) -> (r: Self)
+        requires
+            start.raw() + size.bytes() - 1 <= u64::MAX,
+        ensures
+            r.first() == start,
+            r.bytes() == size.bytes(),
+    {
+        VirtRange { start, size: size.bytes() }
+    }
+
     /// The first address.
     #[inline]
     #[must_use]

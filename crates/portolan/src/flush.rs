@@ -155,8 +155,18 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// Tells the processors, then gives back the tables that became empty.
     #[inline]
     pub fn pay<T: Invalidate<A>>(self, tlb: &T) {
+        let _ = self.pay_for(tlb);
+    }
+
+    /// As [`pay`](Flush::pay), with evidence of it.
+    #[inline]
+    pub(crate) fn pay_for<T: Invalidate<A>>(self, tlb: &T) -> (r: Tracked<Flushed<A>>)
+        ensures
+            r@.range() == self.due(),
+    {
         let flushed = invalidate(tlb, self.range);
-        let _ = self.settle(flushed);
+        let _ = self.settle(Tracked(flushed.borrow()));
+        flushed
     }
 
     /// Gives back the tables that became empty, for a caller that has told the processors itself.
@@ -166,13 +176,27 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// given back, a cached entry of an upper table.
     #[inline]
     pub unsafe fn assume_flushed(self) {
+        // SAFETY: the caller promises the same
+        let _ = unsafe { self.trust_paid() };
+    }
+
+    /// As [`assume_flushed`](Flush::assume_flushed), with evidence of it.
+    ///
+    /// # Safety
+    /// That of [`assume_flushed`](Flush::assume_flushed).
+    #[inline]
+    pub(crate) unsafe fn trust_paid(self) -> (r: Tracked<Flushed<A>>)
+        ensures
+            r@.range() == self.due(),
+    {
         let flushed = trust_flushed(self.range);
-        let _ = self.settle(flushed);
+        let _ = self.settle(Tracked(flushed.borrow()));
+        flushed
     }
 
     /// Gives back the tables that became empty, and answers with what is left on their account: nothing.
     #[inline]
-    fn settle(self, Tracked(flushed): Tracked<Flushed<A>>) -> (r: Option<Frames<M>>)
+    fn settle(self, Tracked(flushed): Tracked<&Flushed<A>>) -> (r: Option<Frames<M>>)
         requires
             flushed.range() == self.due(),
         ensures

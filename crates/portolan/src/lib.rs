@@ -145,6 +145,7 @@ pub use prop::{CachePolicy, Mapping, PageProperty, UsedBits};
 pub use table::PageTable;
 pub use table::cursor::Cursor;
 pub use table::iter::Mappings;
+pub use table::remake::{Broken, NotMade, Vacant};
 pub use table::runs::{Run, Runs};
 pub use table::used::UsedPage;
 pub use table::visit::{TableInfo, Tables};

@@ -20,6 +20,7 @@ pub(crate) mod proof;
 pub(crate) mod protect;
 mod range;
 pub(crate) mod release;
+pub(crate) mod remake;
 mod resize;
 pub(crate) mod run;
 pub(crate) mod runs;

@@ -234,11 +234,12 @@ pub trait EntryFormat: Mmu + Copy {
             Self::frame_bits() <= 56,
     ;
 
-    /// A page of level `l` is as large as what an entry of the level covers.
+    /// A page of level `l` is as large as what an entry of the level covers, and entries of the lowest level are pages.
     proof fn lemma_page_size(level: nat)
         requires
             1 <= level <= Self::geo().levels,
         ensures
+            Self::page_size(1) is Some,
             Self::page_size(level) matches Some(size) ==> size.bytes() == Self::geo().span(level),
             Self::geo().wf(),
     ;

@@ -396,7 +396,10 @@ pub open spec fn is_map_range_error<A: PagingMode>(
         check_map_range(phys_bits, range, frame, largest, prop) == Some(e)
     } else {
         match e {
-            Error::AlreadyMapped { addr, size } => is_first_in_the_way(space, range, addr, size),
+            Error::AlreadyMapped { addr, size } => {
+                &&& is_first_in_the_way(space, range, addr, size)
+                &&& !space.is_free(lo, hi)
+            },
             Error::NoMemory { addr, size } => {
                 &&& addr == range.first().raw() && size == range.bytes()
                 &&& space.is_free(lo, hi)

@@ -148,6 +148,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             let run = Self::run(at, hi, next, largest);
             let d = self.descend(at, run.level);
             if !matches!(d.entry, Entry::Empty) {
+                proof {
+                    self.lemma_plan_met(
+                        va as int,
+                        at as int,
+                        hi as int,
+                        next as int,
+                        largest,
+                        d,
+                        run,
+                    );
+                }
                 return Err(InTheWay { at, level: d.stop.level });
             }
             proof {

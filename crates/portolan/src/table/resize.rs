@@ -17,10 +17,12 @@ use crate::hw::TableMemory;
 use crate::prop::{Mapping, PageProperty};
 #[cfg(verus_only)]
 use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(super) mod proof;
 
 verus! {
 
@@ -134,6 +136,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
     {
         let (d, table, (frame, prop)) = self.joinable(va, size)?;
+        if !A::resizing() {
+            return Err(Error::BreakBeforeMake { addr: va.as_u64(), size: size.bytes() });
+        }
         proof {
             use_type_invariant(&*self);
         }
@@ -159,7 +164,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// The entry of the page of `size` at `va`, the table below it, and the page that its pages can be joined to.
-    fn joinable(&self, va: VirtAddr<A>, size: PageSize) -> (r: Result<
+    pub(super) fn joinable(&self, va: VirtAddr<A>, size: PageSize) -> (r: Result<
         (Descent, PhysAddr, (PhysAddr, PageProperty)),
         Error,
     >)
@@ -167,7 +172,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             match r {
                 Ok((d, table, (frame, prop))) => {
                     let level = d.stop.level as nat;
-                    &&& A::resizes()
                     &&& request::check(va, size) is None
                     &&& is_level(va, level, size)
                     &&& level > 1
@@ -178,13 +182,20 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                         part,
                     )
                     &&& self@.pages[va@].frame == frame
+                    &&& forall|at: int| #[trigger]
+                        AddressSpace::is_part(
+                            va@,
+                            size,
+                            request::part_size::<A>(size)->0,
+                            at,
+                        ) ==> self@.pages[at].prop.may_become(prop)
                     &&& self.owned.tree.is_descent(va@, level, d)
                     &&& d.entry is Table
                     &&& d.entry->table == table
                     &&& self.owned.tree.is_whole(va@, (level - 1) as nat, frame, prop)
                     &&& prop.accessed && (prop.write ==> prop.dirty)
                 },
-                Err(e) => request::is_collapse_error(self@, va, size, e),
+                Err(e) => request::is_collapse_error(self@, va, size, e) && !(e is BreakBeforeMake),
             },
     {
         let level = self.check(va, size)?;
@@ -219,11 +230,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 proof {
                     self.owned.tree.lemma_uniform(va, level as nat, size, part, page.0, page.1);
                 }
-                if A::resizing() {
-                    Ok((d, table, page))
-                } else {
-                    Err(Error::BreakBeforeMake { addr, size: bytes })
-                }
+                Ok((d, table, page))
             },
             Err(flaw) => Err(self.misfit(va, Ghost(size), Ghost(level), part, flaw)),
         }
@@ -244,6 +251,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             proof::has_flaw(self.owned.tree, va, level as nat, size, part, flaw),
         ensures
             request::is_collapse_error(self@, va, size, r),
+            !(r is BreakBeforeMake),
     {
         proof {
             use_type_invariant(self);

@@ -640,7 +640,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// In what an entry covers that is in use something is mapped.
-    proof fn lemma_not_free(self, at: int, l: nat)
+    pub(crate) proof fn lemma_not_free(self, at: int, l: nat)
         requires
             self.sound(),
             self.model().in_range(at),

@@ -53,7 +53,7 @@ pub(crate) proof fn lemma_fit<A: EntryFormat>(
 }
 
 /// Between two multiples there is room for one.
-proof fn lemma_gap(at: int, hi: int, s: int)
+pub(crate) proof fn lemma_gap(at: int, hi: int, s: int)
     requires
         s > 0,
         at < hi,
@@ -180,7 +180,7 @@ pub(crate) proof fn lemma_further<A: EntryFormat>(
 }
 
 /// A multiple of a larger page's size is one of the smallest's.
-proof fn lemma_smallest(geo: Geometry, x: int, l: nat)
+pub(crate) proof fn lemma_smallest(geo: Geometry, x: int, l: nat)
     requires
         geo.wf(),
         1 <= l <= geo.levels,
@@ -518,6 +518,45 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
+    /// What a descent met is in the way.
+    pub(super) proof fn lemma_plan_met(
+        self,
+        va: int,
+        at: int,
+        hi: int,
+        frame: int,
+        largest: PageSize,
+        d: Descent,
+        run: Run,
+    )
+        requires
+            self.sound(),
+            0 <= va <= at,
+            is_part::<A>(at, hi, frame, largest),
+            run.is_at::<A>(at, hi, frame, largest),
+            self.is_descent(at, run.level as nat, d),
+            !(d.entry is Empty),
+            self.is_untranslated(va, at),
+        ensures
+            self.is_in_the_way(va, hi, InTheWay { at: at as u64, level: d.stop.level }),
+    {
+        let m = self.model();
+        let k = d.stop.level as nat;
+        vstd::arithmetic::power2::lemma2_to64_rest();
+        A::geo().lemma_span(k);
+        assert(m.nodes.contains_key(home(A::geo(), at, k)));
+        if d.entry is Page {
+            m.lemma_stop(at, k);
+            m.lemma_lookup::<A>(at);
+            assert(self.space().translate(at) is Some);
+        } else {
+            self.lemma_not_free(at, k);
+            let x = choose|x: int|
+                at <= x < at + A::geo().span(k) && #[trigger] self.space().translate(x) is Some;
+            assert(va <= x < hi);
+        }
+    }
+
     /// An entry of a run that is in use.
     pub(super) proof fn lemma_plan_found(
         self,
@@ -569,6 +608,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ;
         self.lemma_nth_at(at, l, k);
         self.lemma_run_untranslated(at, l, k);
+        self.lemma_not_free(x, l);
+        let y = choose|y: int| x <= y < x + s && #[trigger] self.space().translate(y) is Some;
+        assert(va <= y < hi);
     }
 
     /// Pages whose entries are not in use are not translated.

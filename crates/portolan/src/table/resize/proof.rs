@@ -18,7 +18,7 @@ use vstd::prelude::*;
 verus! {
 
 /// The next smaller pages are those one level down.
-pub(super) proof fn lemma_part_size<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
+pub(in super::super) proof fn lemma_part_size<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
     requires
         is_level(va, l, size),
     ensures
@@ -56,7 +56,7 @@ pub(super) open spec fn has_flaw<M: TableMemory, A: PagingMode, B: AccessBits>(
 }
 
 /// No page reaches past the last address.
-proof fn lemma_fits_below_end<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
+pub(in super::super) proof fn lemma_fits_below_end<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
     requires
         is_level(va, l, size),
     ensures
@@ -69,7 +69,7 @@ proof fn lemma_fits_below_end<A: PagingMode>(va: VirtAddr<A>, l: nat, size: Page
 }
 
 /// Which of the parts starts at an address.
-proof fn lemma_part_index(base: int, whole: PageSize, part: PageSize, x: int, n: int) -> (k: int)
+pub(in super::super) proof fn lemma_part_index(base: int, whole: PageSize, part: PageSize, x: int, n: int) -> (k: int)
     requires
         AddressSpace::is_part(base, whole, part, x),
         whole.bytes() == part.bytes() * n,
@@ -237,6 +237,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.space().fits(va, whole, A::page_size(l)->0, va + k * A::geo().span(l)),
             self.space().pages[va].frame == frame,
+            self.space().pages[va + k * A::geo().span(l)].prop.may_become(prop),
     {
         let (first, here) = (self.part_at(va, l, 0), self.part_at(va, l, k));
         assert(first->frame.0 == frame.0 + 0 * A::geo().span(l));
@@ -277,6 +278,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.space().is_uniform(va@, size, part),
             self.space().pages[va@].frame == frame,
+            forall|x: int| #[trigger]
+                AddressSpace::is_part(va@, size, part, x) ==> self.space().pages[x].prop.may_become(
+                    prop,
+                ),
     {
         let (geo, below) = (A::geo(), (l - 1) as nat);
         A::lemma_page_size(below);
@@ -312,6 +317,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.space().is_uniform(va, whole, A::page_size(l)->0),
             self.space().pages[va].frame == frame,
+            forall|x: int| #[trigger]
+                AddressSpace::is_part(va, whole, A::page_size(l)->0, x)
+                    ==> self.space().pages[x].prop.may_become(prop),
     {
         let part = A::page_size(l)->0;
         self.lemma_fits(va, l, whole, frame, prop, 0);
@@ -321,7 +329,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             whole,
             part,
             x,
-        ) by {
+        ) && self.space().pages[x].prop.may_become(prop) by {
             let k = lemma_part_index(va, whole, part, x, A::geo().entries(l));
             self.lemma_fits(va, l, whole, frame, prop, k);
         }
