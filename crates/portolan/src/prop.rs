@@ -181,6 +181,23 @@ impl PageProperty {
         }
     }
 
+    /// The same properties without the right to write.
+    pub open spec fn spec_read_only(self) -> PageProperty {
+        PageProperty { write: false, ..self }
+    }
+
+    /// The same properties without the right to write.
+    #[verifier::when_used_as_spec(spec_read_only)]
+    #[inline]
+    #[must_use]
+    pub fn read_only(self) -> (r: PageProperty)
+        ensures
+            r == self.spec_read_only(),
+        no_unwind
+    {
+        PageProperty { write: false, ..self }
+    }
+
     /// The same properties, but for the accessed and dirty bits.
     pub open spec fn spec_alike(self, other: PageProperty) -> bool {
         other == PageProperty { accessed: other.accessed, dirty: other.dirty, ..self }

@@ -4,6 +4,7 @@ mod breaks;
 pub(crate) mod chain;
 mod change;
 pub(crate) mod collapse;
+mod copy;
 pub(crate) mod cursor;
 pub(crate) mod descend;
 pub(crate) mod fill;

@@ -292,6 +292,9 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
     }
 
+    proof fn lemma_read_only(prop: PageProperty) {
+    }
+
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(G::shape().page_bits, phys_bits, level);
     }

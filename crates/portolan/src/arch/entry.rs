@@ -277,6 +277,14 @@ pub trait EntryFormat: Mmu + Copy {
             Self::supports(PageProperty { accessed, dirty, ..prop }) == Self::supports(prop),
     ;
 
+    /// Every mode can express a page without the right to write.
+    proof fn lemma_read_only(prop: PageProperty)
+        requires
+            Self::supports(prop),
+        ensures
+            Self::supports(prop.read_only()),
+    ;
+
     /// A zeroed table is empty.
     proof fn lemma_zero(phys_bits: u64, level: nat)
         ensures

@@ -341,6 +341,9 @@ impl EntryFormat for Ept {
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
     }
 
+    proof fn lemma_read_only(prop: PageProperty) {
+    }
+
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
     }

@@ -425,6 +425,9 @@ impl<L: Levels> EntryFormat for X86<L> {
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
     }
 
+    proof fn lemma_read_only(prop: PageProperty) {
+    }
+
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
     }

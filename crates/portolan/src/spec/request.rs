@@ -427,4 +427,55 @@ pub open spec fn is_first_in_the_way<A: PagingMode>(
         }
 }
 
+/// The page of `size` bytes at `addr` is the first of those that lie in `lo..hi`, or partly.
+pub open spec fn names_first<A: PagingMode>(
+    space: AddressSpace,
+    lo: int,
+    hi: int,
+    addr: u64,
+    size: u64,
+) -> bool {
+    let base = addr as int % A::geo().limit();
+    &&& A::canonical(addr)
+    &&& base < hi
+    &&& space.is_next_page(lo, base)
+    &&& space.pages[base].size.bytes() == size
+}
+
+/// `e` is the answer to a request to copy a range of `from` to `into` that is not done; `phys_bits` is how many bits the
+/// physical addresses have for `into`.
+pub open spec fn is_copy_range_error<A: PagingMode>(
+    from: AddressSpace,
+    into: AddressSpace,
+    phys_bits: u64,
+    range: VirtRange<A>,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    match e {
+        Error::AlreadyMapped { addr, size } => {
+            &&& check_range(range) is None
+            &&& !from.is_cut(lo, hi)
+            &&& names_first::<A>(into, lo, hi, addr, size)
+        },
+        Error::PhysTooWide { addr, size } => {
+            &&& check_range(range) is None
+            &&& !from.is_cut(lo, hi)
+            &&& into.is_free(lo, hi)
+            &&& exists|base: int| #[trigger]
+                from.is_first_beyond(lo, hi, phys_bits, base) && addr == from.pages[base].frame.0
+                    && size == from.pages[base].size.bytes()
+        },
+        Error::NoMemory { addr, size } => {
+            &&& check_range(range) is None
+            &&& !from.is_cut(lo, hi)
+            &&& into.is_free(lo, hi)
+            &&& from.is_within(lo, hi, phys_bits)
+            &&& addr == range.first().raw() && size == range.bytes()
+        },
+        _ => is_range_error(from, range, e),
+    }
+}
+
 } // verus!

@@ -12,6 +12,8 @@ use crate::{PageSize, PhysAddr};
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
+pub mod copy;
+#[cfg(verus_only)]
 pub(crate) mod proof;
 
 verus! {

@@ -20,6 +20,8 @@ pub(super) enum Change {
     Protect(PageProperty),
     /// These of the page's bits are cleared.
     Unmark(UsedBits),
+    /// The right to write is taken away.
+    WriteProtect,
 }
 
 impl Change {
@@ -29,6 +31,7 @@ impl Change {
             Change::Clear => None,
             Change::Protect(prop) => Some(prop.keeping(was)),
             Change::Unmark(bits) => Some(was.without(bits)),
+            Change::WriteProtect => Some(was.read_only()),
         }
     }
 
@@ -44,6 +47,7 @@ impl Change {
             Change::Clear => None,
             Change::Protect(prop) => Some(prop.keeping(was)),
             Change::Unmark(bits) => Some(was.without(bits)),
+            Change::WriteProtect => Some(was.read_only()),
         }
     }
 
@@ -53,6 +57,7 @@ impl Change {
             Change::Clear => true,
             Change::Protect(prop) => A::supports(prop),
             Change::Unmark(_) => B::tracks(),
+            Change::WriteProtect => true,
         }
     }
 
@@ -75,6 +80,7 @@ impl Change {
                 _ => was,
             };
             A::lemma_supports(from, now.accessed, now.dirty);
+            A::lemma_read_only(was);
         }
     }
 }

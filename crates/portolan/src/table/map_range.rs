@@ -115,7 +115,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Takes `n` frames for tables, or none.
-    fn reserve(&mut self, n: u64) -> (r: Option<Stack<A>>)
+    pub(super) fn reserve(&mut self, n: u64) -> (r: Option<Stack<A>>)
         requires
             old(self).inv(),
         ensures

@@ -131,8 +131,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// The flush for a range whose smallest page was `least`.
-    fn flush_for(range: &VirtRange<A>, least: Option<PageSize>, owed: Option<Owed<M, A>>) -> (r:
-        Flush<M, A>)
+    pub(super) fn flush_for(
+        range: &VirtRange<A>,
+        least: Option<PageSize>,
+        owed: Option<Owed<M, A>>,
+    ) -> (r: Flush<M, A>)
         requires
             owed matches Some(owed) ==> owed.inv(),
         ensures

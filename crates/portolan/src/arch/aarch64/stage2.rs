@@ -365,6 +365,9 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
     proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
     }
 
+    proof fn lemma_read_only(prop: PageProperty) {
+    }
+
     proof fn lemma_zero(phys_bits: u64, level: nat) {
         proof::lemma_zero(phys_bits, level);
     }

@@ -140,7 +140,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Setting tables aside changes nothing else.
-    pub(super) proof fn lemma_reserved(self, old: Self, stack: Stack<A>, va: int, hi: int)
+    pub(crate) proof fn lemma_reserved(self, old: Self, stack: Stack<A>, va: int, hi: int)
         requires
             old.inv(),
             self.unchanged_from(old),
@@ -152,7 +152,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Nor does it count as a step.
-    pub(super) proof fn lemma_all(self, old: Self, reserved: Self)
+    pub(crate) proof fn lemma_all(self, old: Self, reserved: Self)
         requires
             reserved.unchanged_from(old),
             self.goes_through(reserved),
@@ -255,7 +255,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What a descent meets where nothing is mapped is empty.
-    proof fn lemma_vacant_entry(self, at: int, hi: int, l: nat, d: Descent)
+    pub(crate) proof fn lemma_vacant_entry(self, at: int, hi: int, l: nat, d: Descent)
         requires
             self.sound(),
             self.is_descent(at, l, d),
@@ -394,7 +394,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             l,
             run.pages as int,
         );
-        self.lemma_range_on(before, tree, w, at, at + run.bytes);
+        self.lemma_range_on(before, tree, w.hi, at, at + run.bytes);
     }
 
     /// Where a descent arrives, all tables are there.
@@ -422,23 +422,23 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// More of the range is mapped, by steps on the way.
-    proof fn lemma_range_on(self, before: Self, tree: Self, w: Wanted, at: int, then: int)
+    pub(crate) proof fn lemma_range_on(self, before: Self, tree: Self, hi: int, at: int, then: int)
         requires
-            tree.is_wanted(w),
-            w.va <= at < then <= w.hi,
+            tree.is_untranslated(at, hi),
+            at < then <= hi,
             before.goes_through(tree),
             self.goes_through(before),
-            before.is_untranslated(at, w.hi),
+            before.is_untranslated(at, hi),
             self.is_same_outside(before, at, then),
         ensures
             self.goes_through(tree),
-            self.is_untranslated(then, w.hi),
+            self.is_untranslated(then, hi),
     {
         assert forall|x: int| at <= x < then implies #[trigger] tree.space().translate(x) is None
             && before.space().translate(x) is None by {}
         tree.space().lemma_goes_on(before.space(), self.space(), at, then);
         self.lemma_through_steps(before, tree);
-        assert forall|x: int| then <= x < w.hi implies #[trigger] self.space().translate(
+        assert forall|x: int| then <= x < hi implies #[trigger] self.space().translate(
             x,
         ) is None by {
             assert(self.space().translate(x) == before.space().translate(x));
@@ -552,13 +552,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_through_page(before);
         assert(before.space().translate(at) is None);
         self.lemma_same_but_page(before, at, l, e);
-        self.lemma_range_on(before, tree, w, at, at + s);
+        self.lemma_range_on(before, tree, w.hi, at, at + s);
         // the frames
         assert(self.frames.held() =~= tables(self.perms@).union(stack.tables()));
     }
 
     /// The tables above where a descent ended are there.
-    proof fn lemma_above(self, at: int, d: Descent, n: NodeId)
+    pub(crate) proof fn lemma_above(self, at: int, d: Descent, n: NodeId)
         requires
             self.sound(),
             self.is_stop(at, d.stop),
@@ -717,7 +717,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What the steps are to a user.
-    pub(super) proof fn lemma_range_mapped(self, old: Self)
+    pub(crate) proof fn lemma_range_mapped(self, old: Self)
         requires
             self.goes_through(old),
         ensures

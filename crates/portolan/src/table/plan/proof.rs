@@ -782,7 +782,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 }
 
 /// Addresses within what a table covers are the table's.
-proof fn lemma_same_table(geo: Geometry, at: int, x: int, l: nat)
+pub(crate) proof fn lemma_same_table(geo: Geometry, at: int, x: int, l: nat)
     requires
         geo.wf(),
         1 <= l <= geo.levels,

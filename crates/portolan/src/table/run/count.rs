@@ -12,7 +12,7 @@ verus! {
 
 impl AddressSpace {
     /// All of the bytes from `mid` to `hi` are mapped.
-    proof fn lemma_all_mapped(self, lo: int, mid: int, hi: int)
+    pub(crate) proof fn lemma_all_mapped(self, lo: int, mid: int, hi: int)
         requires
             lo <= mid <= hi,
             forall|va: int| mid <= va < hi ==> #[trigger] self.lookup(va) is Some,
@@ -27,7 +27,7 @@ impl AddressSpace {
     }
 
     /// None of the bytes from `mid` to `hi` is mapped.
-    proof fn lemma_none_mapped(self, lo: int, mid: int, hi: int)
+    pub(crate) proof fn lemma_none_mapped(self, lo: int, mid: int, hi: int)
         requires
             lo <= mid <= hi,
             forall|va: int| mid <= va < hi ==> #[trigger] self.lookup(va) is None,

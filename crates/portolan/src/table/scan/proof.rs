@@ -42,7 +42,7 @@ pub(super) proof fn lemma_home_bits<A: PagingMode>(x: u64, va: u64, l: nat)
 }
 
 /// What an entry covers lies in what the tree covers.
-pub(super) proof fn lemma_extent<A: PagingMode>(va: int, l: nat)
+pub(crate) proof fn lemma_extent<A: PagingMode>(va: int, l: nat)
     requires
         1 <= l <= A::geo().levels,
         0 <= va < A::geo().limit(),
