@@ -7,13 +7,15 @@ use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::prop::{PageProperty, UsedBits};
 #[cfg(verus_only)]
 use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
 
 /// What becomes of a page's entry.
 #[derive(Clone, Copy)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// It is cleared.
     Clear,
     /// The page gets other properties; accessed and dirty bits that are set stay set.
@@ -26,7 +28,7 @@ pub(super) enum Change {
 
 impl Change {
     /// The properties of the page that was `was`; `None` if there is none afterwards.
-    pub(super) open spec fn spec_after(self, was: PageProperty) -> Option<PageProperty> {
+    pub(crate) open spec fn spec_after(self, was: PageProperty) -> Option<PageProperty> {
         match self {
             Change::Clear => None,
             Change::Protect(prop) => Some(prop.keeping(was)),
@@ -38,7 +40,7 @@ impl Change {
     /// The properties of the page that was `was`; `None` if there is none afterwards.
     #[verifier::when_used_as_spec(spec_after)]
     #[inline(always)]
-    pub(super) fn after(self, was: PageProperty) -> (r: Option<PageProperty>)
+    pub(crate) fn after(self, was: PageProperty) -> (r: Option<PageProperty>)
         ensures
             r == self.spec_after(was),
         no_unwind
@@ -52,7 +54,7 @@ impl Change {
     }
 
     /// Mode `A` can express what it asks for, and bits are cleared only where hardware is to set them again.
-    pub(super) open spec fn is_allowed<A: PagingMode, B: AccessBits>(self) -> bool {
+    pub(crate) open spec fn is_allowed<A: PagingMode, B: AccessBits>(self) -> bool {
         match self {
             Change::Clear => true,
             Change::Protect(prop) => A::supports(prop),
@@ -66,8 +68,18 @@ impl Change {
         self matches Change::Protect(prop) ==> !request::needs_break::<A>(was, prop)
     }
 
+    /// All pages that start from `lo` to below `hi` may be changed so while they are in use.
+    pub(super) open spec fn breaks_none<A: PagingMode>(
+        self,
+        space: AddressSpace,
+        lo: int,
+        hi: int,
+    ) -> bool {
+        self matches Change::Protect(prop) ==> request::needs_no_break::<A>(space, lo, hi, prop)
+    }
+
     /// A page that can be expressed still can be after a change that is allowed.
-    pub(super) proof fn lemma_after<A: PagingMode, B: AccessBits>(self, was: PageProperty)
+    pub(crate) proof fn lemma_after<A: PagingMode, B: AccessBits>(self, was: PageProperty)
         requires
             self.is_allowed::<A, B>(),
             A::supports(was),

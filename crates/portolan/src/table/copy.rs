@@ -5,12 +5,15 @@ use super::chain::Chain;
 use super::model::NodeId;
 use super::stack::Stack;
 use super::tree::Tree;
+#[cfg(verus_only)]
+use crate::addr::PhysAddr;
 use crate::addr::VirtRange;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 use crate::error::Error;
+use crate::flush::Flush;
 use crate::hw::TableMemory;
 #[cfg(verus_only)]
 use crate::spec::request;
@@ -90,6 +93,67 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     into.owned.tree.lemma_range_mapped(old(into).owned.tree);
                 }
                 Ok(bytes)
+            },
+            None => Err(Error::NoMemory { addr: range.start().as_u64(), size: range.size() }),
+        }
+    }
+
+    /// As [`copy_range`](PageTable::copy_range), and takes the right to write from all of these pages, here and in `into`:
+    /// both can then share the frames until one of them writes (copy-on-write).
+    ///
+    /// No access meets a hole in between. A page that was written keeps its dirty bit, in the copy too. The flush is for
+    /// this table's pages: until it is paid, processors may still write to them.
+    ///
+    /// # Errors
+    /// Those of [`copy_range`](PageTable::copy_range); neither table is changed.
+    pub fn copy_range_write_protected(&mut self, range: VirtRange<A>, into: &mut Self) -> (r:
+        Result<(u64, Flush<M, A>), Error>)
+        ensures
+            match r {
+                Ok((bytes, flush)) => {
+                    let (lo, hi) = (range.first()@, range.first()@ + range.bytes());
+                    &&& request::check_range(range) is None
+                    &&& range.bytes() > 0 ==> !old(self)@.is_cut(lo, hi)
+                    &&& old(into)@.is_free(lo, hi)
+                    &&& old(self)@.is_within(lo, hi, old(into).phys_bits())
+                    &&& old(self)@.may_copy_range::<B>(lo, hi, true, old(into)@, final(into)@)
+                    &&& old(self)@.may_write_protect_range(lo, hi, final(self)@)
+                    &&& bytes == old(self)@.mapped_bytes(lo, hi)
+                    &&& final(into).steps_through(*old(into))
+                    &&& final(self).steps_through(*old(self))
+                    &&& flush.due().reaches(old(self)@, lo, hi)
+                    &&& old(self).frames() == final(self).frames()
+                    &&& flush.frames() == Set::<PhysAddr>::empty()
+                },
+                Err(e) => {
+                    &&& request::is_copy_range_error(
+                        old(self)@,
+                        old(into)@,
+                        old(into).phys_bits(),
+                        range,
+                        e,
+                    )
+                    &&& final(self).same_as(*old(self))
+                    &&& final(into).same_as(*old(into))
+                },
+            },
+    {
+        let (lo, hi) = self.check_copy(&range, &*into)?;
+        proof {
+            use_type_invariant(&*self);
+            use_type_invariant(&*into);
+        }
+        if lo == hi {
+            return Ok((0, Self::flush_for(&range, None, None)));
+        }
+        match into.owned.tree.copy_range(&self.owned.tree, lo, hi, true) {
+            Some(bytes) => {
+                let (least, _) = self.owned.tree.write_protect_range(lo, hi);
+                proof {
+                    into.owned.tree.lemma_range_mapped(old(into).owned.tree);
+                    self.lemma_write_protected(*old(self), lo as int, hi as int);
+                }
+                Ok((bytes, Self::flush_for(&range, least, None)))
             },
             None => Err(Error::NoMemory { addr: range.start().as_u64(), size: range.size() }),
         }

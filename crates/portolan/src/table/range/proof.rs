@@ -243,6 +243,29 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
         self.lemma_steps(old);
     }
+
+    /// What is told of a range from which the right to write was taken.
+    pub(crate) proof fn lemma_write_protected(self, old: Self, lo: int, hi: int)
+        requires
+            old.owned.tree.inv(),
+            self.owned.tree.mixes_from(old.owned.tree),
+            old@.may_write_protect_range(lo, hi, self@),
+            !old@.is_cut(lo, hi),
+        ensures
+            self.steps_through(old),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old@.pages.contains_key(base) ==> base
+                    + old@.pages[base].size.bytes() <= hi,
+    {
+        assert forall|base: int| #[trigger] self@.pages.contains_key(base) implies {
+            &&& old@.pages.contains_key(base)
+            &&& old@.pages[base].size == self@.pages[base].size
+            &&& old@.pages[base].frame == self@.pages[base].frame
+        } by {
+            assert(old@.pages.dom().contains(base) == self@.pages.dom().contains(base));
+        }
+        self.lemma_steps(old);
+    }
 }
 
 } // verus!

@@ -48,12 +48,67 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             r.1 == old(self).space().mapped_bytes(lo as int, hi as int),
         no_unwind
     {
+        let r = self.change_range(lo, hi, Change::Protect(prop));
+        proof {
+            old(self).space().lemma_as_protected(lo as int, hi as int, prop, self.space());
+        }
+        r
+    }
+
+    /// Takes the right to write from all pages from `lo` to below `hi`; answers as `protect_range`.
+    pub(in super::super) fn write_protect_range(&mut self, lo: u64, hi: u64) -> (r: (
+        Option<PageSize>,
+        u64,
+    ))
+        requires
+            old(self).inv(),
+            lo < hi <= A::geo().limit(),
+            !old(self).space().is_cut(lo as int, hi as int),
+        ensures
+            final(self).inv(),
+            old(self).space().may_write_protect_range(lo as int, hi as int, final(self).space()),
+            final(self).mixes_from(*old(self)),
+            final(self).frames.held() == old(self).frames.held(),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old(self).space().pages.contains_key(base)
+                    ==> r.0 is Some && old(self).space().pages[base].size.bytes() >= r.0->0.bytes(),
+            r.1 == old(self).space().mapped_bytes(lo as int, hi as int),
+        no_unwind
+    {
+        let r = self.change_range(lo, hi, Change::WriteProtect);
+        proof {
+            old(self).space().lemma_as_write_protected(lo as int, hi as int, self.space());
+        }
+        r
+    }
+
+    /// Changes all pages from `lo` to below `hi`; answers with the smallest page's size, if there was one,
+    /// and with how many bytes they are.
+    fn change_range(&mut self, lo: u64, hi: u64, change: Change) -> (r: (Option<PageSize>, u64))
+        requires
+            old(self).inv(),
+            lo < hi <= A::geo().limit(),
+            !old(self).space().is_cut(lo as int, hi as int),
+            change.is_allowed::<A, B>(),
+            change.breaks_none::<A>(old(self).space(), lo as int, hi as int),
+            !(change is Clear),
+        ensures
+            final(self).inv(),
+            old(self).space().may_change_range(lo as int, hi as int, change, final(self).space()),
+            final(self).mixes_from(*old(self)),
+            final(self).frames.held() == old(self).frames.held(),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old(self).space().pages.contains_key(base)
+                    ==> r.0 is Some && old(self).space().pages[base].size.bytes() >= r.0->0.bytes(),
+            r.1 == old(self).space().mapped_bytes(lo as int, hi as int),
+        no_unwind
+    {
         let mut va = lo;
         let mut least: Option<PageSize> = None;
         let mut total: u64 = 0;
         let ghost job = Job { start: *self, lo: lo as int, hi: hi as int };
         proof {
-            self.lemma_protect_start(job, prop);
+            self.lemma_protect_start(job, change);
             job.lemma_job_start();
         }
         while va < hi
@@ -63,16 +118,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 lo <= va <= A::geo().limit(),
                 job == (Job { start: *old(self), lo: lo as int, hi: hi as int }),
                 job.is_whole(),
-                A::supports(prop),
-                request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
-                self.is_protecting(job, va as int, prop),
+                change.is_allowed::<A, B>(),
+                change.breaks_none::<A>(job.start.space(), job.lo, job.hi),
+                !(change is Clear),
+                self.is_protecting(job, va as int, change),
                 job.is_through(va as int),
                 job.is_least(va as int, least),
                 job.is_counted(lo as int, va as int, total as int),
             decreases A::geo().limit() - va,
         {
             let d = self.descend(va, 1);
-            let (next, bytes) = self.protect_run(Ghost(job), va, hi, &d, prop);
+            let (next, bytes) = self.protect_run(Ghost(job), va, hi, &d, change);
             let ghost was = least;
             if bytes > 0 {
                 proof {
@@ -94,7 +150,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             va = next;
         }
         proof {
-            self.lemma_all_protected(job, va as int, prop);
+            self.lemma_all_protected(job, va as int, change);
         }
         (least, total)
     }
@@ -108,7 +164,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         va: u64,
         end: u64,
         d: &Descent,
-        prop: PageProperty,
+        change: Change,
     ) -> (r: (u64, u64))
         requires
             old(self).inv(),
@@ -117,14 +173,15 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             job.is_whole(),
             job.lo <= va,
             job.hi == end,
-            A::supports(prop),
-            request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
-            old(self).is_protecting(job, va as int, prop),
+            change.is_allowed::<A, B>(),
+            change.breaks_none::<A>(job.start.space(), job.lo, job.hi),
+            !(change is Clear),
+            old(self).is_protecting(job, va as int, change),
             job.is_through(va as int),
         ensures
             final(self).inv(),
             va < r.0 <= A::geo().limit(),
-            final(self).is_protecting(job, r.0 as int, prop),
+            final(self).is_protecting(job, r.0 as int, change),
             job.is_even(va as int, r.0 as int, A::geo().span(d.stop.level as nat), r.1 > 0),
             job.is_counted(va as int, r.0 as int, r.1 as int),
             r.1 > 0 ==> A::page_size(d.stop.level as nat) is Some,
@@ -139,7 +196,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let mut bytes: u64 = 0;
         let ghost mut run = Run::start(va, *d);
         proof {
-            self.lemma_protect_run(job, va, *d, at, prop);
+            self.lemma_protect_run(job, va, *d, at, change);
         }
         while index < entries && at < end
             invariant
@@ -150,8 +207,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 job.is_whole(),
                 job.lo <= va < end <= A::geo().limit(),
                 job.hi == end,
-                A::supports(prop),
-                request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
+                change.is_allowed::<A, B>(),
+                change.breaks_none::<A>(job.start.space(), job.lo, job.hi),
+                !(change is Clear),
                 d.index <= index <= entries,
                 d.index < entries,
                 d.index == A::geo().index_of(va as int, run.level()),
@@ -163,7 +221,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 at == run.at::<A>(),
                 self.inv(),
                 self.is_stop(va as int, stop),
-                self.is_protecting(job, at as int, prop),
+                self.is_protecting(job, at as int, change),
                 job.is_through(va as int),
                 job.is_even(va as int, run.mark::<A>(), span as int, bytes > 0),
                 job.is_counted(va as int, run.mark::<A>(), bytes as int),
@@ -185,17 +243,17 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 },
                 Entry::Page { .. } => {
                     proof {
-                        self.lemma_run_unbroken(job, run, prop, bytes as int);
+                        self.lemma_run_unbroken(job, run, change, bytes as int);
                     }
-                    let was = self.replace(Ghost(at as int), slot, word, Change::Protect(prop));
+                    let was = self.replace(Ghost(at as int), slot, word, change);
                     proof {
-                        self.lemma_run_protected(before, job, run, prop, was, bytes as int);
+                        self.lemma_run_protected(before, job, run, change, was, bytes as int);
                     }
                     bytes += span;
                 },
                 Entry::Empty => {
                     proof {
-                        self.lemma_run_hole(job, run, prop, bytes as int);
+                        self.lemma_run_hole(job, run, change, bytes as int);
                     }
                 },
             }

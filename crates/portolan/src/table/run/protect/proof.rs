@@ -11,21 +11,59 @@ use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::{Mapping, PageProperty};
-use crate::spec::request;
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
 
+impl AddressSpace {
+    /// Other properties for all pages.
+    pub(super) proof fn lemma_as_protected(self, lo: int, hi: int, prop: PageProperty, now: Self)
+        requires
+            self.may_change_range(lo, hi, Change::Protect(prop), now),
+        ensures
+            self.may_protect_range(lo, hi, prop, now),
+    {
+        assert forall|va: int| #[trigger]
+            self.pages.contains_key(va) && lo <= va < hi implies exists|seen: PageProperty|
+         #[trigger]
+            self.pages[va].prop.may_become(seen) && now.pages[va] == (Mapping {
+                prop: prop.keeping(seen),
+                ..self.pages[va]
+            }) by {
+            assert(is_changed(self.pages[va], Change::Protect(prop), now.pages[va]));
+        }
+    }
+
+    /// No right to write for all pages.
+    pub(super) proof fn lemma_as_write_protected(self, lo: int, hi: int, now: Self)
+        requires
+            self.may_change_range(lo, hi, Change::WriteProtect, now),
+        ensures
+            self.may_write_protect_range(lo, hi, now),
+    {
+        assert forall|va: int| #[trigger]
+            self.pages.contains_key(va) && lo <= va < hi implies exists|seen: PageProperty|
+         #[trigger]
+            self.pages[va].prop.may_become(seen) && now.pages[va] == (Mapping {
+                prop: seen.read_only(),
+                ..self.pages[va]
+            }) by {
+            assert(is_changed(self.pages[va], Change::WriteProtect, now.pages[va]));
+        }
+    }
+}
+
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Before the first page is changed.
-    pub(super) proof fn lemma_protect_start(self, job: Job<M, A, B>, prop: PageProperty)
+    pub(super) proof fn lemma_protect_start(self, job: Job<M, A, B>, change: Change)
         requires
             self.inv(),
             job.start == self,
             job.is_whole(),
             job.lo < job.hi,
         ensures
-            self.is_protecting(job, job.lo, prop),
+            self.is_protecting(job, job.lo, change),
             job.is_through(job.lo),
             job.is_least(job.lo, None),
     {
@@ -41,19 +79,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         va: u64,
         d: Descent,
         at: u64,
-        prop: PageProperty,
+        change: Change,
     )
         requires
             self.inv(),
             self.is_descent(va as int, 1, d),
             job.lo <= va < job.hi,
-            self.is_protecting(job, va as int, prop),
+            self.is_protecting(job, va as int, change),
             job.is_through(va as int),
             at == va & !((A::geo().span(d.stop.level as nat) - 1) as u64),
         ensures
             ({
                 let run = Run::start(va, d);
-                &&& self.is_protecting(job, at as int, prop)
+                &&& self.is_protecting(job, at as int, change)
                 &&& at == run.at::<A>()
                 &&& at <= va < at + A::geo().span(run.level())
                 &&& d.index == A::geo().index_of(va as int, run.level()) < A::geo().entries(
@@ -73,8 +111,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         m.lemma_entry_pages::<A>(at as int, l);
         let (s, now) = (job.start.space(), self.space());
         assert forall|base: int| #[trigger]
-            s.is_protected_at(now, job.lo, at as int, job.hi, prop, base) by {
-            assert(s.is_protected_at(now, job.lo, va as int, job.hi, prop, base));
+            s.is_protected_at(now, job.lo, at as int, job.hi, change, base) by {
+            assert(s.is_protected_at(now, job.lo, va as int, job.hi, change, base));
         }
     }
 
@@ -83,7 +121,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self,
         job: Job<M, A, B>,
         run: Run,
-        prop: PageProperty,
+        change: Change,
         bytes: int,
     )
         requires
@@ -91,13 +129,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(run.va, run.stop),
             run.is_within::<A>(job.lo, job.hi),
             run.va < job.hi,
-            self.is_protecting(job, run.at::<A>(), prop),
+            self.is_protecting(job, run.at::<A>(), change),
             job.is_through(run.va),
             job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
             job.is_counted(run.va, run.mark::<A>(), bytes),
             self.entry_at(run.at::<A>(), run.level()) is Empty,
         ensures
-            self.is_protecting(job, run.next().at::<A>(), prop),
+            self.is_protecting(job, run.next().at::<A>(), change),
             job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), bytes > 0),
             job.is_counted(run.va, run.next().at::<A>(), bytes),
     {
@@ -106,24 +144,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_run_slot(run);
         self.model().lemma_entry_pages::<A>(at, run.level());
         assert forall|base: int| #[trigger]
-            s.is_protected_at(now, job.lo, next, job.hi, prop, base) by {
-            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+            s.is_protected_at(now, job.lo, next, job.hi, change, base) by {
+            assert(s.is_protected_at(now, job.lo, at, job.hi, change, base));
         }
         assert forall|base: int| #[trigger]
             s.pages.contains_key(base) && run.mark::<A>() <= base < next implies false by {
-            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+            assert(s.is_protected_at(now, job.lo, at, job.hi, change, base));
         }
         job.lemma_count_hole(run, bytes > 0, bytes);
     }
 
     /// What the page that a run is at adds to what was found.
-    proof fn lemma_protect_page(self, job: Job<M, A, B>, run: Run, prop: PageProperty, bytes: int)
+    proof fn lemma_protect_page(self, job: Job<M, A, B>, run: Run, change: Change, bytes: int)
         requires
             self.inv(),
             self.is_stop(run.va, run.stop),
             run.is_within::<A>(job.lo, job.hi),
             job.is_whole(),
-            self.is_protecting(job, run.at::<A>(), prop),
+            self.is_protecting(job, run.at::<A>(), change),
             job.is_through(run.va),
             job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
             job.is_counted(run.va, run.mark::<A>(), bytes),
@@ -143,9 +181,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.model().lemma_entry_pages::<A>(at, run.level());
         assert forall|base: int| #[trigger]
             s.pages.contains_key(base) && at <= base < run.next().at::<A>() implies base == at by {
-            assert(s.is_protected_at(now, job.lo, at, job.hi, prop, base));
+            assert(s.is_protected_at(now, job.lo, at, job.hi, change, base));
         }
-        assert(s.is_protected_at(now, job.lo, at, job.hi, prop, at));
+        assert(s.is_protected_at(now, job.lo, at, job.hi, change, at));
         job.lemma_count_page(run, bytes > 0, bytes);
     }
 
@@ -154,7 +192,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self,
         job: Job<M, A, B>,
         run: Run,
-        prop: PageProperty,
+        change: Change,
         bytes: int,
     )
         requires
@@ -162,19 +200,19 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(run.va, run.stop),
             run.is_within::<A>(job.lo, job.hi),
             job.is_whole(),
-            request::needs_no_break::<A>(job.start.space(), job.lo, job.hi, prop),
-            self.is_protecting(job, run.at::<A>(), prop),
+            change.breaks_none::<A>(job.start.space(), job.lo, job.hi),
+            self.is_protecting(job, run.at::<A>(), change),
             job.is_through(run.va),
             job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
             job.is_counted(run.va, run.mark::<A>(), bytes),
             self.entry_at(run.at::<A>(), run.level()) is Page,
         ensures
-            !request::needs_break::<A>(self.entry_at(run.at::<A>(), run.level())->Page_prop, prop),
+            change.needs_no_break::<A>(self.entry_at(run.at::<A>(), run.level())->Page_prop),
     {
         let at = run.at::<A>();
         self.lemma_run_slot(run);
         self.model().lemma_entry_pages::<A>(at, run.level());
-        self.lemma_protect_page(job, run, prop, bytes);
+        self.lemma_protect_page(job, run, change, bytes);
         assert(job.start.space().pages.contains_key(at));
     }
 
@@ -184,48 +222,44 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         before: Self,
         job: Job<M, A, B>,
         run: Run,
-        prop: PageProperty,
+        change: Change,
         was: (PhysAddr, PageProperty),
         bytes: int,
     )
         requires
             before.inv(),
+            !(change is Clear),
             before.is_stop(run.va, run.stop),
             run.is_within::<A>(job.lo, job.hi),
             job.is_whole(),
-            before.is_protecting(job, run.at::<A>(), prop),
+            before.is_protecting(job, run.at::<A>(), change),
             job.is_through(run.va),
             job.is_even(run.va, run.mark::<A>(), A::geo().span(run.level()), bytes > 0),
             job.is_counted(run.va, run.mark::<A>(), bytes),
             before.entry_at(run.at::<A>(), run.level()).may_become(
                 Entry::Page { frame: was.0, prop: was.1 },
             ),
-            self.replaced_from(
-                before,
-                run.at::<A>(),
-                run.level(),
-                Self::replacement(was, Change::Protect(prop)),
-            ),
+            self.replaced_from(before, run.at::<A>(), run.level(), Self::replacement(was, change)),
             self.steps_from(before),
         ensures
             self.inv(),
             self.is_stop(run.va, run.stop),
-            self.is_protecting(job, run.next().at::<A>(), prop),
+            self.is_protecting(job, run.next().at::<A>(), change),
             job.is_even(run.va, run.next().at::<A>(), A::geo().span(run.level()), true),
             job.is_counted(run.va, run.next().at::<A>(), bytes + A::geo().span(run.level())),
             run.va <= run.at::<A>(),
             A::page_size(run.level()) is Some,
     {
         let (at, l) = (run.at::<A>(), run.level());
-        let e = Self::replacement(was, Change::Protect(prop));
+        let e = Self::replacement(was, change);
         let (s, done) = (job.start.space(), self.space());
         self.lemma_run_in_order(before, run, e);
-        before.lemma_protect_page(job, run, prop, bytes);
+        before.lemma_protect_page(job, run, change, bytes);
         assert(done.pages[at] == Model::mapping::<A>(e, l));
-        assert(is_changed(s.pages[at], prop, done.pages[at])) by {
+        assert(is_changed(s.pages[at], change, done.pages[at])) by {
             assert(s.pages[at].prop.may_become(was.1));
         }
-        self.lemma_protected_on(before, job, at, run.next().at::<A>(), prop);
+        self.lemma_protected_on(before, job, at, run.next().at::<A>(), change);
     }
 
     /// One page more has the properties, and the others are as they were.
@@ -235,10 +269,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         job: Job<M, A, B>,
         at: int,
         next: int,
-        prop: PageProperty,
+        change: Change,
     )
         requires
-            before.is_protecting(job, at, prop),
+            before.is_protecting(job, at, change),
             before.linked(),
             self.steps_from(before),
             self.frames.held() == before.frames.held(),
@@ -246,21 +280,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             before.space().pages.contains_key(at),
             before.space().same_at(job.start.space(), at),
             exists|m: Mapping| #[trigger] before.space().pages.insert(at, m) == self.space().pages,
-            is_changed(job.start.space().pages[at], prop, self.space().pages[at]),
+            is_changed(job.start.space().pages[at], change, self.space().pages[at]),
             at < next,
             forall|base: int| #[trigger]
                 job.start.space().pages.contains_key(base) && at <= base < next ==> base == at,
         ensures
-            self.is_protecting(job, next, prop),
+            self.is_protecting(job, next, change),
     {
         let (s, mid, done) = (job.start.space(), before.space(), self.space());
         assert forall|base: int| #[trigger] mid.same_at(done, base) || mid.same_at(s, base) by {
-            assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
+            assert(s.is_protected_at(mid, job.lo, at, job.hi, change, base));
         }
         self.lemma_mix(before, job.start);
         assert forall|base: int| #[trigger]
-            s.is_protected_at(done, job.lo, next, job.hi, prop, base) by {
-            assert(s.is_protected_at(mid, job.lo, at, job.hi, prop, base));
+            s.is_protected_at(done, job.lo, next, job.hi, change, base) by {
+            assert(s.is_protected_at(mid, job.lo, at, job.hi, change, base));
         }
     }
 
@@ -317,27 +351,27 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// All pages are as they were to be.
-    pub(super) proof fn lemma_all_protected(self, job: Job<M, A, B>, va: int, prop: PageProperty)
+    /// All pages are changed.
+    pub(super) proof fn lemma_all_protected(self, job: Job<M, A, B>, va: int, change: Change)
         requires
-            self.is_protecting(job, va, prop),
+            self.is_protecting(job, va, change),
             job.hi <= va,
         ensures
-            job.start.space().may_protect_range(job.lo, job.hi, prop, self.space()),
+            job.start.space().may_change_range(job.lo, job.hi, change, self.space()),
     {
         let (s, done) = (job.start.space(), self.space());
         assert forall|base: int| #[trigger]
             s.pages.contains_key(base) == done.pages.contains_key(base) by {
-            assert(s.is_protected_at(done, job.lo, va, job.hi, prop, base));
+            assert(s.is_protected_at(done, job.lo, va, job.hi, change, base));
         }
         assert(done.pages.dom() =~= s.pages.dom());
         assert forall|base: int| #[trigger] s.pages.contains_key(base) implies if job.lo <= base
             < job.hi {
-            is_changed(s.pages[base], prop, done.pages[base])
+            is_changed(s.pages[base], change, done.pages[base])
         } else {
             done.pages[base] == s.pages[base]
         } by {
-            assert(s.is_protected_at(done, job.lo, va, job.hi, prop, base));
+            assert(s.is_protected_at(done, job.lo, va, job.hi, change, base));
         }
     }
 }
