@@ -4,6 +4,7 @@
 use super::model::split::parts;
 #[cfg(verus_only)]
 use super::perms::node;
+use super::stack::Stack;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::Entry;
@@ -56,6 +57,36 @@ impl<A: PagingMode> FullTable<A> {
             full.lemma_new(frames.phys_bits());
         }
         Some(full)
+    }
+
+    /// As `new`, of a table from a stack that has one.
+    pub(super) fn take<M: TableMemory>(
+        stack: &mut Stack<A>,
+        frames: &mut Frames<M>,
+        level: u8,
+    ) -> (r: Self)
+        requires
+            old(frames).phys_bits() <= A::frame_bits(),
+            1 <= level < A::geo().levels,
+            old(stack).inv(old(frames).phys_bits()),
+            old(stack)@.len() > 0,
+        ensures
+            final(frames).phys_bits() == old(frames).phys_bits(),
+            final(frames).held() == old(frames).held(),
+            r.inv(final(frames).phys_bits()),
+            r.level == level,
+            old(stack).tables().contains(r.table),
+            final(stack).inv(final(frames).phys_bits()),
+            final(stack).tables() == old(stack).tables().remove(r.table),
+            final(stack)@.len() == old(stack)@.len() - 1,
+        no_unwind
+    {
+        let (table, perm) = stack.take(frames, Ghost(level as nat));
+        let full = FullTable { level, table, perm, mode: PhantomData };
+        proof {
+            full.lemma_new(frames.phys_bits());
+        }
+        full
     }
 
     /// Fills the table with the pages that a page of the next higher level at `frame` is divided into.

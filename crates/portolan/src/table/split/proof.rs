@@ -16,25 +16,23 @@ use vstd::prelude::*;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// The frame is there; nothing has been stored.
-    pub(super) proof fn lemma_split_start(self, old: Self, va: int, slot: Slot, full: FullTable<A>)
+    /// The table that the page became was of a frame that was taken for it.
+    pub(super) proof fn lemma_split_of(
+        self,
+        base: Self,
+        old: Self,
+        va: int,
+        l: nat,
+        was: (PhysAddr, PageProperty),
+    )
         requires
-            old.inv(),
-            self.unchanged_from(old),
-            old.is_slot(va, slot),
-            slot.level > 1,
-            A::page_size((slot.level - 1) as nat) is Some,
-            old.entry_at(va, slot.level as nat) is Page,
-            full.inv(self.phys_bits()),
-            full.level + 1 == slot.level,
-            !old.frames.held().contains(full.table),
-            self.frames.held() == old.frames.held().insert(full.table),
-            A::resizes(),
+            base.unchanged_from(old),
+            self.is_split_page(base, va, l, was),
         ensures
-            self.is_split_base(old, va, slot, full),
-            self.is_seen(self, va, slot),
+            self.is_split_page(old, va, l, was),
     {
-        self.lemma_unchanged(va, slot);
+        reveal(Tree::is_split_page);
+        assert(old.model() == base.model());
     }
 
     /// A table filled with the page's parts may take its place.
@@ -143,7 +141,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The page is divided, and nothing else is changed.
     pub(super) proof fn lemma_divided(
         self,
-        old: Self,
         base: Self,
         before: Self,
         va: int,
@@ -152,8 +149,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         full: FullTable<A>,
     )
         requires
-            old.inv(),
-            base.is_split_base(old, va, slot, full),
+            base.sound(),
+            base.is_split_base(va, slot, full),
             before.is_seen(base, va, slot),
             self.divided_from(before, va, slot.level as nat, full),
             base.entry_at(va, slot.level as nat).may_become(
@@ -162,8 +159,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             is_frame_address(was.0, base.phys_bits(), A::geo().span(slot.level as nat)),
             node::<A>(full.perm@).entries == parts(A::geo(), full.level as nat, was.0, was.1),
         ensures
-            self.inv(),
-            self.is_split_page(old, va, slot.level as nat, was),
+            self.sound(),
+            self.is_split_page(base, va, slot.level as nat, was),
+            tables(self.perms@) == tables(base.perms@).insert(full.table),
+            self.frames.held() == base.frames.held(),
     {
         reveal(Tree::is_split_page);
         let (n, i) = (home(A::geo(), va, slot.level as nat), slot.index as int);
@@ -171,14 +170,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         base.model().lemma_divided_counted(self.model(), n, i);
         self.lemma_divided_space(base, va, slot, was);
         self.lemma_divided_agrees(base, va, slot, was);
-        self.lemma_divided_steps(old, base, before, va, slot, full);
-        assert(old.model() == base.model());
+        self.lemma_divided_steps(base, before, va, slot, full);
     }
 
     /// All that hardware could see between the stores was the old space or the new.
     proof fn lemma_divided_steps(
         self,
-        old: Self,
         base: Self,
         before: Self,
         va: int,
@@ -186,11 +183,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         full: FullTable<A>,
     )
         requires
-            base.unchanged_from(old),
             before.is_seen(base, va, slot),
             self.divided_from(before, va, slot.level as nat, full),
         ensures
-            self.steps_from(old),
+            self.steps_from(base),
     {
     }
 

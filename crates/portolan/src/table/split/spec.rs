@@ -13,15 +13,8 @@ use vstd::prelude::*;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// This is `old` with a frame for `full` besides those of the tables.
-    pub(crate) open spec fn is_split_base(
-        self,
-        old: Self,
-        va: int,
-        slot: Slot,
-        full: FullTable<A>,
-    ) -> bool {
-        &&& self.unchanged_from(old)
+    /// `full` can take the place of the page at `slot`, once it is filled with its parts.
+    pub(crate) open spec fn is_split_base(self, va: int, slot: Slot, full: FullTable<A>) -> bool {
         &&& self.linked()
         &&& self.is_slot(va, slot)
         &&& slot.level > 1
@@ -31,7 +24,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& full.inv(self.phys_bits())
         &&& full.level + 1 == slot.level
         &&& !tables(self.perms@).contains(full.table)
-        &&& self.frames.held() == tables(self.perms@).insert(full.table)
     }
 
     /// This is `old` with the page for `va` at level `l`, which was `r`'s, divided; or `old`, for want of a frame.
