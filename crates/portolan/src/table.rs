@@ -6,6 +6,7 @@ mod change;
 pub(crate) mod collapse;
 mod copy;
 pub(crate) mod cursor;
+mod cut;
 pub(crate) mod descend;
 pub(crate) mod fill;
 pub(crate) mod full;

@@ -234,13 +234,17 @@ pub trait EntryFormat: Mmu + Copy {
             Self::frame_bits() <= 56,
     ;
 
-    /// A page of level `l` is as large as what an entry of the level covers, and entries of the lowest level are pages.
+    /// A page is as large as what an entry of its level covers. Entries of the lowest level are pages, and where there are
+    /// pages, there are smaller ones one level down.
     proof fn lemma_page_size(level: nat)
         requires
             1 <= level <= Self::geo().levels,
         ensures
             Self::page_size(1) is Some,
             Self::page_size(level) matches Some(size) ==> size.bytes() == Self::geo().span(level),
+            level > 1 && Self::page_size(level) is Some ==> Self::page_size(
+                (level - 1) as nat,
+            ) is Some,
             Self::geo().wf(),
     ;
 

@@ -238,6 +238,34 @@ pub open spec fn is_range_error<A: PagingMode>(
     }
 }
 
+/// `e` is the answer to a request for all pages of a range that is not done because one can't be divided that lies partly in
+/// the range.
+pub open spec fn is_cut_error<A: PagingMode>(
+    space: AddressSpace,
+    range: VirtRange<A>,
+    e: Error,
+) -> bool {
+    let lo = range.first()@;
+    let hi = lo + range.bytes();
+    if check_range(range) is Some {
+        check_range(range) == Some(e)
+    } else {
+        &&& lo < hi
+        &&& space.is_cut(lo, hi)
+        &&& if A::resizes() {
+            e == (Error::NoMemory { addr: range.first().raw(), size: range.bytes() })
+        } else {
+            e matches Error::BreakBeforeMake { addr, size } && names_cut::<A>(
+                space,
+                lo,
+                hi,
+                addr,
+                size,
+            )
+        }
+    }
+}
+
 /// The size of the pages that a page of `size` can be divided into: the mode's next smaller one.
 pub open spec fn part_size<A: PagingMode>(size: PageSize) -> Option<PageSize> {
     let l = choose|l: nat| 1 <= l <= A::geo().levels && #[trigger] A::page_size(l) == Some(size);
@@ -317,23 +345,12 @@ pub open spec fn is_protect_range_error<A: PagingMode>(
     let hi = lo + range.bytes();
     if !A::supports(prop) {
         e == (Error::UnsupportedProperty { addr: range.first().raw(), size: range.bytes() })
+    } else if check_range(range) is None && !space.is_cut(lo, hi) {
+        e matches Error::BreakBeforeMake { addr, size } && A::canonical(addr) && is_first_break::<
+            A,
+        >(space, lo, hi, prop, addr as int % A::geo().limit(), size as int)
     } else {
-        match e {
-            Error::BreakBeforeMake { addr, size } => {
-                &&& check_range(range) is None
-                &&& !space.is_cut(lo, hi)
-                &&& A::canonical(addr)
-                &&& is_first_break::<A>(
-                    space,
-                    lo,
-                    hi,
-                    prop,
-                    addr as int % A::geo().limit(),
-                    size as int,
-                )
-            },
-            _ => is_range_error(space, range, e),
-        }
+        is_cut_error(space, range, e)
     }
 }
 

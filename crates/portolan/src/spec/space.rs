@@ -14,6 +14,8 @@ use vstd::prelude::*;
 #[cfg(verus_only)]
 pub mod copy;
 #[cfg(verus_only)]
+pub(crate) mod cut;
+#[cfg(verus_only)]
 pub(crate) mod proof;
 
 verus! {

@@ -68,6 +68,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             full.inv(old(self).phys_bits()),
             full.level + 1 == d.stop.level,
             !tables(old(self).perms@).contains(full.table),
+            A::resizes(),
         ensures
             final(self).sound(),
             final(self).is_split_page(*old(self), va, d.stop.level as nat, r),

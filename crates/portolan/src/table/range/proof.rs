@@ -9,6 +9,7 @@ use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
+use crate::spec::request;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -58,6 +59,49 @@ impl AddressSpace {
         }
     }
 
+    /// The page that starts at `base` in `now` is one of this, and the same unless it starts from `lo` to below `hi`.
+    pub(super) open spec fn changes_at(self, now: Self, lo: int, hi: int, base: int) -> bool {
+        if lo <= base < hi {
+            now.pages.contains_key(base) ==> {
+                &&& self.pages.contains_key(base)
+                &&& self.pages[base].size == now.pages[base].size
+                &&& self.pages[base].frame == now.pages[base].frame
+            }
+        } else {
+            self.same_at(now, base)
+        }
+    }
+
+    /// So is each.
+    pub(super) open spec fn changes_within(self, now: Self, lo: int, hi: int) -> bool {
+        forall|base: int| #[trigger] self.changes_at(now, lo, hi, base)
+    }
+
+    /// Then no address outside is translated in another way, if no page lies partly in the range.
+    proof fn lemma_changes_within(self, now: Self, lo: int, hi: int)
+        requires
+            self.is_disjoint(),
+            now.is_disjoint(),
+            !self.is_cut(lo, hi),
+            self.changes_within(now, lo, hi),
+        ensures
+            self.resembles_outside(now, lo, hi),
+    {
+        assert forall|va: int| !(lo <= va < hi) implies #[trigger] self.agrees(now, va) by {
+            if exists|base: int| self.covers(base, va) {
+                let base = choose|base: int| self.covers(base, va);
+                assert(self.changes_at(now, lo, hi, base));
+                assert(now.covers(base, va));
+                self.lemma_base(base, va);
+                now.lemma_base(base, va);
+            } else if exists|base: int| now.covers(base, va) {
+                let base = choose|base: int| now.covers(base, va);
+                assert(self.changes_at(now, lo, hi, base));
+                assert(self.covers(base, va));
+            }
+        }
+    }
+
     /// At one address.
     proof fn lemma_passes_at(self, mid: Self, new: Self, va: int)
         requires
@@ -101,9 +145,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The page that a descent found, and where it starts.
-    pub(super) proof fn lemma_cover(self, at: u64, d: Descent, start: u64)
+    pub(crate) proof fn lemma_cover(self, at: u64, d: Descent, start: u64)
         requires
-            self.inv(),
+            self.sound(),
             self.is_descent(at as int, 1, d),
             start == at & !((A::geo().span(d.stop.level as nat) - 1) as u64),
         ensures
@@ -165,19 +209,26 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
-    /// In an empty range there is nothing to unmap.
-    pub(super) proof fn lemma_nothing_to_unmap(self, lo: int)
+    /// In an empty range there is nothing to do.
+    pub(super) proof fn lemma_nothing_to_do(self, lo: int)
+        requires
+            self.owned.tree.inv(),
         ensures
             self@ == self@.unmap_range(lo, lo),
+            self@.may_cut::<A>(lo, lo, self@),
+            self@.resembles_outside(self@, lo, lo),
             self.steps_through(self),
             self.frames() == self.frames().union(Set::empty()),
     {
+        self.owned.tree.lemma_disjoint();
+        self@.lemma_became_self();
+        self@.lemma_became(self@, self@);
         assert(self@.pages =~= self@.unmap_range(lo, lo).pages);
         assert(self.frames() =~= self.frames().union(Set::empty()));
     }
 
     /// All that was seen in between was, at each address, the old space or the new.
-    pub(super) proof fn lemma_steps(self, old: Self)
+    proof fn lemma_steps(self, old: Self)
         requires
             old.owned.tree.inv(),
             self.owned.tree.mixes_from(old.owned.tree),
@@ -205,43 +256,135 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         }
     }
 
-    /// What is told of a range that was unmapped.
-    pub(super) proof fn lemma_unmapped_range(self, old: Self, lo: int, hi: int)
+    /// What the range's ends were cut for was seen as well.
+    proof fn lemma_steps_on(self, cut: Self, old: Self, lo: int, hi: int)
         requires
-            old.owned.tree.inv(),
-            self.owned.tree.mixes_from(old.owned.tree),
-            self@ == old@.unmap_range(lo, hi),
-            !old@.is_cut(lo, hi),
+            cut.is_cut_from(old, lo, hi),
+            self.steps_through(cut),
         ensures
             self.steps_through(old),
-            forall|base: int|
-                lo <= base < hi && #[trigger] old@.pages.contains_key(base) ==> base
-                    + old@.pages[base].size.bytes() <= hi,
     {
-        self.lemma_steps(old);
+        assert(old.history() =~= self.history().take(old.history().len() as int));
+        assert forall|k: int| old.history().len() <= k < self.history().len() implies old@.passes(
+            #[trigger] self.history()[k],
+            self@,
+        ) by {
+            let seen = self.history()[k];
+            if k < cut.history().len() {
+                assert(seen == cut.history()[k]);
+            } else {
+                assert forall|va: int| #[trigger]
+                    old@.agrees(seen, va) || self@.agrees(seen, va) by {
+                    assert(cut@.agrees(seen, va) || self@.agrees(seen, va));
+                    assert(old@.agrees(cut@, va));
+                }
+            }
+        }
+    }
+
+    /// What is told of a range that was worked on, after its ends were cut.
+    proof fn lemma_worked_on(self, cut: Self, old: Self, lo: int, hi: int)
+        requires
+            self.owned.tree.inv(),
+            cut.owned.tree.inv(),
+            cut.is_cut_from(old, lo, hi),
+            self.owned.tree.mixes_from(cut.owned.tree),
+            cut@.changes_within(self@, lo, hi),
+        ensures
+            self.steps_through(old),
+            old@.resembles_outside(self@, lo, hi),
+            old@.mapped_bytes(lo, hi) == cut@.mapped_bytes(lo, hi),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old@.cut::<A>(lo, hi).pages.contains_key(base) ==> {
+                    &&& cut@.pages.contains_key(base)
+                    &&& cut@.pages[base].size == old@.cut::<A>(lo, hi).pages[base].size
+                    &&& base + cut@.pages[base].size.bytes() <= hi
+                },
+    {
+        cut.owned.tree.lemma_disjoint();
+        self.owned.tree.lemma_disjoint();
+        assert forall|base: int| #[trigger] self@.pages.contains_key(base) implies {
+            &&& cut@.pages.contains_key(base)
+            &&& cut@.pages[base].size == self@.pages[base].size
+            &&& cut@.pages[base].frame == self@.pages[base].frame
+        } by {
+            assert(cut@.changes_at(self@, lo, hi, base));
+        }
+        self.lemma_steps(cut);
+        self.lemma_steps_on(cut, old, lo, hi);
+        cut@.lemma_changes_within(self@, lo, hi);
+        old@.lemma_resembling_bytes(cut@, lo, hi);
+        assert forall|va: int| !(lo <= va < hi) implies #[trigger] old@.agrees(self@, va) by {
+            assert(old@.agrees(cut@, va));
+            assert(cut@.agrees(self@, va));
+        }
+        let was = old@.cut::<A>(lo, hi);
+        assert forall|base: int|
+            lo <= base < hi && #[trigger] was.pages.contains_key(base) implies {
+            &&& cut@.pages.contains_key(base)
+            &&& cut@.pages[base].size == was.pages[base].size
+            &&& base + cut@.pages[base].size.bytes() <= hi
+        } by {
+            assert(was.pages.dom().contains(base) == cut@.pages.dom().contains(base));
+            assert(was.pages[base].may_become(cut@.pages[base]));
+        }
+    }
+
+    /// What is told of a range that was unmapped.
+    pub(super) proof fn lemma_unmapped_range(self, cut: Self, old: Self, lo: int, hi: int)
+        requires
+            self.owned.tree.inv(),
+            cut.owned.tree.inv(),
+            cut.is_cut_from(old, lo, hi),
+            self.owned.tree.mixes_from(cut.owned.tree),
+            self@ == cut@.unmap_range(lo, hi),
+        ensures
+            self.steps_through(old),
+            old@.resembles_outside(self@, lo, hi),
+            old@.mapped_bytes(lo, hi) == cut@.mapped_bytes(lo, hi),
+            forall|base: int|
+                lo <= base < hi && #[trigger] old@.cut::<A>(lo, hi).pages.contains_key(base) ==> {
+                    &&& cut@.pages.contains_key(base)
+                    &&& cut@.pages[base].size == old@.cut::<A>(lo, hi).pages[base].size
+                    &&& base + cut@.pages[base].size.bytes() <= hi
+                },
+    {
+        assert(cut@.changes_within(self@, lo, hi));
+        self.lemma_worked_on(cut, old, lo, hi);
     }
 
     /// What is told of a range that was given other properties.
-    pub(super) proof fn lemma_protected_range(self, old: Self, lo: int, hi: int, prop: PageProperty)
+    pub(super) proof fn lemma_protected_range(
+        self,
+        cut: Self,
+        old: Self,
+        lo: int,
+        hi: int,
+        prop: PageProperty,
+    )
         requires
-            old.owned.tree.inv(),
-            self.owned.tree.mixes_from(old.owned.tree),
-            old@.may_protect_range(lo, hi, prop, self@),
-            !old@.is_cut(lo, hi),
+            self.owned.tree.inv(),
+            cut.owned.tree.inv(),
+            cut.is_cut_from(old, lo, hi),
+            self.owned.tree.mixes_from(cut.owned.tree),
+            cut@.may_protect_range(lo, hi, prop, self@),
+            request::needs_no_break::<A>(cut@, lo, hi, prop),
         ensures
             self.steps_through(old),
+            old@.resembles_outside(self@, lo, hi),
+            request::needs_no_break::<A>(old@, lo, hi, prop),
+            old@.mapped_bytes(lo, hi) == cut@.mapped_bytes(lo, hi),
             forall|base: int|
-                lo <= base < hi && #[trigger] old@.pages.contains_key(base) ==> base
-                    + old@.pages[base].size.bytes() <= hi,
+                lo <= base < hi && #[trigger] old@.cut::<A>(lo, hi).pages.contains_key(base) ==> {
+                    &&& cut@.pages.contains_key(base)
+                    &&& cut@.pages[base].size == old@.cut::<A>(lo, hi).pages[base].size
+                    &&& base + cut@.pages[base].size.bytes() <= hi
+                },
     {
-        assert forall|base: int| #[trigger] self@.pages.contains_key(base) implies {
-            &&& old@.pages.contains_key(base)
-            &&& old@.pages[base].size == self@.pages[base].size
-            &&& old@.pages[base].frame == self@.pages[base].frame
-        } by {
-            assert(old@.pages.dom().contains(base) == self@.pages.dom().contains(base));
+        assert forall|base: int| #[trigger] cut@.changes_at(self@, lo, hi, base) by {
+            assert(cut@.pages.dom().contains(base) == self@.pages.dom().contains(base));
         }
-        self.lemma_steps(old);
+        self.lemma_worked_on(cut, old, lo, hi);
     }
 
     /// What is told of a range from which the right to write was taken.
