@@ -231,6 +231,10 @@ where
     /// Pays the flush for an operation on a table that was as `before` says: for all that was asked about, if anything
     /// was mapped there.
     fn pay(&mut self, op: Op, before: &Model, flush: Flush<M, A>) -> Result<(), Failure> {
+        let mut before = before.clone();
+        if matches!(op, Op::UnmapRange { .. } | Op::ProtectRange { .. }) {
+            before.cut(op.va(), op.bytes());
+        }
         let pages = before.starting_in(op.va(), op.bytes());
         let smallest = pages.map(|(_, page)| page.size).min();
         let got = (flush.addr().as_u64(), flush.size());

@@ -129,24 +129,35 @@ impl Model {
         Ok(pages.iter().map(|(_, page)| page.size.bytes()).sum())
     }
 
-    /// The pages in a range of which none reaches out.
-    fn whole_pages(&self, va: u64, bytes: u64) -> Result<Vec<(u64, Mapping)>, Error> {
+    /// The pages in a range, once those are divided that reach out of it.
+    fn whole_pages(&mut self, va: u64, bytes: u64) -> Result<Vec<(u64, Mapping)>, Error> {
         let (unit, end) = (self.regime.span(1), va.wrapping_add(bytes));
         for addr in [va, end] {
             if !addr.is_multiple_of(unit) {
                 return Err(Error::NotAligned { addr, size: unit });
             }
         }
-        let pages: Vec<_> = self.overlapping(va, bytes).collect();
-        let reaches_out = |(base, page): &&(u64, Mapping)| {
+        let reaches_out = |(base, page): &(u64, Mapping)| {
             *base < va || page.size.bytes() - 1 > end.wrapping_sub(1) - base
         };
-        match pages.iter().find(reaches_out) {
-            Some((base, page)) => Err(Error::CoveredByHugePage {
-                addr: *base,
-                size: page.size.bytes(),
-            }),
-            None => Ok(pages),
+        let cut = self.overlapping(va, bytes).find(reaches_out);
+        if let Some((base, page)) = cut {
+            self.resizable(base, page.size)?;
+            self.cut(va, bytes);
+        }
+        Ok(self.starting_in(va, bytes).collect())
+    }
+
+    /// Divides the pages that a range starts or ends inside of, until it doesn't.
+    pub fn cut(&mut self, va: u64, bytes: u64) {
+        for at in [va, va.wrapping_add(bytes)] {
+            while let Some((base, page)) = self.covering(at)
+                && bytes > 0
+                && base < at
+                && let Ok(part) = self.part_size(base, page.size)
+            {
+                self.divide(base, page, part);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ fn alike(one: PageProperty, other: PageProperty) -> bool {
 
 impl Model {
     /// The next smaller size of pages.
-    fn part_size(&self, va: u64, size: PageSize) -> Result<PageSize, Error> {
+    pub(super) fn part_size(&self, va: u64, size: PageSize) -> Result<PageSize, Error> {
         let mut sizes = self.regime.page_sizes().into_iter();
         let part = sizes.rfind(|part| *part < size);
         part.ok_or(Error::UnsupportedSize {
@@ -28,7 +28,7 @@ impl Model {
     }
 
     /// Refuses what has to be broken first.
-    fn resizable(&self, va: u64, size: PageSize) -> Result<(), Error> {
+    pub(super) fn resizable(&self, va: u64, size: PageSize) -> Result<(), Error> {
         if resizes(self.regime) {
             Ok(())
         } else {
@@ -42,7 +42,13 @@ impl Model {
         let was = self.exactly(va, size)?;
         let part = self.part_size(va, size)?;
         self.resizable(va, size)?;
-        for offset in (0..size.bytes()).step_by(part.bytes() as usize) {
+        self.divide(va, was, part);
+        Ok(was)
+    }
+
+    /// The page at `va` as pages of `part`.
+    pub(super) fn divide(&mut self, va: u64, was: Mapping, part: PageSize) {
+        for offset in (0..was.size.bytes()).step_by(part.bytes() as usize) {
             let page = Mapping {
                 frame: PhysAddr::new(was.frame.as_u64() + offset),
                 size: part,
@@ -50,7 +56,6 @@ impl Model {
             };
             self.pages.insert(va + offset, page);
         }
-        Ok(was)
     }
 
     pub(super) fn collapse(&mut self, va: u64, size: PageSize) -> Result<Mapping, Error> {
