@@ -89,7 +89,7 @@ pub enum Error {
     NoMemory {
         /// The virtual address; 0 for a new page table.
         addr: u64,
-        /// The page's size; for a new page table, the root's.
+        /// The page's size or the range's; for a new page table, the root's.
         size: u64,
     },
     /// In this paging mode a live entry may not turn from a page into a table or back, and a page in use may neither change

@@ -281,12 +281,15 @@ fn aarch64_names_the_page_that_would_have_to_be_broken() {
 }
 
 /// A heap that looks, after each store, whether addresses outside of a range are translated as they were.
+#[derive(Default)]
 struct Spy {
     heap: Heap,
     root: Cell<u64>,
     /// Addresses, and where they led when the spy was told of them.
     watched: RefCell<Vec<(u64, u64)>>,
     stores: Cell<usize>,
+    /// What a processor sets in the word of the next exchange, before it.
+    sets: Cell<u64>,
 }
 
 impl Spy {
@@ -338,6 +341,8 @@ unsafe impl TableMemory for &Spy {
         current: u64,
         new: u64,
     ) -> Result<u64, u64> {
+        let now = self.heap.word(table.as_u64(), index);
+        self.heap.set(table.as_u64(), index, now | self.sets.take());
         // SAFETY: the caller's promise
         let r = unsafe { (&self.heap).compare_exchange(table, index, current, new) };
         self.look();
@@ -349,12 +354,7 @@ unsafe impl TableMemory for &Spy {
 }
 
 fn spied<B: AccessBits>(protects: bool) {
-    let spy = Spy {
-        heap: Heap::default(),
-        root: Cell::new(0),
-        watched: RefCell::default(),
-        stores: Cell::new(0),
-    };
+    let spy = Spy::default();
     let mut table = with_pages::<X86_64, B, _>(&spy, PageSize::Size1G, 3 * GIANT);
     spy.root.set(table.root().as_u64());
     let (lo, hi) = (GIANT + 3 * HUGE + 5 * PAGE, 2 * GIANT + 9 * HUGE + PAGE);
@@ -382,4 +382,22 @@ fn after_no_store_is_an_address_outside_translated_in_another_way() {
     spied::<Preset>(true);
     spied::<Tracking>(false);
     spied::<Tracking>(true);
+}
+
+#[test]
+fn bits_that_a_processor_sets_meanwhile_are_in_every_part() {
+    let spy = Spy::default();
+    let mut table = with_pages::<X86_64, Tracking, _>(&spy, PageSize::Size1G, 2 * GIANT);
+    let hole = range(GIANT + HUGE, GIANT + HUGE + PAGE);
+    // accessed and dirty
+    spy.sets.set(0x60);
+    pay(table.unmap_range(hole).unwrap());
+    assert_eq!(spy.sets.get(), 0);
+    let pages = pages(&table);
+    assert_eq!(pages.len(), 511 + 511);
+    assert!(
+        pages
+            .iter()
+            .all(|(_, page)| page.prop.accessed && page.prop.dirty)
+    );
 }

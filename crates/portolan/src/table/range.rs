@@ -43,6 +43,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// became empty. It doesn't reach out of the range: there, what processors may still know of a page that was divided
     /// translates addresses as its parts do.
     ///
+    /// ```
+    /// # use portolan::{
+    /// #     Error, Invalidate, PageProperty, PageSize, PageTable, PhysAddr, TableMemory, VirtAddr, VirtRange, X86_64,
+    /// # };
+    /// # fn example<M: TableMemory>(table: &mut PageTable<M>, cpus: &impl Invalidate<X86_64>) -> Result<(), Error> {
+    /// let (stack, size) = (VirtAddr::new(0x20_0000)?, PageSize::Size2M);
+    /// table.map(stack, PhysAddr::new(0x4020_0000), size, PageProperty::USER_RW)?;
+    /// let guard = VirtRange::new(stack, 0x1000)?;
+    /// let (_, flush) = table.unmap_range(guard)?;
+    /// flush.pay(cpus);
+    /// assert_eq!(table.query(VirtAddr::new(0x20_1000)?)?.size, PageSize::Size4K);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
     /// [`Error::PastEnd`]; if a page lies partly in the range and partly outside, [`Error::BreakBeforeMake`] with that page
