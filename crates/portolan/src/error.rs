@@ -93,8 +93,9 @@ pub enum Error {
         size: u64,
     },
     /// In this paging mode a live entry may not turn from a page into a table or back, and a page in use may neither change
-    /// its cache policy nor become global, as AArch64 demands ("break-before-make"): unmap, pay the flush, then map. For a
-    /// range, `addr` and `size` are those of the first page that would have to.
+    /// its cache policy nor become global, as AArch64 demands ("break-before-make"):
+    /// [`break_page`](crate::PageTable::break_page) is the way. For a range, `addr` and `size` are those of the first page
+    /// that would have to.
     BreakBeforeMake {
         /// The virtual address.
         addr: u64,

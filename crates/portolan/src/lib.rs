@@ -73,8 +73,10 @@
 //! Pages: [`map`](PageTable::map), [`unmap`](PageTable::unmap), [`protect`](PageTable::protect),
 //! [`query`](PageTable::query). Ranges, all or nothing: [`map_range`](PageTable::map_range),
 //! [`unmap_range`](PageTable::unmap_range), [`protect_range`](PageTable::protect_range). Other sizes in place:
-//! [`split`](PageTable::split), [`collapse`](PageTable::collapse). Reading: [`cursor`](PageTable::cursor),
-//! [`mappings`](PageTable::mappings). What processors have to be told is a value, a [`Flush`].
+//! [`split`](PageTable::split), [`collapse`](PageTable::collapse). What may not change in place:
+//! [`break_page`](PageTable::break_page), [`break_pages`](PageTable::break_pages), the flush, and what is made of the
+//! [`Vacant`] place. Reading: [`cursor`](PageTable::cursor), [`mappings`](PageTable::mappings). What processors have to be
+//! told is a value, a [`Flush`].
 //!
 //! # What is proven
 //! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an
@@ -84,6 +86,7 @@
 //!   what the abstract address space says, whichever accessed and dirty bits hardware has set;
 //! - **no third answer**: so it does after each single store of an operation, with the space before or the one after; in
 //!   the middle of a range, each address is as before or as after;
+//! - **break-before-make**: on AArch64, no single store changes the size, the frame or the cache policy of what is mapped;
 //! - **nothing lost**: the frames held are those of the tables that walks can reach.
 //!
 //! # What is trusted

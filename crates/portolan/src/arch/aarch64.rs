@@ -47,8 +47,17 @@
 //! [`unmap`](crate::PageTable::unmap) only empties them; so what keeps the rule is to pay the [`Flush`](crate::Flush) before
 //! the same addresses are mapped again, or, if it [frees tables](crate::Flush::frees_tables), any that these tables covered.
 //! [`protect`](crate::PageTable::protect) changes entries in place, as the manual allows for permissions and accessed and
-//! dirty bits. To change the cache policy of a page that processors may be using, or to make it global, unmap it, pay, and
-//! map it.
+//! dirty bits.
+//!
+//! To change the size, the frame or the cache policy of pages that processors may be using, or to make them global, take them
+//! out with [`break_page`](crate::PageTable::break_page) or [`break_pages`](crate::PageTable::break_pages): the types
+//! [`Broken`](crate::Broken) and [`Vacant`](crate::Vacant) lead through the flush to what is made in their place, and hold the
+//! page table until then.
+//!
+//! That no store changes a live entry in such a way is proven (`theorem_break_before_make`), for each two moments that are
+//! one store apart. That the flush lies between an unmap and the next map is forced by these types alone: a kernel that calls
+//! `unmap`, drops or keeps the flush, and calls `map` breaks the rule, and nothing tells it. So does one that drops a
+//! [`Broken`](crate::Broken), of which the compiler warns, and calls `map`.
 //!
 //! # How entries are written
 //! DBM (bit 51) says whether a page may be written, AP\[2\] (bit 7) whether it is clean; bit 55, which is software's, holds

@@ -1,10 +1,10 @@
 //! Witnesses: what the invariants and contracts speak of exists, so that no theorem holds for want of a case.
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::arch::Preset;
 use crate::arch::entry::{Entry, EntryFormat};
 use crate::arch::x86_64::X86_64;
-use crate::hw::memory::TableMemory;
+use crate::arch::{PagingMode, Preset, Tracking};
+use crate::hw::memory::{Invalidate, TableMemory};
 use crate::prop::PageProperty;
 use crate::table::PageTable;
 use crate::table::model::{Model, Node, NodeId, blank};
@@ -71,6 +71,30 @@ fn witness_use<M: TableMemory>(memory: M, va: VirtAddr<X86_64>, frame: PhysAddr)
             }
         },
         Err(_) => {},
+    }
+}
+
+/// By way of a break a page is divided as it would be in place.
+fn witness_break<M: TableMemory, A: PagingMode, T: Invalidate<A>>(
+    table: &mut PageTable<M, A, Tracking>,
+    va: VirtAddr<A>,
+    part: PageSize,
+    tlb: &T,
+) {
+    let ghost before = table@;
+    let Ok(broken) = table.break_page(va, PageSize::Size2M) else {
+        return;
+    };
+    let ghost prop = broken.before().prop;
+    match broken.flush(tlb).split(part) {
+        Ok(()) => {
+            assert(before.unmap(va@).map(va@, before.pages[va@].frame, PageSize::Size2M, prop).pages
+                =~= before.protect(va@, prop).pages);
+            assert(table@ == before.protect(va@, prop).split(va@, part));
+        },
+        Err(not_made) => {
+            assert(not_made.vacant.table()@ == before.unmap(va@));
+        },
     }
 }
 

@@ -41,7 +41,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// The flush is for the whole range, and for no address if nothing was mapped there. It keeps alive the tables that
     /// became empty. It doesn't reach out of the range: there, what processors may still know of a page that was divided
-    /// translates addresses as its parts do.
+    /// translates addresses as its parts do. On AArch64 it has to be paid before anything is mapped there again, as for
+    /// [`unmap`](PageTable::unmap).
     ///
     /// ```
     /// # use portolan::{

@@ -32,7 +32,8 @@ verus! {
 /// first step, which [`PageTable::break_page`] and [`PageTable::break_pages`] take.
 ///
 /// It holds the page table, so that nothing can be mapped there before the flush. [`flush`](Broken::flush) is the way on.
-/// Dropped, it leaves the pages unmapped and the flush unpaid.
+/// Dropped, it leaves the pages unmapped and the flush unpaid: on AArch64 nothing may be mapped there until the processors
+/// have been told of its [`range`](Broken::range).
 #[must_use = "the pages are gone, and processors may go on using them, until `flush`"]
 #[verifier::reject_recursive_types(M)]
 pub struct Broken<'a, M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {

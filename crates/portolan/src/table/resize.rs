@@ -32,7 +32,8 @@ verus! {
 /// a reference may use any of them (Intel SDM vol. 3, 5.10.2.3); on RISC-V it is unpredictable whether the old or the new
 /// entry is used, "but the behavior is otherwise well defined" (Privileged Architecture, SFENCE.VMA). AArch64 demands an
 /// invalid entry in between (Arm Architecture Reference Manual, D8, break-before-make; `FEAT_BBM` relaxes it on some
-/// processors): there, the answer is [`Error::BreakBeforeMake`].
+/// processors): there, the answer is [`Error::BreakBeforeMake`], and [`break_page`](PageTable::break_page) and
+/// [`break_pages`](PageTable::break_pages) are the way.
 ///
 /// Some Intel processors stop with a machine check if the size of a page of code changes while the code runs: those
 /// without `IF_PSCHANGE_MC_NO`, bit 6 of `IA32_ARCH_CAPABILITIES` (SDM vol. 4, table 2-2). On these, unmap executable
