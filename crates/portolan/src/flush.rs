@@ -176,16 +176,12 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     /// given back, a cached entry of an upper table.
     #[inline]
     pub unsafe fn assume_flushed(self) {
-        // SAFETY: the caller promises the same
-        let _ = unsafe { self.trust_paid() };
+        let _ = self.trust_paid();
     }
 
-    /// As [`assume_flushed`](Flush::assume_flushed), with evidence of it.
-    ///
-    /// # Safety
-    /// That of [`assume_flushed`](Flush::assume_flushed).
+    /// As [`assume_flushed`](Flush::assume_flushed), with evidence of it: for functions that are unsafe as that is.
     #[inline]
-    pub(crate) unsafe fn trust_paid(self) -> (r: Tracked<Flushed<A>>)
+    pub(crate) fn trust_paid(self) -> (r: Tracked<Flushed<A>>)
         ensures
             r@.range() == self.due(),
     {

@@ -376,7 +376,7 @@ pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(tlb: &T, range: FlushR
 }
 
 /// The caller has told the processors of `range` itself.
-/// Trusted because only `Flush::assume_flushed` calls it, whose caller promises it by `unsafe`.
+/// Trusted because only `Flush::assume_flushed` and `Broken::assume_flushed` lead to it, whose callers promise it by `unsafe`.
 ///
 /// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
 #[verifier::external_body]

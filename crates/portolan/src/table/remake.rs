@@ -266,8 +266,7 @@ impl<'a, M: TableMemory, A: PagingMode, B: AccessBits> Broken<'a, M, A, B> {
             use_type_invariant(&self);
         }
         let table = self.table;
-        // SAFETY: the caller promises the same
-        let flushed = unsafe { self.flush.trust_paid() };
+        let flushed = self.flush.trust_paid();
         Vacant { table, va: self.va, was: self.was, part: self.part, flushed }
     }
 }
