@@ -5,9 +5,7 @@ use super::chain::Chain;
 use super::model::NodeId;
 use super::stack::Stack;
 use super::tree::Tree;
-#[cfg(verus_only)]
-use crate::addr::PhysAddr;
-use crate::addr::VirtRange;
+use crate::addr::{PhysAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 #[cfg(verus_only)]
@@ -15,6 +13,7 @@ use crate::arch::entry::EntryFormat;
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
+use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::spec::request;
 use leaf::Leaf;
@@ -25,6 +24,7 @@ mod lack;
 pub(crate) mod leaf;
 #[cfg(verus_only)]
 mod proof;
+mod run;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 
@@ -40,6 +40,15 @@ pub(crate) ghost struct Copying<M: TableMemory, A: PagingMode, B: AccessBits> {
     pub hi: int,
     pub read_only: bool,
     pub tables: Set<NodeId>,
+}
+
+/// What comes next: the page, the table that it is in, the end of the range, and whether the right to write is taken away.
+#[derive(Clone, Copy)]
+struct Next {
+    leaf: Leaf,
+    table: PhysAddr,
+    hi: u64,
+    read_only: bool,
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
@@ -278,16 +287,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         {
             let Some(leaf) = from.next_leaf(&mut near, at, hi) else {
                 proof {
-                    self.lemma_copy_rest(c, stack, at as int, bytes as int);
+                    self.lemma_copy_none(c, stack, at as int, hi as int, bytes as int);
                 }
                 break;
             };
             proof {
                 self.lemma_copy_next(c, stack, at as int, bytes as int, leaf);
             }
-            self.copy_leaf(Ghost(c), Ghost((at as int, bytes as int)), &mut stack, leaf, read_only);
-            bytes += leaf.span;
-            at = leaf.start + leaf.span;
+            let ghost so_far = (at as int, bytes as int);
+            let next = Next { leaf, table: near.stop.table, hi, read_only };
+            let (end, more) = self.copy_next(from, Ghost(c), Ghost(so_far), &mut stack, next);
+            bytes += more;
+            at = end;
         }
         let ghost mid = *self;
         proof {
@@ -300,35 +311,33 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         bytes
     }
 
-    /// Puts a copy of a page here, by one store; tables that are missing are taken from `stack`.
+    /// Copies the next page and those after it in the same table; only the page, if tables are missing, which are taken
+    /// from `stack`. Answers with how far it got, and how many bytes the pages are.
     #[inline]
-    fn copy_leaf(
+    fn copy_next(
         &mut self,
+        from: &Self,
         Ghost(c): Ghost<Copying<M, A, B>>,
         Ghost(so_far): Ghost<(int, int)>,
         stack: &mut Stack<A>,
-        leaf: Leaf,
-        read_only: bool,
-    )
+        next: Next,
+    ) -> (r: (u64, u64))
         requires
             c.inv(),
-            c.read_only == read_only,
-            c.is_next(so_far.0, leaf),
+            c.from == *from,
+            next.is_of(c),
+            c.is_next(so_far.0, next.leaf),
             old(self).is_copying(c, *old(stack), so_far.0, so_far.1),
         ensures
-            final(self).is_copying(c, *final(stack), leaf.start + leaf.span, so_far.1 + leaf.span),
+            final(self).is_copying(c, *final(stack), r.0 as int, so_far.1 + r.1),
+            next.leaf.start < r.0 <= next.hi,
+            r.1 <= r.0 - next.leaf.start,
         no_unwind
     {
-        let (va, level, frame) = (leaf.start, leaf.level, leaf.frame);
+        let leaf = next.leaf;
+        let (va, level) = (leaf.start, leaf.level);
         let ghost phys_bits = self.frames.phys_bits();
         let ghost was = *stack;
-        let prop = Self::stored(
-            if read_only {
-                leaf.prop.read_only()
-            } else {
-                leaf.prop
-            },
-        );
         proof {
             self.lemma_copying(c, was, so_far.0, so_far.1);
         }
@@ -337,13 +346,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.lemma_put_next(c, was, so_far.0, so_far.1, leaf, d);
         }
         if d.stop.level == level {
-            self.fill(va, &d, 1, frame, prop);
-            proof {
-                self.lemma_copy_filled(*old(self), c, was, so_far.0, so_far.1, leaf, d);
-            }
-            return;
+            return self.copy_run(from, Ghost(c), Ghost((was, so_far.0, so_far.1)), &d, next);
         }
-        let word = A::page(Ghost(phys_bits), level, frame, prop);
+        proof {
+            Self::lemma_may_copy(c, so_far.0, leaf);
+        }
+        let prop = Self::copied(leaf.prop, next.read_only);
+        let word = A::page(Ghost(phys_bits), level, leaf.frame, prop);
         let chain = Chain::<A>::take(stack, &mut self.frames, va, level, d.stop.level, word);
         let ghost linked = chain;
         let ghost taken = *self;
@@ -365,6 +374,29 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 linked,
             );
         }
+        (va + leaf.span, leaf.span)
+    }
+
+    /// What a copy has of a page's properties.
+    #[inline(always)]
+    fn copied(prop: PageProperty, read_only: bool) -> (r: PageProperty)
+        ensures
+            r == crate::arch::entry::stored::<B>(
+                if read_only {
+                    prop.read_only()
+                } else {
+                    prop
+                },
+            ),
+        no_unwind
+    {
+        Self::stored(
+            if read_only {
+                prop.read_only()
+            } else {
+                prop
+            },
+        )
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct Leaf {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The first page that reaches past `at`, if it starts before `hi` and covers an address from `at` on; `near` is a table
-    /// on the way.
+    /// on the way, and then the page's.
     #[inline]
     pub(super) fn next_leaf(&self, near: &mut Place, at: u64, hi: u64) -> (r: Option<Leaf>)
         requires
@@ -35,6 +35,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             match r {
                 Some(leaf) => {
                     &&& self.is_leaf(leaf)
+                    &&& self.is_stop(leaf.start as int, final(near).stop)
+                    &&& final(near).stop.level == leaf.level
                     &&& leaf.start < hi
                     &&& self.space().is_next_page(at as int, leaf.start as int)
                 },

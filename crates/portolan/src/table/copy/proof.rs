@@ -47,6 +47,39 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         A::lemma_wf(self.phys_bits(), l, self.perms@[n].words()[i]);
     }
 
+    /// What was read where a page can start is a page.
+    pub(super) proof fn lemma_as_leaf(self, va: int, l: nat, entry: Entry)
+        requires
+            self.sound(),
+            self.model().in_range(va),
+            1 <= l <= A::geo().levels,
+            va % A::geo().span(l) == 0,
+            self.perms@.contains_key(home(A::geo(), va, l)),
+            self.entry_at(va, l).may_become(entry),
+            entry is Page,
+        ensures
+            A::geo().span(l) < u64::MAX,
+            self.is_leaf(
+                Leaf {
+                    start: va as u64,
+                    level: l as u8,
+                    span: A::geo().span(l) as u64,
+                    frame: entry->frame,
+                    prop: entry->Page_prop,
+                },
+            ),
+    {
+        let m = self.model();
+        assert(m.nodes.contains_key(home(A::geo(), va, l)));
+        assert(m.page_at(va, l));
+        lemma_extent::<A>(va, l);
+        m.lemma_page::<A>(va, l);
+        self.lemma_page_word(va, l);
+        let was = self.entry_at(va, l)->Page_prop;
+        let prop = entry->Page_prop;
+        A::lemma_supports(was, prop.accessed, prop.dirty);
+    }
+
     /// What was read is the first page that reaches past `at`.
     pub(super) proof fn lemma_leaf(self, at: int, hi: int, place: Place, entry: Entry)
         requires
@@ -69,6 +102,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 &&& leaf.start == start
                 &&& leaf.span == span
                 &&& self.is_leaf(leaf)
+                &&& self.is_stop(start, place.stop)
                 &&& start < hi
                 &&& self.space().is_next_page(at, start)
             }),
@@ -80,13 +114,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_extent::<A>(va, l);
         m.lemma_start(va, l);
         assert(m.nodes.contains_key(home(A::geo(), va, l)));
-        assert(m.page_at(start, l));
         assert(m.entry_at(start, l) == m.entry_at(va, l));
-        m.lemma_page::<A>(start, l);
-        self.lemma_page_word(start, l);
-        let was = self.entry_at(start, l)->Page_prop;
-        let prop = entry->Page_prop;
-        A::lemma_supports(was, prop.accessed, prop.dirty);
+        self.lemma_neighbour(place, start);
+        self.lemma_as_leaf(start, l, entry);
         assert(self.space().is_free(at, start));
     }
 
@@ -523,7 +553,7 @@ proof fn lemma_without<A: EntryFormat>(p: Set<NodeId>, va: int, l: nat, k: nat)
 
 // ---- the copies
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// What is enough for a tree is enough for the same tables.
+    /// What is enough for a tree is enough for one with tables in the same places.
     pub(super) proof fn lemma_served_same(
         self,
         into: Self,
@@ -534,7 +564,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     )
         requires
             self.is_served(into, p, lo, hi),
-            now.perms@ == into.perms@,
+            now.perms@.dom() == into.perms@.dom(),
         ensures
             self.is_served(now, p, lo, hi),
     {
@@ -545,6 +575,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             j,
         ) by {
             assert(self.is_served_at(into, p, x, j));
+            let n = home(A::geo(), x, j);
+            assert(now.perms@.dom().contains(n) == into.perms@.dom().contains(n));
         }
     }
 
@@ -560,7 +592,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_copying(c, stack, c.lo, 0),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let s = c.from.space();
         vstd::set_lib::lemma_len_subset(c.tables.difference(self.perms@.dom()), c.tables);
         assert forall|base: int| #[trigger] s.pages.contains_key(base) && base < c.lo implies base
@@ -584,7 +616,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             stack.tables().subset_of(self.frames.held()),
             0 <= bytes <= at - c.lo,
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
     }
 
     /// The next page lies in what is left.
@@ -608,40 +640,41 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             0 <= bytes <= at - c.lo,
             leaf.span > 0,
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let s = c.from.space();
         c.from.lemma_in_whole(c.lo, at, c.hi, leaf);
         assert(s.pages.contains_key(leaf.start as int));
         A::geo().lemma_span(leaf.level as nat);
     }
 
-    /// There is no page any more.
-    pub(super) proof fn lemma_copy_rest(
+    /// Where there is no page, nothing is to be copied.
+    pub(super) proof fn lemma_copy_none(
         self,
         c: Copying<M, A, B>,
         stack: Stack<A>,
         at: int,
+        then: int,
         bytes: int,
     )
         requires
             c.inv(),
-            self.is_copying(c, stack, at, bytes),
-            c.lo <= at <= c.hi,
-            c.from.space().is_free(at, c.hi),
+            self.is_copied_to(c, stack, at, bytes),
+            c.lo <= at <= then <= c.hi,
+            c.from.space().is_free(at, then),
         ensures
-            self.is_copying(c, stack, c.hi, bytes),
+            self.is_copied_to(c, stack, then, bytes),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let s = c.from.space();
-        assert forall|va: int| at <= va < c.hi implies !s.pages.contains_key(va) by {
+        assert forall|va: int| at <= va < then implies !s.pages.contains_key(va) by {
             if s.pages.contains_key(va) {
-                s.lemma_free(at, c.hi, va);
+                s.lemma_free(at, then, va);
             }
         }
-        assert forall|va: int| at <= va < c.hi implies #[trigger] s.lookup(va) is None by {
+        assert forall|va: int| at <= va < then implies #[trigger] s.lookup(va) is None by {
             assert(s.translate(va) is None);
         }
-        s.lemma_none_mapped(c.lo, at, c.hi);
+        s.lemma_none_mapped(c.lo, at, then);
     }
 
     /// Nothing is in the way of a copy; if there is a table, its entry is empty, and otherwise enough tables are there.
@@ -662,30 +695,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_put_next(c, stack, at, bytes, leaf, d),
             leaf.level <= d.stop.level <= A::geo().levels,
-            d.stop.level == leaf.level ==> self.may_fill(
-                leaf.start as int,
-                d,
-                1,
-                leaf.frame.0 as int,
-                c.copied(leaf.prop),
-            ),
             d.stop.level > leaf.level ==> stack@.len() >= d.stop.level - leaf.level,
-            is_frame_address(leaf.frame, self.phys_bits(), leaf.span as int),
             self.phys_bits() <= A::frame_bits(),
-            A::supports(c.copied(leaf.prop)),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let (va, l) = (leaf.start as int, leaf.level as nat);
         A::geo().lemma_span(l);
         self.lemma_stopped(leaf, c.hi, d);
-        A::lemma_read_only(leaf.prop);
-        A::lemma_supports(leaf.prop, true, true);
-        A::lemma_supports(leaf.prop.read_only(), true, true);
-        assert(1 * A::geo().span(l) == A::geo().span(l));
-        if d.stop.level == leaf.level {
-            A::geo().lemma_bounds(va, l);
-            assert(self.is_vacant_run(va, l, 1));
-        } else {
+        if d.stop.level > leaf.level {
             self.lemma_lacked(c, stack, at, bytes, leaf, d);
         }
     }
@@ -714,7 +731,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 &&& stack@.len() >= left.len()
             }),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let left = c.tables.difference(self.perms@.dom());
         let (va, l, k) = (leaf.start as int, leaf.level as nat, d.stop.level as nat);
         A::geo().lemma_span(l);
@@ -729,8 +746,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_without::<A>(left, va, l, k);
     }
 
+    /// A copy of a page that can be expressed can be.
+    pub(super) proof fn lemma_may_copy(c: Copying<M, A, B>, at: int, leaf: Leaf)
+        requires
+            c.is_next(at, leaf),
+        ensures
+            is_frame_address(leaf.frame, c.onto.phys_bits(), leaf.span as int),
+            A::supports(c.copied(leaf.prop)),
+            Self::preset(Self::copy_of(c, leaf)),
+    {
+        A::lemma_read_only(leaf.prop);
+        A::lemma_supports(leaf.prop, true, true);
+        A::lemma_supports(leaf.prop.read_only(), true, true);
+    }
+
     /// One copy more.
-    proof fn lemma_copied(
+    pub(super) proof fn lemma_copied(
         self,
         before: Self,
         c: Copying<M, A, B>,
@@ -743,16 +774,16 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             c.inv(),
             c.is_next(at, leaf),
-            before.is_copying(c, was, at, bytes),
+            before.is_copied_to(c, was, at, bytes),
             self.has_put(before, c, leaf),
             stack.inv(self.phys_bits()),
             self.is_using(stack),
             stack@.len() >= c.tables.difference(self.perms@.dom()).len(),
             before.perms@.dom().subset_of(self.perms@.dom()),
         ensures
-            self.is_copying(c, stack, leaf.start + leaf.span, bytes + leaf.span),
+            self.is_copied_to(c, stack, leaf.start + leaf.span, bytes + leaf.span),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         let (va, l, next) = (leaf.start as int, leaf.level as nat, leaf.start + leaf.span);
         let s = c.from.space();
         let (mid, done) = (before.space(), self.space());
@@ -793,46 +824,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
     }
 
-    /// A copy was put in a table that was there.
-    pub(super) proof fn lemma_copy_filled(
-        self,
-        before: Self,
-        c: Copying<M, A, B>,
-        stack: Stack<A>,
-        at: int,
-        bytes: int,
-        leaf: Leaf,
-        d: Descent,
-    )
-        requires
-            before.is_put_next(c, stack, at, bytes, leaf, d),
-            self.sound(),
-            self.is_filled_from(
-                before,
-                leaf.start as int,
-                leaf.level as nat,
-                1,
-                leaf.frame.0 as int,
-                c.copied(leaf.prop),
-            ),
-        ensures
-            self.is_copying(c, stack, leaf.start + leaf.span, bytes + leaf.span),
-    {
-        let (va, l) = (leaf.start as int, leaf.level as nat);
-        let prop = c.copied(leaf.prop);
-        let (s, n) = (before.space(), Self::size(l));
-        assert(self.has_put(before, c, leaf)) by {
-            reveal_with_fuel(crate::spec::space::AddressSpace::map_run, 2);
-            assert(0 * n.bytes() == 0);
-            assert(1 * A::geo().span(l) == A::geo().span(l));
-        }
-        assert(stack.inv(self.phys_bits()) && self.is_using(stack) && stack@.len()
-            >= c.tables.difference(self.perms@.dom()).len()) by {
-            reveal(Tree::is_copying);
-        }
-        self.lemma_copied(before, c, stack, stack, at, bytes, leaf);
-    }
-
     /// A chain of tables from the stack can be linked.
     pub(super) proof fn lemma_copy_chain(
         self,
@@ -862,7 +853,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.may_hang(leaf.start as int, d, chain),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         self.lemma_same_descent(before, leaf.start as int, leaf.level as nat, d);
         assert(self.model() == before.model());
         assert(self.sound());
@@ -905,7 +896,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         before.lemma_copying(c, was, at, bytes);
         // the page
         assert(self.has_put(before, c, leaf)) by {
-            reveal(Tree::is_copying);
+            reveal(Tree::is_copied_to);
             assert(self.steps_from(before));
             self.lemma_through_page(before);
             assert(before.space().translate(va) is None);
@@ -913,7 +904,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         // the tables
         assert(self.is_using(stack)) by {
-            reveal(Tree::is_copying);
+            reveal(Tree::is_copied_to);
             assert(self.frames.held() =~= tables(self.perms@).union(stack.tables()));
         }
         before.lemma_next_stopped(c, was, at, bytes, leaf, d);
@@ -942,7 +933,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_stopped(leaf.start as int, leaf.level as nat, d.stop.level as nat),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         self.lemma_stopped(leaf, c.hi, d);
     }
 
@@ -973,7 +964,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             bytes == c.from.space().mapped_bytes(c.lo, c.hi),
             self.goes_through(c.onto),
     {
-        reveal(Tree::is_copying);
+        reveal(Tree::is_copied_to);
         assert(self.frames.held() =~= tables(self.perms@));
     }
 }

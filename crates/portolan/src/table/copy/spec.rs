@@ -4,8 +4,8 @@ use super::super::descend::Descent;
 use super::super::model::{Model, NodeId, home};
 use super::super::stack::Stack;
 use super::super::tree::Tree;
-use super::Copying;
 use super::leaf::Leaf;
+use super::{Copying, Next};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, stored};
 use crate::hw::memory::TableMemory;
@@ -13,6 +13,19 @@ use crate::prop::{Mapping, PageProperty};
 use vstd::prelude::*;
 
 verus! {
+
+impl Next {
+    /// This is a part of `c`, and the page's table is where it says.
+    pub(super) open spec fn is_of<M: TableMemory, A: PagingMode, B: AccessBits>(
+        self,
+        c: Copying<M, A, B>,
+    ) -> bool {
+        let n = home(A::geo(), self.leaf.start as int, self.leaf.level as nat);
+        &&& c.hi == self.hi
+        &&& c.read_only == self.read_only
+        &&& c.from.perms@[n].addr() == self.table
+    }
+}
 
 /// The tables `p` without those for `va` from level `l` to below `k`.
 pub(crate) open spec fn without<A: EntryFormat>(p: Set<NodeId>, va: int, l: nat, k: nat) -> Set<
@@ -127,7 +140,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
     /// This is the tree at the start with copies of what starts up to `at`, which are `bytes` bytes; `stack` has the
     /// tables that the rest needs.
-    #[verifier::opaque]
     pub(crate) open spec fn is_copying(
         self,
         c: Copying<M, A, B>,
@@ -135,7 +147,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         at: int,
         bytes: int,
     ) -> bool {
-        &&& self.sound()
+        self.sound() && self.is_copied_to(c, stack, at, bytes)
+    }
+
+    /// As `is_copying`, but for the counts.
+    #[verifier::opaque]
+    pub(crate) open spec fn is_copied_to(
+        self,
+        c: Copying<M, A, B>,
+        stack: Stack<A>,
+        at: int,
+        bytes: int,
+    ) -> bool {
         &&& self.phys_bits() == c.onto.phys_bits()
         &&& stack.inv(self.phys_bits())
         &&& self.is_using(stack)
@@ -174,13 +197,49 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// This is `before` with a copy of `leaf`, by steps on the way.
     pub(crate) open spec fn has_put(self, before: Self, c: Copying<M, A, B>, leaf: Leaf) -> bool {
         let (va, l) = (leaf.start as int, leaf.level as nat);
-        &&& self.sound()
         &&& self.goes_through(before)
         &&& self.is_same_outside(before, va, va + leaf.span)
         &&& self.space().pages == before.space().pages.insert(
             va,
             Model::mapping::<A>(Self::copy_of(c, leaf), l),
         )
+    }
+
+    /// The entry where `d` ended, for a copy of `leaf`, is the first of `n` in the range.
+    pub(crate) open spec fn is_run(c: Copying<M, A, B>, leaf: Leaf, d: Descent, n: int) -> bool {
+        let (va, l) = (leaf.start as int, leaf.level as nat);
+        &&& c.inv()
+        &&& c.from.is_leaf(leaf)
+        &&& c.lo <= va
+        &&& 1 <= n
+        &&& d.stop.level == l
+        &&& d.index == A::geo().index_of(va, l)
+        &&& d.index + n <= A::geo().entries(l) <= 8192
+        &&& va + n * leaf.span <= c.hi
+    }
+
+    /// This is `tree` after `k` of the `n` entries of a run, of which `copied` were pages; they are not yet counted.
+    #[verifier::opaque]
+    pub(crate) open spec fn is_copying_run(
+        self,
+        tree: Self,
+        c: Copying<M, A, B>,
+        stack: Stack<A>,
+        leaf: Leaf,
+        d: Descent,
+        n: int,
+        k: int,
+        copied: int,
+        bytes: int,
+    ) -> bool {
+        let (va, l) = (leaf.start as int, leaf.level as nat);
+        &&& self.linked()
+        &&& self.is_stop(va, d.stop)
+        &&& self.model().counted_but(home(A::geo(), va, l))
+        &&& self.noted(va, l) == tree.noted(va, l) + copied
+        &&& self.perms@.dom() == tree.perms@.dom()
+        &&& forall|j: int| d.index + k <= j < d.index + n ==> !#[trigger] self.is_used_at(va, l, j)
+        &&& self.is_copied_to(c, stack, va + k * leaf.span, bytes)
     }
 }
 

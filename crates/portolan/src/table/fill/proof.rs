@@ -293,7 +293,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// What is known of the way stays.
-    proof fn lemma_fill_stop(self, before: Self, va: int, d: Descent, x: int)
+    pub(crate) proof fn lemma_fill_stop(self, before: Self, va: int, d: Descent, x: int)
         requires
             before.linked(),
             before.is_stop(va, d.stop),

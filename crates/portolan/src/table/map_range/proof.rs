@@ -276,7 +276,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// Entries of addresses that are not translated are not in use.
-    proof fn lemma_vacant_run(self, at: int, l: nat, n: int)
+    pub(crate) proof fn lemma_vacant_run(self, at: int, l: nat, n: int)
         requires
             self.sound(),
             self.model().in_range(at),

@@ -71,7 +71,7 @@ pub(crate) proof fn lemma_extent<A: PagingMode>(va: int, l: nat)
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// A table that covers another address is that address's, too.
-    pub(super) proof fn lemma_neighbour(self, near: Place, va: int)
+    pub(crate) proof fn lemma_neighbour(self, near: Place, va: int)
         requires
             self.sound(),
             self.is_place(near),
