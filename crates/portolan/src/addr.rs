@@ -53,8 +53,9 @@ impl PhysAddr {
     pub const fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.0 as int % size.bytes() as int == 0),
+        no_unwind
     {
-        self.0.is_multiple_of(size.bytes())
+        self.0 % size.bytes() == 0
     }
 }
 
@@ -203,8 +204,9 @@ impl<A: PagingMode> VirtAddr<A> {
     pub fn is_aligned(self, size: PageSize) -> (r: bool)
         ensures
             r == (self.raw() as int % size.bytes() as int == 0),
+        no_unwind
     {
-        self.raw.is_multiple_of(size.bytes())
+        self.raw % size.bytes() == 0
     }
 
     /// The next lower multiple of `size`, or the address itself.
@@ -343,12 +345,32 @@ impl<A: PagingMode> VirtRange<A> {
         VirtRange { start, size: size.bytes() }
     }
 
+    /// The addresses whose bits that index the tables are from `lo` to below `hi`, in one half.
+    #[inline]
+    pub(crate) fn from_offsets(lo: u64, hi: u64) -> (r: Self)
+        requires
+            lo <= hi <= A::geo().limit(),
+            lo < A::geo().limit(),
+        ensures
+            r.first()@ == lo,
+            r.bytes() == hi - lo,
+        no_unwind
+    {
+        let start = VirtAddr::from_offset(lo);
+        proof {
+            A::lemma_geometry();
+            A::geo().lemma_last(start.raw());
+        }
+        VirtRange { start, size: hi - lo }
+    }
+
     /// The first address.
     #[inline]
     #[must_use]
     pub fn start(&self) -> (r: VirtAddr<A>)
         ensures
             r == self.first(),
+        no_unwind
     {
         self.start
     }
@@ -359,6 +381,7 @@ impl<A: PagingMode> VirtRange<A> {
     pub fn size(&self) -> (r: u64)
         ensures
             r == self.bytes(),
+        no_unwind
     {
         self.size
     }

@@ -53,6 +53,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
                 Some(owed) => owed.frames.held(),
                 None => Set::empty(),
             },
+        no_unwind
     {
         Flush { range: FlushRange::new(addr, bytes, stride, owed.is_some()), owed }
     }

@@ -147,6 +147,8 @@ pub use hw::{Invalidate, TableMemory};
 pub use prop::{CachePolicy, Mapping, PageProperty, UsedBits};
 pub use table::PageTable;
 pub use table::cursor::Cursor;
+pub use table::cursor_mut::{ChangedPage, CursorMut};
+pub use table::harvest::Harvest;
 pub use table::iter::Mappings;
 pub use table::remake::{Broken, NotMade, Vacant};
 pub use table::runs::{Run, Runs};

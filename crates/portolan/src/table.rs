@@ -6,16 +6,19 @@ mod change;
 pub(crate) mod collapse;
 mod copy;
 pub(crate) mod cursor;
+pub(crate) mod cursor_mut;
 mod cut;
 pub(crate) mod descend;
 pub(crate) mod fill;
 pub(crate) mod full;
+pub(crate) mod harvest;
 pub(crate) mod iter;
 pub(crate) mod map;
 pub(crate) mod map_range;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;
+mod place;
 pub(crate) mod plan;
 #[cfg(verus_only)]
 pub(crate) mod proof;
@@ -150,6 +153,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& final(self).same_as(*old(self))
                 },
             },
+        no_unwind
     {
         let level = self.check_map(va, frame, size, prop)?;
         proof {
@@ -255,6 +259,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Err(e) => request::is_protect_error(old(self)@, va, size, prop, e)
                     && final(self).same_as(*old(self)),
             },
+        no_unwind
     {
         self.check(va, size)?;
         if !A::can_express(prop) {
@@ -296,6 +301,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     size: A::geo().span(1) as u64,
                 }),
             },
+        no_unwind
     {
         proof {
             use_type_invariant(self);
@@ -318,6 +324,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Ok(l) => request::check(va, size) is None && is_level(va, l as nat, size),
                 Err(e) => request::check(va, size) == Some(e),
             },
+        no_unwind
     {
         match A::level_of(size) {
             None => Err(Error::UnsupportedSize { addr: va.as_u64(), size: size.bytes() }),
@@ -345,6 +352,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 },
                 Err(e) => request::check_map(self.phys_bits(), va, frame, size, prop) == Some(e),
             },
+        no_unwind
     {
         let level = self.check(va, size)?;
         let bytes = size.bytes();
@@ -377,6 +385,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 },
                 Err(e) => request::is_find_error(self@, va, size, e),
             },
+        no_unwind
     {
         let level = self.check(va, size)?;
         proof {
@@ -418,6 +427,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
         ensures
             request::is_in_the_way(space, va, size, r),
+        no_unwind
     {
         let (addr, size) = self.cover(va, found, Ghost(level));
         Error::AlreadyMapped { addr, size }
@@ -432,6 +442,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             r.1 == A::geo().span(found as nat),
             r.0 == va.raw() - va.raw() as int % r.1 as int,
             found > level ==> r.1 > A::geo().span(level as nat),
+        no_unwind
     {
         let span = A::geometry().entry_span(found);
         proof {

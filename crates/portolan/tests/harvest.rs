@@ -4,7 +4,7 @@ mod common;
 
 use common::{Heap, NoTlb};
 use portolan::{
-    AArch64Lower, Error, PageProperty, PageSize, PageTable, PagingMode, PhysAddr, Sv39,
+    AArch64Lower, Error, Mapping, PageProperty, PageSize, PageTable, PagingMode, PhysAddr, Sv39,
     TableMemory, Tracking, UsedBits, VirtAddr, VirtRange, X86_64,
 };
 use std::cell::Cell;
@@ -379,4 +379,132 @@ fn a_range_that_cuts_a_page_or_none_is_refused() {
     );
     assert!(ask(AT, 0).unwrap().is_none());
     assert_eq!(busy.exchanges.get(), 0);
+}
+
+/// All pages of a range that were used, and the flush for them.
+fn harvest_at_once<A: Hardware>() {
+    let busy = Busy::new();
+    let mut table = Table::<A>::new(&busy).unwrap();
+    let large = AT + LARGE.bytes();
+    let end = large + LARGE.bytes();
+    let last = end - 0x1000;
+    for (at, size, prop) in [
+        (AT - 0x1000, SMALL, marked(true, true)),
+        (AT, SMALL, marked(false, true)),
+        (AT + 0x2000, SMALL, marked(true, false)),
+        (AT + 0x5000, SMALL, marked(false, false)),
+        (large, SMALL, marked(true, true)),
+        (last, SMALL, marked(false, false)),
+        (end, LARGE, marked(true, false)),
+    ] {
+        table.map(va(at), FRAME, size, prop).unwrap();
+    }
+    let all = VirtRange::new(va(AT), end + LARGE.bytes() - AT).unwrap();
+    let mut used = table.harvest(all, UsedBits::Accessed).unwrap();
+    let found: Vec<_> = used.by_ref().map(|(at, was)| (at.as_u64(), was)).collect();
+    assert_eq!(used.next(), None);
+    let flush = used.finish();
+    assert_eq!(flush.addr().as_u64(), AT + 0x2000);
+    assert_eq!(flush.size(), end + LARGE.bytes() - AT - 0x2000);
+    assert_eq!(flush.range().stride(), SMALL);
+    flush.pay(&NoTlb);
+    let prop = marked(true, false);
+    let page = |at, size, prop| {
+        (
+            at,
+            Mapping {
+                frame: FRAME,
+                size,
+                prop,
+            },
+        )
+    };
+    let expected = [
+        page(AT + 0x2000, SMALL, prop),
+        page(large, SMALL, marked(true, true)),
+        page(end, LARGE, prop),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(busy.exchanges.get(), 3);
+    for (at, left) in [
+        (AT - 0x1000, marked(true, true)),
+        (AT, marked(false, true)),
+        (large, marked(false, true)),
+        (end, marked(false, false)),
+    ] {
+        assert_eq!(table.query(va(at)).unwrap().prop, left);
+    }
+    let again = table.harvest(all, UsedBits::Accessed).unwrap();
+    assert_eq!(again.finish().size(), 0);
+    let mut dirty = table.harvest(all, UsedBits::Dirty).unwrap();
+    assert_eq!(dirty.next().unwrap().0.as_u64(), AT);
+    let flush = dirty.finish();
+    assert_eq!((flush.addr().as_u64(), flush.size()), (AT, 0x1000));
+    flush.pay(&NoTlb);
+    assert!(table.query(va(large)).unwrap().prop.dirty);
+}
+
+#[test]
+fn one_flush_covers_all_pages_that_were_found() {
+    harvest_at_once::<X86_64>();
+    harvest_at_once::<Sv39>();
+    harvest_at_once::<Arm>();
+}
+
+fn a_store_meanwhile_is_found<A: Hardware>() {
+    let busy = Busy::new();
+    let mut table = with_page::<A>(&busy, marked(true, false));
+    busy.before.set(Some(A::store));
+    busy.after.set(Some(A::load));
+    let all = VirtRange::new(va(AT), 0x1000).unwrap();
+    let mut used = table.harvest(all, UsedBits::Both).unwrap();
+    assert_eq!(used.next().unwrap().1.prop, marked(true, true));
+    assert_eq!(used.next(), None);
+    used.finish().pay(&NoTlb);
+    assert_eq!(table.query(va(AT)).unwrap().prop, marked(true, false));
+}
+
+#[test]
+fn bits_set_while_pages_are_harvested_are_not_lost() {
+    a_store_meanwhile_is_found::<X86_64>();
+    a_store_meanwhile_is_found::<Sv39>();
+    a_store_meanwhile_is_found::<Arm>();
+}
+
+#[test]
+fn a_harvest_refuses_a_range_that_cuts_a_page() {
+    let busy = Busy::new();
+    let mut table = Table::<Sv39>::new(&busy).unwrap();
+    table.map(va(AT), FRAME, LARGE, marked(true, true)).unwrap();
+    let mut ask = |at, bytes| {
+        let range = VirtRange::new(va(at), bytes).unwrap();
+        let used = table.harvest(range, UsedBits::Both);
+        used.map(|used| used.finish().size())
+            .map_err(|e| (e.addr(), e))
+    };
+    let (addr, size) = (AT, LARGE.bytes());
+    let covered = Error::CoveredByHugePage { addr, size };
+    assert_eq!(ask(AT, 0x1000), Err((AT, covered)));
+    assert_eq!(ask(AT + 0x1000, size), Err((AT, covered)));
+    assert_eq!(ask(AT, 1).unwrap_err().0, AT + 1);
+    assert_eq!(ask(AT, 0), Ok(0));
+    assert_eq!(busy.exchanges.get(), 0);
+}
+
+/// A search that reaches the last address, where the end of the range is none.
+#[test]
+fn the_last_page_is_harvested() {
+    let busy = Busy::new();
+    let mut table = Table::<X86_64>::new(&busy).unwrap();
+    let last = u64::MAX - 0xfff;
+    table
+        .map(va(last), FRAME, SMALL, marked(true, true))
+        .unwrap();
+    let upper = VirtRange::new(va(0xffff_8000_0000_0000), 1 << 47).unwrap();
+    let mut used = table.harvest(upper, UsedBits::Both).unwrap();
+    assert_eq!(used.next().unwrap().0.as_u64(), last);
+    assert_eq!(used.next(), None);
+    let flush = used.finish();
+    assert_eq!((flush.addr().as_u64(), flush.size()), (last, 0x1000));
+    flush.pay(&NoTlb);
 }

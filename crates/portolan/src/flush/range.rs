@@ -57,6 +57,13 @@ impl<A: PagingMode> FlushRange<A> {
         self.first() == va && self.len() == size.bytes() && self.least() == size
     }
 
+    /// The page of `size` at `va` is in the range, and not smaller than its pages.
+    pub open spec fn holds(self, va: VirtAddr<A>, size: PageSize) -> bool {
+        &&& self.first()@ <= va@
+        &&& va@ + size.bytes() <= self.first()@ + self.len()
+        &&& self.least().bytes() <= size.bytes()
+    }
+
     /// Each page of `space` that starts from `lo` to below `hi` is in the range, and none of them is smaller than its
     /// pages.
     pub open spec fn reaches(self, space: AddressSpace, lo: int, hi: int) -> bool {
@@ -83,6 +90,7 @@ impl<A: PagingMode> FlushRange<A> {
             r.len() == bytes,
             r.least() == stride,
             r.keeps_tables() == tables,
+        no_unwind
     {
         FlushRange { addr, bytes, stride, tables }
     }

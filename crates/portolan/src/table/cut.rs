@@ -260,6 +260,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     *old(self),
                 ),
             },
+        no_unwind
     {
         proof {
             use_type_invariant(&*self);

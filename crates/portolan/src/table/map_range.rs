@@ -396,6 +396,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& final(self).same_as(*old(self))
                 },
             },
+        no_unwind
     {
         self.check_map_range(range, frame, largest, prop)?;
         let (start, size) = (range.start(), range.size());
@@ -457,6 +458,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Err(e) => request::check_map_range(self.phys_bits(), range, frame, largest, prop)
                     == Some(e),
             },
+        no_unwind
     {
         let (start, size) = (range.start(), range.size());
         let addr = start.as_u64();

@@ -89,6 +89,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     *old(self),
                 ),
             },
+        no_unwind
     {
         let (lo, hi) = Self::bounds(&range)?;
         if lo == hi {
@@ -153,6 +154,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Err(e) => request::is_protect_range_error(old(self)@, range, prop, e)
                     && final(self).same_as(*old(self)),
             },
+        no_unwind
     {
         if !A::can_express(prop) {
             let (addr, size) = (range.start().as_u64(), range.size());
@@ -197,6 +199,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 Some(owed) => owed.frames.held(),
                 None => Set::empty(),
             },
+        no_unwind
     {
         match least {
             Some(least) => Flush::new(range.start(), range.size(), least, owed),
@@ -217,6 +220,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 },
                 Err(e) => request::check_range(*range) == Some(e),
             },
+        no_unwind
     {
         let geometry = A::geometry();
         let (addr, bytes) = (range.start().as_u64(), range.size());
@@ -247,6 +251,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 },
                 Err(e) => request::is_range_error(self@, *range, e),
             },
+        no_unwind
     {
         let (lo, hi) = Self::bounds(range)?;
         if lo == hi {

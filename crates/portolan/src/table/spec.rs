@@ -7,6 +7,7 @@ use super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
+use crate::flush::Flush;
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{Memory, reaches, walk};
 use crate::refine::{holds, lemma_memory_exists, lemma_reachable, lemma_walk};
@@ -82,6 +83,27 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         &&& self.root_table() == old.root_table()
         &&& self.phys_bits() == old.phys_bits()
         &&& self.history() == old.history()
+        &&& self.frames() == old.frames()
+    }
+
+    /// Since `old` the page of `size` at `va` was changed, for which the flush is.
+    pub open spec fn is_changed_from(
+        self,
+        old: Self,
+        va: VirtAddr<A>,
+        size: PageSize,
+        flush: Flush<M, A>,
+    ) -> bool {
+        &&& self.steps_from(old)
+        &&& self.frames() == old.frames()
+        &&& flush.due().is_page(va, size)
+        &&& flush.frames() == Set::<PhysAddr>::empty()
+    }
+
+    /// Nothing was changed but for bits that hardware had set.
+    pub open spec fn is_seen_from(self, old: Self) -> bool {
+        &&& old@.may_become(self@)
+        &&& self.steps_from(old)
         &&& self.frames() == old.frames()
     }
 

@@ -2,8 +2,10 @@
 
 use super::PageTable;
 use super::change::Change;
+use super::protect::page_of;
+use super::scan::Place;
 use super::tree::Tree;
-use crate::addr::{PageSize, VirtAddr, VirtRange};
+use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 use crate::arch::entry::{AccessBits, Entry};
@@ -11,7 +13,7 @@ use crate::arch::{PagingMode, Tracking};
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
-use crate::prop::{Mapping, UsedBits};
+use crate::prop::{Mapping, PageProperty, UsedBits};
 #[cfg(verus_only)]
 use crate::spec::request;
 #[cfg(verus_only)]
@@ -19,7 +21,7 @@ use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-mod proof;
+pub(super) mod proof;
 #[cfg(verus_only)]
 mod spec;
 
@@ -89,9 +91,9 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         Ok((Mapping { frame, size, prop }, Flush::new(va, bytes, size, None)))
     }
 
-    /// Clears these bits of the first page in `range` that has one of them set: where it is, and what
-    /// [`test_and_clear`](PageTable::test_and_clear) answers; `None` if no page has. To go on, ask for the rest of the
-    /// range.
+    /// Clears these bits of the first page in `range` that has one of them set, and says where it is and what it was, with
+    /// the flush for it; `None` if no page has. To go on, ask for the rest of the range; for all pages of a range and one
+    /// flush, there is [`harvest`](PageTable::harvest).
     ///
     /// Pages without these bits are only read.
     ///
@@ -110,12 +112,13 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
                         &&& request::check_range(range) is None
                         &&& lo <= va@ && va@ + was.size.bytes() <= hi
                         &&& old(self)@.is_unused(lo, va@, bits)
-                        &&& final(self).is_cleared_from(*old(self), va, was.size, bits, was, flush)
+                        &&& final(self).is_harvested_from(*old(self), va, bits, was)
+                        &&& final(self).is_changed_from(*old(self), va, was.size, flush)
                     },
                     Ok(None) => {
                         &&& request::check_range(range) is None
                         &&& old(self)@.is_unused(lo, hi, bits)
-                        &&& final(self).same_as(*old(self))
+                        &&& final(self).is_seen_from(*old(self))
                     },
                     Err(e) => request::is_range_error(old(self)@, range, e) && final(self).same_as(
                         *old(self),
@@ -130,86 +133,203 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         proof {
             use_type_invariant(&*self);
         }
-        let Some((start, size)) = self.owned.tree.first_used(lo, hi, bits) else {
-            return Ok(None);
-        };
-        let va = VirtAddr::from_offset(start);
-        proof {
-            proof::lemma_check(va, size);
-        }
-        let (was, flush) = self.test_and_clear(va, size, bits)?;
-        Ok(Some((va, was, flush)))
+        let near = self.owned.tree.top(lo);
+        self.clear_first(Ghost(lo as int), near, lo, hi, bits).1
     }
-}
 
-impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// The first page from `lo` to below `hi` in which one of the bits is seen to be set: where it starts, and its size.
-    fn first_used(&self, lo: u64, hi: u64, bits: UsedBits) -> (r: Option<(u64, PageSize)>)
+    /// Clears these bits of the first page from `at` to below `hi` that has one of them set, from a table that is known;
+    /// answers with that of the page, or with one on the way. The page is refused if it lies partly outside of these bytes.
+    pub(super) fn clear_first(
+        &mut self,
+        Ghost(lo): Ghost<int>,
+        near: Place,
+        at: u64,
+        hi: u64,
+        bits: UsedBits,
+    ) -> (r: (Place, Result<Option<UsedPage<M, A>>, Error>))
         requires
-            self.inv(),
-            lo < hi <= A::geo().limit(),
-            !self.space().is_cut(lo as int, hi as int),
+            old(self).owned.tree.is_place(near),
+            lo <= at <= hi <= A::geo().limit(),
+            old(self)@.is_unused(lo, at as int, bits),
         ensures
-            match r {
-                Some((start, size)) => {
-                    &&& lo <= start && start + size.bytes() <= hi
-                    &&& request::has_size::<A>(size)
-                    &&& start as int % size.bytes() as int == 0
-                    &&& self.space().has(start as int, size)
-                    &&& self.space().is_unused(lo as int, start as int, bits)
+            final(self).owned.tree.is_place(r.0),
+            final(self)@.is_cut(at as int, hi as int) == old(self)@.is_cut(at as int, hi as int),
+            final(self)@.is_unused(lo, at as int, bits),
+            match r.1 {
+                Ok(Some((va, was, flush))) => {
+                    let end = va@ + was.size.bytes();
+                    &&& at <= va@ < end <= hi
+                    &&& old(self)@.is_unused(lo, va@, bits)
+                    &&& final(self)@.is_unused(lo, end, bits)
+                    &&& !old(self)@.is_cut(at as int, hi as int) ==> !final(self)@.is_cut(
+                        end,
+                        hi as int,
+                    )
+                    &&& final(self).is_harvested_from(*old(self), va, bits, was)
+                    &&& final(self).is_changed_from(*old(self), va, was.size, flush)
                 },
-                None => self.space().is_unused(lo as int, hi as int, bits),
+                Ok(None) => {
+                    &&& old(self)@.is_unused(lo, hi as int, bits)
+                    &&& final(self)@.is_unused(lo, hi as int, bits)
+                    &&& final(self).is_seen_from(*old(self))
+                },
+                Err(e) => {
+                    &&& e matches Error::CoveredByHugePage { addr, size }
+                    &&& request::names_cut::<A>(old(self)@, at as int, hi as int, addr, size)
+                    &&& final(self).is_seen_from(*old(self))
+                },
             },
         no_unwind
     {
-        hide(AddressSpace::is_cut);
+        proof {
+            use_type_invariant(&*self);
+        }
+        let (place, next) = self.owned.tree.clear_next(Ghost(lo), near, at, hi, bits);
+        let (start, bytes) = self.owned.tree.extent(&place);
+        let va = VirtAddr::from_offset(start);
+        let addr = va.as_u64();
+        proof {
+            self.lemma_cleared(*old(self), lo, at as int, hi as int, bits, (place, next), va);
+        }
+        match (next, A::size_at(place.stop.level)) {
+            (Next::Page(frame, prop), Some(size)) => {
+                proof {
+                    proof::lemma_check(va, size);
+                }
+                let flush = Flush::new(va, bytes, size, None);
+                (place, Ok(Some((va, Mapping { frame, size, prop }, flush))))
+            },
+            (Next::Cut, _) => (place, Err(Error::CoveredByHugePage { addr, size: bytes })),
+            _ => (place, Ok(None)),
+        }
+    }
+}
+
+/// What a search for pages that were used has come to.
+pub(crate) enum Next {
+    /// There is none any more.
+    None,
+    /// A page that reaches out of the range.
+    Cut,
+    /// A page whose bits were cleared: its frame, and what its properties were.
+    Page(PhysAddr, PageProperty),
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// Clears these bits of the first page from `at` to below `hi` that has one of them set, unless it lies partly outside
+    /// of these bytes.
+    ///
+    /// A page whose bits are gone by the time of the exchange is passed over. Hardware takes none away, but all that is
+    /// assumed of reading a word is that each bit that software knows of is there.
+    fn clear_next(
+        &mut self,
+        Ghost(lo): Ghost<int>,
+        near: Place,
+        at: u64,
+        hi: u64,
+        bits: UsedBits,
+    ) -> (r: (Place, Next))
+        requires
+            old(self).inv(),
+            B::tracks(),
+            old(self).is_place(near),
+            lo <= at <= hi <= A::geo().limit(),
+            old(self).space().is_unused(lo, at as int, bits),
+        ensures
+            final(self).is_next_from(*old(self), lo, at as int, hi as int, bits, r),
+        no_unwind
+    {
         hide(AddressSpace::is_unused);
         hide(AddressSpace::is_next);
         hide(AddressSpace::is_free);
+        hide(AddressSpace::may_become);
         hide(Tree::is_stop);
-        let mut near = self.top(lo);
-        let mut at = lo;
+        hide(Tree::inv);
+        hide(Tree::saw_from);
+        let mut near = near;
+        let mut next = at;
         proof {
-            self.space().lemma_none_yet(lo as int, bits);
+            self.lemma_saw_nothing();
         }
-        while at < hi
+        while next < hi
             invariant
+                self.saw_from(*old(self)),
+                B::tracks(),
                 self.inv(),
-                lo < hi <= A::geo().limit(),
-                !self.space().is_cut(lo as int, hi as int),
                 self.is_place(near),
-                lo <= at,
-                self.space().is_unused(lo as int, at as int, bits),
+                lo <= at <= hi <= A::geo().limit(),
+                at <= next,
+                self.space().is_unused(lo, next as int, bits),
             decreases
-                    (if at < hi {
-                        hi - at
+                    (if next < hi {
+                        hi - next
                     } else {
                         0
                     }),
         {
-            let (place, found) = self.scan(near, at, hi);
+            proof {
+                self.lemma_sound();
+            }
+            let (place, found) = self.scan(near, next, hi);
             let Some(entry) = found else {
                 proof {
-                    self.lemma_none_used(lo as int, at as int, hi as int, bits);
+                    self.lemma_none_used(
+                        *old(self),
+                        lo,
+                        at as int,
+                        next as int,
+                        hi as int,
+                        bits,
+                        place,
+                    );
                 }
-                return None;
+                return (place, Next::None);
             };
             let (start, span) = self.extent(&place);
             proof {
-                self.lemma_next_used(lo as int, at as int, hi as int, bits, place, entry);
+                self.lemma_next_used(lo, next as int, hi as int, bits, place, entry);
             }
-            if let (Entry::Page { prop, .. }, Some(size)) = (entry, A::size_at(place.stop.level)) {
+            if page_of(entry).1.has_any(bits) {
+                if start < at || span > hi - start {
+                    proof {
+                        self.lemma_next_cut(
+                            *old(self),
+                            lo,
+                            at as int,
+                            next as int,
+                            hi as int,
+                            bits,
+                            place,
+                        );
+                    }
+                    return (place, Next::Cut);
+                }
+                let ghost before = *self;
+                let (frame, prop) = self.change_at(place, Change::Unmark(bits));
+                proof {
+                    self.lemma_next_cleared(
+                        *old(self),
+                        before,
+                        lo,
+                        at as int,
+                        next as int,
+                        hi as int,
+                        bits,
+                        place,
+                        (frame, prop),
+                    );
+                }
                 if prop.has_any(bits) {
-                    return Some((start, size));
+                    return (place, Next::Page(frame, prop));
                 }
             }
             near = place;
-            at = start + span;
+            next = start + span;
         }
         proof {
-            self.lemma_none_used(lo as int, at as int, hi as int, bits);
+            self.lemma_none_used(*old(self), lo, at as int, next as int, hi as int, bits, near);
         }
-        None
+        (near, Next::None)
     }
 }
 

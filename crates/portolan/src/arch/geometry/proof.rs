@@ -437,6 +437,30 @@ impl Geometry {
         lemma2_to64_rest();
     }
 
+    /// The tree covers a power of two of addresses: up to its next multiple it is no further than 64 bits reach.
+    pub(crate) proof fn lemma_last(self, raw: u64)
+        requires
+            self.wf(),
+        ensures
+            raw - raw as int % self.limit() + self.limit() <= u64::MAX + 1,
+    {
+        let bits = (self.shift(self.levels as nat) + self.root_bits) as u64;
+        let limit = self.limit();
+        self.lemma_shift(self.levels as nat);
+        self.lemma_limit_shl(bits);
+        lemma_shl(bits);
+        lemma_pow2_adds(bits as nat, (64 - bits) as nat);
+        lemma2_to64_rest();
+        let rest = pow2((64 - bits) as nat) as int;
+        lemma_mod_multiples_basic(rest, limit);
+        lemma_mod_multiples_basic(raw as int / limit, limit);
+        lemma_mul_is_commutative(rest, limit);
+        lemma_mul_is_commutative(raw as int / limit, limit);
+        lemma_fundamental_div_mod(raw as int, limit);
+        assert(limit * rest == u64::MAX + 1);
+        lemma_next_multiple(raw - raw as int % limit, u64::MAX + 1, limit);
+    }
+
     /// A multiple of what a table covers is one of what entries of that level and those below cover.
     pub(crate) proof fn lemma_multiple_below(self, x: int, l: nat, m: nat)
         requires

@@ -283,7 +283,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 
     /// The count is noted: the page is mapped.
-    pub(super) proof fn lemma_steps(self, old: Self, mid: Self)
+    pub(in super::super) proof fn lemma_steps(self, old: Self, mid: Self)
         requires
             mid.phys_bits() == old.phys_bits(),
             mid.root == old.root,

@@ -210,7 +210,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// In an empty range there is nothing to do.
-    pub(super) proof fn lemma_nothing_to_do(self, lo: int)
+    pub(in super::super) proof fn lemma_nothing_to_do(self, lo: int)
         requires
             self.owned.tree.inv(),
         ensures

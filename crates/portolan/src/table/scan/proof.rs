@@ -7,6 +7,9 @@ use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::proof::{lemma_next_multiple, lemma_shl};
 use crate::hw::memory::TableMemory;
+use crate::spec::request;
+use vstd::arithmetic::div_mod::{lemma_fundamental_div_mod, lemma_mod_multiples_basic};
+use vstd::arithmetic::mul::lemma_mul_is_commutative;
 use vstd::prelude::*;
 
 verus! {
@@ -171,6 +174,47 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }),
     {
         self.lemma_place(place);
+    }
+
+    /// The page that a scan found.
+    pub(crate) proof fn lemma_next_page(self, from: int, end: int, place: Place, entry: Entry)
+        requires
+            self.inv(),
+            self.is_decided(place, entry),
+            entry is Page,
+            place.va < end,
+            self.space().is_next(from, place.va as int),
+        ensures
+            ({
+                let (va, l) = (place.va as int, place.stop.level as nat);
+                let span = A::geo().span(l);
+                let start = va - va % span;
+                &&& 1 <= l <= A::geo().levels
+                &&& A::page_size(l) matches Some(size) && size.bytes() == span
+                    && request::has_size::<A>(size) && self.space().has(start, size)
+                &&& start % span == 0
+                &&& start <= va < start + span
+                &&& self.space().pages[start] == Model::mapping::<A>(self.entry_at(va, l), l)
+                &&& self.space().is_next_page(from, start)
+                &&& from <= start ==> start == va
+                &&& self.entry_at(va, l) is Page
+            }),
+    {
+        let s = self.space();
+        let (va, l) = (place.va as int, place.stop.level as nat);
+        let span = A::geo().span(l);
+        let start = va - va % span;
+        self.lemma_place(place);
+        self.lemma_disjoint();
+        A::lemma_page_size(l);
+        lemma_fundamental_div_mod(va, span);
+        lemma_mod_multiples_basic(va / span, span);
+        lemma_mul_is_commutative(va / span, span);
+        assert(s.pages.contains_key(start) && s.lookup(va) == Some(s.pages[start]));
+        if from <= start && start < va {
+            assert(s.covers(start, start));
+            assert(s.translate(start) is Some);
+        }
     }
 }
 
