@@ -72,8 +72,10 @@
 //! [`Uncacheable`]: crate::CachePolicy::Uncacheable
 
 use super::PagingMode;
-use super::entry::{Entry, EntryFormat};
+use super::entry::{Encoding, Entry};
 use super::geometry::Geometry;
+#[cfg(verus_only)]
+use super::words::flag;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
@@ -91,6 +93,8 @@ mod region;
 mod spec;
 pub mod stage2;
 
+#[cfg(verus_only)]
+use descriptor::{ACCESSED, READ_ONLY};
 pub use granule::{
     Granule, Granule4K39, Granule4K48, Granule16K47, Granule16K48, Granule64K42, Granule64K48,
 };
@@ -134,7 +138,7 @@ impl<G: Granule, R: Region> Mmu for AArch64<G, R> {
     }
 }
 
-impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
+impl<G: Granule, R: Region> Encoding for AArch64<G, R> {
     open spec fn page_size(level: nat) -> Option<PageSize> {
         granule::page_size(G::shape().page_bits, level)
     }
@@ -164,20 +168,12 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
         true
     }
 
-    open spec fn unset(level: nat, word: u64) -> nat {
-        (if word & 0x400 == 0 {
-            1nat
-        } else {
-            0
-        }) + (if word & 0x80 != 0 {
-            1nat
-        } else {
-            0
-        })
+    closed spec fn unset(level: nat, word: u64) -> nat {
+        (flag(word & ACCESSED == 0, 1) + flag(word & READ_ONLY != 0, 1)) as nat
     }
 
     closed spec fn entry(level: nat, word: u64) -> Entry {
-        spec::entry(level, word)
+        descriptor::decode(level as u8, word)
     }
 
     closed spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
@@ -223,17 +219,13 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
     #[inline(always)]
     fn canonicalize(offset: u64) -> u64 {
         proof {
-            G::lemma_shape();
+            proof::lemma_canonicalize::<G>(offset, R::upper());
         }
-        let r = if R::is_upper() {
+        if R::is_upper() {
             offset | (u64::MAX << G::address_bits())
         } else {
             offset
-        };
-        proof {
-            proof::lemma_canonicalize::<G>(offset, R::upper(), r);
         }
-        r
     }
 
     #[inline(always)]
@@ -261,70 +253,19 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
-        let r = descriptor::page(level, frame, prop);
         proof {
-            proof::lemma_page::<G>(phys_bits, level, frame, prop, r);
+            proof::lemma_page::<G>(phys_bits, level, frame, prop);
         }
-        r
+        descriptor::page(level, frame, prop)
     }
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = descriptor::table(table, used);
         proof {
-            proof::lemma_table::<G>(phys_bits, level, table, used, r);
+            proof::lemma_table::<G>(phys_bits, level, table, used);
         }
-        r
-    }
-
-    proof fn lemma_geometry() {
-        G::lemma_shape();
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        G::lemma_shape();
-        if granule::page_size(G::shape().page_bits, level) is Some {
-            proof::lemma_leaf::<G>(level);
-        }
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_wf::<G>(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        G::lemma_shape();
-        proof::lemma_align_down(raw, size, G::width());
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-    }
-
-    proof fn lemma_read_only(prop: PageProperty) {
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        proof::lemma_zero(G::shape().page_bits, phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_absent(G::shape().page_bits as u64, phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_settled(G::shape().page_bits, phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step::<G, R>(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        proof::lemma_progress(level, word, now);
+        descriptor::table(table, used)
     }
 }
 

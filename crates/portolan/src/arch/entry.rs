@@ -56,6 +56,30 @@ impl Entry {
             _ => false,
         }
     }
+
+    /// What the entry tells the walk: if it is a page, that this allows `rights`.
+    pub open spec fn told(self, rights: Rights) -> Step {
+        match self {
+            Entry::Empty => Step::NotPresent,
+            Entry::Table { table, .. } => Step::Table {
+                table: table.0 as int,
+                rights: Rights::all(),
+                global: false,
+            },
+            Entry::Page { frame, prop } => Step::Page {
+                frame: frame.0 as int,
+                rights,
+                global: prop.global,
+                cache: prop.cache,
+            },
+        }
+    }
+}
+
+/// Without the prover there is nothing to prove.
+#[cfg(not(verus_only))]
+impl<A: Encoding> EntryFormat for A {
+
 }
 
 /// Whether a table can be at this address on a machine with `phys_bits` bits of physical address.
@@ -74,9 +98,7 @@ pub open spec fn is_frame_address(frame: PhysAddr, phys_bits: u64, size: int) ->
 }
 
 /// How a paging mode's entries are written as 64-bit words.
-///
-/// That hardware reads in a word what [`decode`](EntryFormat::decode) does is each mode's to prove.
-pub trait EntryFormat: Mmu + Copy {
+pub trait Encoding: Mmu + Copy {
     /// The page size of a level, if its entries can be pages.
     spec fn page_size(level: nat) -> Option<PageSize>;
 
@@ -226,7 +248,10 @@ pub trait EntryFormat: Mmu + Copy {
             Self::wf(phys_bits, level as nat, r),
         no_unwind
     ;
+}
 
+/// An encoding in which hardware reads what [`decode`](Encoding::decode) does, as each mode proves.
+pub trait EntryFormat: Encoding {
     /// The shape is one, and addresses leave room for flags.
     proof fn lemma_geometry()
         ensures
@@ -327,20 +352,9 @@ pub trait EntryFormat: Mmu + Copy {
         ensures
             Self::wf(phys_bits, level, now),
             Self::entry(level, word).may_become(Self::entry(level, now)),
-            Self::step(phys_bits, level, now) == match Self::entry(level, word) {
-                Entry::Empty => Step::NotPresent,
-                Entry::Table { table, .. } => Step::Table {
-                    table: table.0 as int,
-                    rights: Rights::all(),
-                    global: false,
-                },
-                Entry::Page { frame, prop } => Step::Page {
-                    frame: frame.0 as int,
-                    rights: Self::rights(prop),
-                    global: prop.global,
-                    cache: prop.cache,
-                },
-            },
+            Self::step(phys_bits, level, now) == Self::entry(level, word).told(
+                Self::rights(Self::entry(level, word)->Page_prop),
+            ),
     ;
 
     /// Hardware may leave a word as it is.

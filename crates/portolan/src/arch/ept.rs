@@ -39,13 +39,15 @@
 //! hardware ignores, or that some feature uses which is off, are zero.
 
 use super::PagingMode;
-use super::entry::{Entry, EntryFormat, Sealed};
+use super::entry::{Encoding, Entry, Sealed};
 use super::geometry::Geometry;
+use super::words::{self, flag};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
 use crate::hw::mmu::{Allowed, Rights, Step};
 use crate::prop::{CachePolicy, PageProperty};
+use vstd::contrib::auto_spec;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -115,10 +117,9 @@ impl Mmu for Ept {
 }
 
 /// The memory type of a cache policy; the one that is none of them isn't asked for.
+#[auto_spec]
 #[inline(always)]
-fn type_bits(cache: CachePolicy) -> (r: u64)
-    ensures
-        r == spec::type_bits(cache),
+fn type_bits(cache: CachePolicy) -> u64
     no_unwind
 {
     match cache {
@@ -131,10 +132,9 @@ fn type_bits(cache: CachePolicy) -> (r: u64)
 }
 
 /// The cache policy of an entry.
+#[auto_spec]
 #[inline(always)]
-fn cache_policy(word: u64) -> (r: CachePolicy)
-    ensures
-        r == spec::cache_policy(word),
+fn cache_policy(word: u64) -> CachePolicy
     opens_invariants none
     no_unwind
 {
@@ -147,17 +147,68 @@ fn cache_policy(word: u64) -> (r: CachePolicy)
     }
 }
 
-impl EntryFormat for Ept {
-    open spec fn page_size(level: nat) -> Option<PageSize> {
-        if level == 1 {
-            Some(PageSize::Size4K)
-        } else if level == 2 {
-            Some(PageSize::Size2M)
-        } else if level == 3 {
-            Some(PageSize::Size1G)
-        } else {
-            None
+/// Whether a present entry of `level` is a page.
+#[auto_spec]
+#[inline(always)]
+fn is_page(level: u8, word: u64) -> bool
+    opens_invariants none
+    no_unwind
+{
+    level == 1 || (level <= 3 && word & HUGE != 0)
+}
+
+/// What `word` stands for in a table of `level`.
+#[auto_spec]
+#[inline(always)]
+fn decode(level: u8, word: u64) -> Entry
+    opens_invariants none
+    no_unwind
+{
+    if word & PRESENT == 0 {
+        Entry::Empty
+    } else if is_page(level, word) {
+        Entry::Page {
+            frame: PhysAddr(word & ADDRESS),
+            prop: PageProperty {
+                read: word & READ != 0,
+                write: word & WRITE != 0,
+                execute: word & EXECUTE != 0,
+                user: true,
+                global: false,
+                accessed: word & ACCESSED != 0,
+                dirty: word & DIRTY != 0,
+                cache: cache_policy(word),
+            },
         }
+    } else {
+        Entry::Table { table: PhysAddr(word & ADDRESS), used: ((word >> 52) & 0x3ff) as u16 }
+    }
+}
+
+/// The word for a page in a table of `level`.
+#[auto_spec]
+#[inline(always)]
+fn page(level: u8, frame: PhysAddr, prop: PageProperty) -> u64
+    no_unwind
+{
+    frame.0 | flag(prop.read, READ) | flag(prop.write, WRITE) | flag(prop.execute, EXECUTE) | flag(
+        prop.accessed,
+        ACCESSED,
+    ) | flag(prop.dirty, DIRTY) | type_bits(prop.cache) | flag(level > 1, HUGE)
+}
+
+/// The word for a table of which `used` entries are in use.
+#[auto_spec]
+#[inline(always)]
+fn table(at: PhysAddr, used: u16) -> u64
+    no_unwind
+{
+    at.0 | READ | WRITE | EXECUTE | ACCESSED | ((used as u64) << 52)
+}
+
+impl Encoding for Ept {
+    open spec fn page_size(level: nat) -> Option<PageSize> {
+        words::page_size(level)
     }
 
     open spec fn supports(prop: PageProperty) -> bool {
@@ -190,7 +241,7 @@ impl EntryFormat for Ept {
     }
 
     closed spec fn entry(level: nat, word: u64) -> Entry {
-        spec::entry(level, word)
+        decode(level as u8, word)
     }
 
     closed spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
@@ -225,29 +276,19 @@ impl EntryFormat for Ept {
     #[inline(always)]
     fn canonicalize(offset: u64) -> u64 {
         proof {
-            proof::lemma_canonicalize(offset);
+            proof::lemma_canonical(offset);
         }
         offset
     }
 
     #[inline(always)]
     fn level_of(size: PageSize) -> Option<u8> {
-        match size {
-            PageSize::Size4K => Some(1),
-            PageSize::Size2M => Some(2),
-            PageSize::Size1G => Some(3),
-            _ => None,
-        }
+        words::level_of(size)
     }
 
     #[inline(always)]
     fn size_at(level: u8) -> Option<PageSize> {
-        match level {
-            1 => Some(PageSize::Size4K),
-            2 => Some(PageSize::Size2M),
-            3 => Some(PageSize::Size1G),
-            _ => None,
-        }
+        words::size_at(level)
     }
 
     #[inline(always)]
@@ -259,112 +300,26 @@ impl EntryFormat for Ept {
 
     #[inline(always)]
     fn decode(level: u8, word: u64) -> Entry {
-        if word & PRESENT == 0 {
-            Entry::Empty
-        } else if level == 1 || (level <= 3 && word & HUGE != 0) {
-            Entry::Page {
-                frame: PhysAddr(word & ADDRESS),
-                prop: PageProperty {
-                    read: word & READ != 0,
-                    write: word & WRITE != 0,
-                    execute: word & EXECUTE != 0,
-                    user: true,
-                    global: false,
-                    accessed: word & ACCESSED != 0,
-                    dirty: word & DIRTY != 0,
-                    cache: cache_policy(word),
-                },
-            }
-        } else {
-            Entry::Table { table: PhysAddr(word & ADDRESS), used: ((word >> 52) & 0x3ff) as u16 }
-        }
+        decode(level, word)
     }
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
-        let r = frame.0 | (if prop.read {
-            READ
-        } else {
-            0
-        }) | (if prop.write {
-            WRITE
-        } else {
-            0
-        }) | (if prop.execute {
-            EXECUTE
-        } else {
-            0
-        }) | (if prop.accessed {
-            ACCESSED
-        } else {
-            0
-        }) | (if prop.dirty {
-            DIRTY
-        } else {
-            0
-        }) | type_bits(prop.cache) | (if level == 1 {
-            0
-        } else {
-            HUGE
-        });
         proof {
-            proof::lemma_page(phys_bits, level, frame, prop, r);
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_page(phys_bits, level, frame, prop);
         }
-        r
+        page(level, frame, prop)
     }
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = table.0 | READ | WRITE | EXECUTE | ACCESSED | ((used as u64) << 52);
         proof {
-            proof::lemma_table(phys_bits, level, table, used, r);
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_table(phys_bits, level, table, used);
         }
-        r
-    }
-
-    proof fn lemma_geometry() {
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        proof::lemma_shape();
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_wf(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        proof::lemma_below(raw, (raw - raw as int % size.bytes() as int) as u64);
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-    }
-
-    proof fn lemma_read_only(prop: PageProperty) {
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        proof::lemma_zero(phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_absent(phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_settled(phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        proof::lemma_progress(level, word, now);
+        self::table(table, used)
     }
 }
 

@@ -43,14 +43,16 @@
 //! - `rs2` may be the address space's identifier, unless the page was global: then it is `x0`.
 
 use super::PagingMode;
-use super::entry::{Entry, EntryFormat};
+use super::entry::{Encoding, Entry};
 use super::geometry::Geometry;
+use super::words::{self, flag};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
 use crate::hw::mmu::{Allowed, Rights, Step};
 use crate::prop::{CachePolicy, PageProperty};
 use core::marker::PhantomData;
+use vstd::contrib::auto_spec;
 use vstd::prelude::*;
 
 mod levels;
@@ -125,25 +127,10 @@ impl<L: Levels> Mmu for Riscv<L> {
     }
 }
 
-/// A bit, if it is to be set.
-#[inline(always)]
-fn flag(set: bool, bit: u64) -> (r: u64)
-    ensures
-        r == spec::flag(set, bit),
-    no_unwind
-{
-    if set {
-        bit
-    } else {
-        0
-    }
-}
-
 /// The memory type for a cache policy that an entry can express.
+#[auto_spec]
 #[inline(always)]
-fn cache_bits(cache: CachePolicy) -> (r: u64)
-    ensures
-        r == spec::cache_bits(cache),
+fn cache_bits(cache: CachePolicy) -> u64
     no_unwind
 {
     match cache {
@@ -154,10 +141,9 @@ fn cache_bits(cache: CachePolicy) -> (r: u64)
 }
 
 /// The cache policy of a page's entry.
+#[auto_spec]
 #[inline(always)]
-fn cache_policy(word: u64) -> (r: CachePolicy)
-    ensures
-        r == spec::cache_policy(word),
+fn cache_policy(word: u64) -> CachePolicy
     opens_invariants none
     no_unwind
 {
@@ -170,17 +156,62 @@ fn cache_policy(word: u64) -> (r: CachePolicy)
     }
 }
 
-impl<L: Levels> EntryFormat for Riscv<L> {
-    open spec fn page_size(level: nat) -> Option<PageSize> {
-        if level == 1 {
-            Some(PageSize::Size4K)
-        } else if level == 2 {
-            Some(PageSize::Size2M)
-        } else if level == 3 {
-            Some(PageSize::Size1G)
-        } else {
-            None
+/// What `word` stands for in a table of any level.
+#[auto_spec]
+#[inline(always)]
+fn decode(word: u64) -> Entry
+    opens_invariants none
+    no_unwind
+{
+    let addr = PhysAddr((word & PPN) << 2);
+    if word & VALID == 0 {
+        Entry::Empty
+    } else if word & READ != 0 || word & EXECUTE != 0 {
+        Entry::Page {
+            frame: addr,
+            prop: PageProperty {
+                read: word & READ != 0,
+                write: word & WRITE != 0,
+                execute: word & EXECUTE != 0,
+                user: word & USER != 0,
+                global: word & GLOBAL != 0,
+                accessed: word & ACCESSED != 0,
+                dirty: word & DIRTY != 0,
+                cache: cache_policy(word),
+            },
         }
+    } else {
+        Entry::Table { table: addr, used: 1 }
+    }
+}
+
+/// The word for a page.
+#[auto_spec]
+#[inline(always)]
+fn page(frame: PhysAddr, prop: PageProperty) -> u64
+    no_unwind
+{
+    frame.0 >> 2 | VALID | flag(prop.read, READ) | flag(prop.write, WRITE) | flag(
+        prop.execute,
+        EXECUTE,
+    ) | flag(prop.user, USER) | flag(prop.global, GLOBAL) | flag(prop.accessed, ACCESSED) | flag(
+        prop.dirty,
+        DIRTY,
+    ) | cache_bits(prop.cache)
+}
+
+/// The word for a table.
+#[auto_spec]
+#[inline(always)]
+fn table(at: PhysAddr) -> u64
+    no_unwind
+{
+    at.0 >> 2 | VALID
+}
+
+impl<L: Levels> Encoding for Riscv<L> {
+    open spec fn page_size(level: nat) -> Option<PageSize> {
+        words::page_size(level)
     }
 
     open spec fn supports(prop: PageProperty) -> bool {
@@ -215,11 +246,11 @@ impl<L: Levels> EntryFormat for Riscv<L> {
     }
 
     closed spec fn entry(level: nat, word: u64) -> Entry {
-        spec::entry(word)
+        decode(word)
     }
 
     closed spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
-        spec::wf(phys_bits, level, word)
+        spec::wf::<L>(phys_bits, level, word)
     }
 
     #[inline(always)]
@@ -244,22 +275,16 @@ impl<L: Levels> EntryFormat for Riscv<L> {
 
     #[inline(always)]
     fn is_canonical(raw: u64) -> bool {
-        let upper = raw >> (11 + 9 * L::count() as u64);
-        upper == 0 || upper == u64::MAX >> (11 + 9 * L::count() as u64)
+        words::is_sign_extended(raw, 12 + 9 * L::count() as u64)
     }
 
     #[inline(always)]
     fn canonicalize(offset: u64) -> u64 {
-        let width = 12 + 9 * L::count() as u64;
-        let r = if offset >> (width - 1) == 0 {
-            offset
-        } else {
-            offset | (u64::MAX << width)
-        };
         proof {
-            proof::lemma_canonicalize::<L>(offset, width, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
         }
-        r
+        words::sign_extend(offset, 12 + 9 * L::count() as u64)
     }
 
     #[inline(always)]
@@ -267,22 +292,12 @@ impl<L: Levels> EntryFormat for Riscv<L> {
         proof {
             L::lemma_levels();
         }
-        match size {
-            PageSize::Size4K => Some(1),
-            PageSize::Size2M => Some(2),
-            PageSize::Size1G => Some(3),
-            _ => None,
-        }
+        words::level_of(size)
     }
 
     #[inline(always)]
     fn size_at(level: u8) -> Option<PageSize> {
-        match level {
-            1 => Some(PageSize::Size4K),
-            2 => Some(PageSize::Size2M),
-            3 => Some(PageSize::Size1G),
-            _ => None,
-        }
+        words::size_at(level)
     }
 
     #[inline(always)]
@@ -298,96 +313,29 @@ impl<L: Levels> EntryFormat for Riscv<L> {
     #[inline(always)]
     fn decode(level: u8, word: u64) -> Entry {
         let _ = level;
-        let addr = PhysAddr((word & PPN) << 2);
-        if word & VALID == 0 {
-            Entry::Empty
-        } else if word & READ != 0 || word & EXECUTE != 0 {
-            Entry::Page {
-                frame: addr,
-                prop: PageProperty {
-                    read: word & READ != 0,
-                    write: word & WRITE != 0,
-                    execute: word & EXECUTE != 0,
-                    user: word & USER != 0,
-                    global: word & GLOBAL != 0,
-                    accessed: word & ACCESSED != 0,
-                    dirty: word & DIRTY != 0,
-                    cache: cache_policy(word),
-                },
-            }
-        } else {
-            Entry::Table { table: addr, used: 1 }
-        }
+        decode(word)
     }
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
         let _ = level;
-        let r = frame.0 >> 2 | VALID | flag(prop.read, READ) | flag(prop.write, WRITE) | flag(
-            prop.execute,
-            EXECUTE,
-        ) | flag(prop.user, USER) | flag(prop.global, GLOBAL) | flag(prop.accessed, ACCESSED)
-            | flag(prop.dirty, DIRTY) | cache_bits(prop.cache);
         proof {
-            proof::lemma_page::<L>(phys_bits, level, frame, prop, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_page::<L>(phys_bits, level, frame, prop);
         }
-        r
+        page(frame, prop)
     }
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = (level, used);
-        let r = table.0 >> 2 | VALID;
         proof {
-            proof::lemma_table::<L>(phys_bits, level, table, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_table::<L>(phys_bits, level, table);
         }
-        r
-    }
-
-    proof fn lemma_geometry() {
-        L::lemma_levels();
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        proof::lemma_spans::<L>();
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_wf::<L>(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        L::lemma_levels();
-        proof::lemma_align_down(raw, size);
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-    }
-
-    proof fn lemma_read_only(prop: PageProperty) {
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        proof::lemma_zero(phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_absent(phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_settled(phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step::<L>(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        proof::lemma_progress(level, word, now);
+        self::table(table)
     }
 }
 

@@ -3,19 +3,20 @@
 //! Bits of an entry that hardware ignores hold the number of used entries of the table that it refers to (61:52).
 
 use super::PagingMode;
-use super::entry::Sealed;
-use super::entry::{Entry, EntryFormat};
+use super::entry::{Encoding, Entry, Sealed};
 use super::geometry::Geometry;
+use super::words::{self, flag};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
 #[cfg(verus_only)]
 use crate::hw::mmu::{Allowed, Rights, Step};
 use crate::prop::{CachePolicy, PageProperty};
 use core::marker::PhantomData;
+use vstd::contrib::auto_spec;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-pub(super) mod proof;
+mod proof;
 #[cfg(verus_only)]
 mod spec;
 
@@ -155,10 +156,9 @@ impl<L: Levels> Mmu for X86<L> {
 }
 
 /// Where a page of `level` has the page attribute table's bit.
+#[auto_spec]
 #[inline(always)]
-fn pat_bit(level: u8) -> (r: u64)
-    ensures
-        r == spec::pat_bit(level as nat),
+fn pat_bit(level: u8) -> u64
     opens_invariants none
     no_unwind
 {
@@ -170,15 +170,11 @@ fn pat_bit(level: u8) -> (r: u64)
 }
 
 /// The bits of a cache policy in an entry of `level`.
+#[auto_spec]
 #[inline(always)]
-fn cache_bits(level: u8, cache: CachePolicy) -> (r: u64)
-    ensures
-        r == spec::cache_bits(level as nat, cache),
+fn cache_bits(level: u8, cache: CachePolicy) -> u64
     no_unwind
 {
-    proof {
-        assert(0x10u64 | 0x8 == 0x18) by (bit_vector);
-    }
     match cache {
         CachePolicy::WriteBack => 0,
         CachePolicy::WriteThrough => PWT,
@@ -190,10 +186,9 @@ fn cache_bits(level: u8, cache: CachePolicy) -> (r: u64)
 }
 
 /// The cache policy of an entry of `level`.
+#[auto_spec]
 #[inline(always)]
-fn cache_policy(level: u8, word: u64) -> (r: CachePolicy)
-    ensures
-        r == spec::cache_policy(level as nat, word),
+fn cache_policy(level: u8, word: u64) -> CachePolicy
     opens_invariants none
     no_unwind
 {
@@ -207,17 +202,74 @@ fn cache_policy(level: u8, word: u64) -> (r: CachePolicy)
     }
 }
 
-impl<L: Levels> EntryFormat for X86<L> {
-    open spec fn page_size(level: nat) -> Option<PageSize> {
-        if level == 1 {
-            Some(PageSize::Size4K)
-        } else if level == 2 {
-            Some(PageSize::Size2M)
-        } else if level == 3 {
-            Some(PageSize::Size1G)
+/// Whether a present entry of `level` is a page.
+#[auto_spec]
+#[inline(always)]
+fn is_page(level: u8, word: u64) -> bool
+    opens_invariants none
+    no_unwind
+{
+    level == 1 || (level <= 3 && word & HUGE != 0)
+}
+
+/// What `word` stands for in a table of `level`.
+#[auto_spec]
+#[inline(always)]
+fn decode(level: u8, word: u64) -> Entry
+    opens_invariants none
+    no_unwind
+{
+    if word & PRESENT == 0 {
+        Entry::Empty
+    } else if is_page(level, word) {
+        let mask = if level == 1 {
+            ADDRESS
         } else {
-            None
+            ADDRESS_HUGE
+        };
+        Entry::Page {
+            frame: PhysAddr(word & mask),
+            prop: PageProperty {
+                read: true,
+                write: word & WRITE != 0,
+                execute: word & NO_EXECUTE == 0,
+                user: word & USER != 0,
+                global: word & GLOBAL != 0,
+                accessed: word & ACCESSED != 0,
+                dirty: word & DIRTY != 0,
+                cache: cache_policy(level, word),
+            },
         }
+    } else {
+        Entry::Table { table: PhysAddr(word & ADDRESS), used: ((word >> 52) & 0x3ff) as u16 }
+    }
+}
+
+/// The word for a page in a table of `level`.
+#[auto_spec]
+#[inline(always)]
+fn page(level: u8, frame: PhysAddr, prop: PageProperty) -> u64
+    no_unwind
+{
+    frame.0 | PRESENT | flag(prop.write, WRITE) | flag(prop.user, USER) | flag(
+        !prop.execute,
+        NO_EXECUTE,
+    ) | flag(prop.global, GLOBAL) | flag(prop.accessed, ACCESSED) | flag(prop.dirty, DIRTY)
+        | cache_bits(level, prop.cache) | flag(level > 1, HUGE)
+}
+
+/// The word for a table of which `used` entries are in use.
+#[auto_spec]
+#[inline(always)]
+fn table(at: PhysAddr, used: u16) -> u64
+    no_unwind
+{
+    at.0 | PRESENT | WRITE | USER | ACCESSED | ((used as u64) << 52)
+}
+
+impl<L: Levels> Encoding for X86<L> {
+    open spec fn page_size(level: nat) -> Option<PageSize> {
+        words::page_size(level)
     }
 
     open spec fn supports(prop: PageProperty) -> bool {
@@ -253,7 +305,7 @@ impl<L: Levels> EntryFormat for X86<L> {
     }
 
     closed spec fn entry(level: nat, word: u64) -> Entry {
-        spec::entry(level, word)
+        decode(level as u8, word)
     }
 
     closed spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
@@ -284,22 +336,16 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn is_canonical(raw: u64) -> bool {
-        let upper = raw >> (11 + 9 * L::count() as u64);
-        upper == 0 || upper == u64::MAX >> (11 + 9 * L::count() as u64)
+        words::is_sign_extended(raw, 12 + 9 * L::count() as u64)
     }
 
     #[inline(always)]
     fn canonicalize(offset: u64) -> u64 {
-        let width = 12 + 9 * L::count() as u64;
-        let r = if offset >> (width - 1) == 0 {
-            offset
-        } else {
-            offset | (u64::MAX << width)
-        };
         proof {
-            proof::lemma_canonicalize::<L>(offset, width, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
         }
-        r
+        words::sign_extend(offset, 12 + 9 * L::count() as u64)
     }
 
     #[inline(always)]
@@ -307,22 +353,12 @@ impl<L: Levels> EntryFormat for X86<L> {
         proof {
             L::lemma_levels();
         }
-        match size {
-            PageSize::Size4K => Some(1),
-            PageSize::Size2M => Some(2),
-            PageSize::Size1G => Some(3),
-            _ => None,
-        }
+        words::level_of(size)
     }
 
     #[inline(always)]
     fn size_at(level: u8) -> Option<PageSize> {
-        match level {
-            1 => Some(PageSize::Size4K),
-            2 => Some(PageSize::Size2M),
-            3 => Some(PageSize::Size1G),
-            _ => None,
-        }
+        words::size_at(level)
     }
 
     #[inline(always)]
@@ -332,123 +368,28 @@ impl<L: Levels> EntryFormat for X86<L> {
 
     #[inline(always)]
     fn decode(level: u8, word: u64) -> Entry {
-        if word & PRESENT == 0 {
-            Entry::Empty
-        } else if level == 1 || (level <= 3 && word & HUGE != 0) {
-            let mask = if level == 1 {
-                ADDRESS
-            } else {
-                ADDRESS_HUGE
-            };
-            Entry::Page {
-                frame: PhysAddr(word & mask),
-                prop: PageProperty {
-                    read: true,
-                    write: word & WRITE != 0,
-                    execute: word & NO_EXECUTE == 0,
-                    user: word & USER != 0,
-                    global: word & GLOBAL != 0,
-                    accessed: word & ACCESSED != 0,
-                    dirty: word & DIRTY != 0,
-                    cache: cache_policy(level, word),
-                },
-            }
-        } else {
-            Entry::Table { table: PhysAddr(word & ADDRESS), used: ((word >> 52) & 0x3ff) as u16 }
-        }
+        decode(level, word)
     }
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
-        let r = frame.0 | PRESENT | (if prop.write {
-            WRITE
-        } else {
-            0
-        }) | (if prop.user {
-            USER
-        } else {
-            0
-        }) | (if prop.execute {
-            0
-        } else {
-            NO_EXECUTE
-        }) | (if prop.global {
-            GLOBAL
-        } else {
-            0
-        }) | (if prop.accessed {
-            ACCESSED
-        } else {
-            0
-        }) | (if prop.dirty {
-            DIRTY
-        } else {
-            0
-        }) | cache_bits(level, prop.cache) | (if level == 1 {
-            0
-        } else {
-            HUGE
-        });
         proof {
-            proof::lemma_page::<L>(phys_bits, level, frame, prop, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_page(phys_bits, level, frame, prop);
         }
-        r
+        page(level, frame, prop)
     }
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = table.0 | PRESENT | WRITE | USER | ACCESSED | ((used as u64) << 52);
         proof {
-            proof::lemma_table::<L>(phys_bits, level, table, used, r);
+            L::lemma_levels();
+            words::proof::lemma_sizes(Self::geo());
+            proof::lemma_table(phys_bits, level, table, used);
         }
-        r
-    }
-
-    proof fn lemma_geometry() {
-        L::lemma_levels();
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        proof::lemma_spans::<L>();
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_wf::<L>(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        L::lemma_levels();
-        proof::lemma_align_down(raw, size);
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-    }
-
-    proof fn lemma_read_only(prop: PageProperty) {
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        proof::lemma_zero(phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_absent(phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_settled(phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step::<L>(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        proof::lemma_progress(level, word, now);
+        self::table(table, used)
     }
 }
 

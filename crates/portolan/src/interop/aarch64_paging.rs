@@ -33,7 +33,7 @@
 
 use crate::PageProperty;
 use crate::arch::aarch64::AArch64Lower;
-use crate::arch::entry::{Entry, EntryFormat};
+use crate::arch::entry::{Encoding, Entry};
 use crate::prop::CachePolicy;
 use ::aarch64_paging::descriptor::El1Attributes;
 use ::aarch64_paging::mair::Mair;

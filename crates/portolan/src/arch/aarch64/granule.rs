@@ -2,6 +2,8 @@
 
 use super::super::entry::Sealed;
 use super::super::geometry::Geometry;
+#[cfg(verus_only)]
+use super::super::words;
 use crate::addr::PageSize;
 use vstd::prelude::*;
 
@@ -54,15 +56,7 @@ pub open spec fn is_shape(g: Geometry, width: u64) -> bool {
 /// The size of the pages or blocks of a level, with pages of 2 to the power of `page_bits` bytes.
 pub open spec fn page_size(page_bits: u8, level: nat) -> Option<PageSize> {
     if page_bits == 12 {
-        if level == 1 {
-            Some(PageSize::Size4K)
-        } else if level == 2 {
-            Some(PageSize::Size2M)
-        } else if level == 3 {
-            Some(PageSize::Size1G)
-        } else {
-            None
-        }
+        words::page_size(level)
     } else if page_bits == 14 {
         if level == 1 {
             Some(PageSize::Size16K)

@@ -30,8 +30,9 @@
 //! `stage2/proof.rs`, against `hw/aarch64_stage2.rs`.
 
 use super::super::PagingMode;
-use super::super::entry::{Entry, EntryFormat};
+use super::super::entry::{Encoding, Entry};
 use super::super::geometry::Geometry;
+use super::super::words::flag;
 use super::descriptor::{self, ACCESSED, ADDRESS, INNER_SHAREABLE, NO_BLOCK, VALID, WRITABLE};
 use super::granule::{self, Granule, Granule4K39, Granule4K48};
 #[cfg(verus_only)]
@@ -42,6 +43,7 @@ use crate::hw::mmu::Mmu;
 use crate::hw::mmu::{Allowed, Rights, Step};
 use crate::prop::{CachePolicy, PageProperty};
 use core::marker::PhantomData;
+use vstd::contrib::auto_spec;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -125,10 +127,9 @@ impl<G: Stage2Granule> Mmu for AArch64Stage2<G> {
 }
 
 /// The bits of a cache policy.
+#[auto_spec]
 #[inline(always)]
-fn cache_bits(cache: CachePolicy) -> (r: u64)
-    ensures
-        r == spec::cache_bits(cache),
+fn cache_bits(cache: CachePolicy) -> u64
     no_unwind
 {
     match cache {
@@ -140,10 +141,9 @@ fn cache_bits(cache: CachePolicy) -> (r: u64)
 }
 
 /// The cache policy of a page.
+#[auto_spec]
 #[inline(always)]
-fn cache_policy(word: u64) -> (r: CachePolicy)
-    ensures
-        r == spec::cache_policy(word),
+fn cache_policy(word: u64) -> CachePolicy
     opens_invariants none
     no_unwind
 {
@@ -156,15 +156,11 @@ fn cache_policy(word: u64) -> (r: CachePolicy)
 }
 
 /// The bits of whether a page may be and has been written.
+#[auto_spec]
 #[inline(always)]
-fn write_bits(write: bool, dirty: bool) -> (r: u64)
-    ensures
-        r == spec::write_bits(write, dirty),
+fn write_bits(write: bool, dirty: bool) -> u64
     no_unwind
 {
-    proof {
-        proof::lemma_constants();
-    }
     match (write, dirty) {
         (true, true) => WRITABLE | WRITTEN,
         (true, false) => WRITABLE,
@@ -173,7 +169,53 @@ fn write_bits(write: bool, dirty: bool) -> (r: u64)
     }
 }
 
-impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
+/// What `word` stands for in a table of `level`.
+#[auto_spec]
+#[inline(always)]
+fn decode(level: u8, word: u64) -> Entry
+    opens_invariants none
+    no_unwind
+{
+    if word & VALID == 0 {
+        Entry::Empty
+    } else if descriptor::is_page(level, word) {
+        let write = word & WRITABLE != 0;
+        Entry::Page {
+            frame: PhysAddr(word & ADDRESS),
+            prop: PageProperty {
+                read: true,
+                write,
+                execute: word & NO_EXECUTE == 0,
+                user: true,
+                global: false,
+                accessed: word & ACCESSED != 0,
+                dirty: if write {
+                    word & WRITTEN != 0
+                } else {
+                    word & DIRTY != 0
+                },
+                cache: cache_policy(word),
+            },
+        }
+    } else {
+        Entry::Table { table: PhysAddr(word & ADDRESS), used: descriptor::used(word) }
+    }
+}
+
+/// The descriptor of a page or block.
+#[auto_spec]
+#[inline(always)]
+fn page(level: u8, frame: PhysAddr, prop: PageProperty) -> u64
+    no_unwind
+{
+    frame.0 | (INNER_SHAREABLE | READ | VALID) | flag(level == 1, NO_BLOCK) | cache_bits(prop.cache)
+        | write_bits(prop.write, prop.dirty) | flag(!prop.execute, NO_EXECUTE) | flag(
+        prop.accessed,
+        ACCESSED,
+    )
+}
+
+impl<G: Stage2Granule> Encoding for AArch64Stage2<G> {
     open spec fn page_size(level: nat) -> Option<PageSize> {
         granule::page_size(12, level)
     }
@@ -200,20 +242,12 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
         true
     }
 
-    open spec fn unset(level: nat, word: u64) -> nat {
-        (if word & 0x400 == 0 {
-            1nat
-        } else {
-            0
-        }) + (if word & 0x80 == 0 {
-            1nat
-        } else {
-            0
-        })
+    closed spec fn unset(level: nat, word: u64) -> nat {
+        (flag(word & ACCESSED == 0, 1) + flag(word & WRITTEN == 0, 1)) as nat
     }
 
     closed spec fn entry(level: nat, word: u64) -> Entry {
-        spec::entry(level, word)
+        decode(level as u8, word)
     }
 
     closed spec fn wf(phys_bits: u64, level: nat, word: u64) -> bool {
@@ -254,7 +288,7 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
     #[inline(always)]
     fn canonicalize(offset: u64) -> u64 {
         proof {
-            shared::lemma_canonicalize::<G>(offset, false, offset);
+            shared::lemma_canonicalize::<G>(offset, false);
         }
         offset
     }
@@ -280,115 +314,25 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
 
     #[inline(always)]
     fn decode(level: u8, word: u64) -> Entry {
-        if word & VALID == 0 {
-            Entry::Empty
-        } else if level == 1 || word & NO_BLOCK == 0 {
-            let write = word & WRITABLE != 0;
-            Entry::Page {
-                frame: PhysAddr(word & ADDRESS),
-                prop: PageProperty {
-                    read: true,
-                    write,
-                    execute: word & NO_EXECUTE == 0,
-                    user: true,
-                    global: false,
-                    accessed: word & ACCESSED != 0,
-                    dirty: if write {
-                        word & WRITTEN != 0
-                    } else {
-                        word & DIRTY != 0
-                    },
-                    cache: cache_policy(word),
-                },
-            }
-        } else {
-            Entry::Table { table: PhysAddr(word & ADDRESS), used: descriptor::used(word) }
-        }
+        decode(level, word)
     }
 
     #[inline(always)]
     fn page(Ghost(phys_bits): Ghost<u64>, level: u8, frame: PhysAddr, prop: PageProperty) -> u64 {
         proof {
-            proof::lemma_constants();
+            proof::lemma_page::<G>(phys_bits, level, frame, prop);
         }
-        let r = frame.0 | (INNER_SHAREABLE | READ | VALID) | (if level == 1 {
-            NO_BLOCK
-        } else {
-            0
-        }) | cache_bits(prop.cache) | write_bits(prop.write, prop.dirty) | (if prop.execute {
-            0
-        } else {
-            NO_EXECUTE
-        }) | (if prop.accessed {
-            ACCESSED
-        } else {
-            0
-        });
-        proof {
-            proof::lemma_page::<G>(phys_bits, level, frame, prop, r);
-        }
-        r
+        page(level, frame, prop)
     }
 
     #[inline(always)]
     fn table(Ghost(phys_bits): Ghost<u64>, level: u8, table: PhysAddr, used: u16) -> u64 {
         let _ = level;
-        let r = descriptor::table(table, used);
         proof {
             G::lemma_4k();
-            shared::lemma_table::<G>(phys_bits, level, table, used, r);
+            shared::lemma_table::<G>(phys_bits, level, table, used);
         }
-        r
-    }
-
-    proof fn lemma_geometry() {
-        G::lemma_shape();
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        G::lemma_shape();
-        G::lemma_4k();
-        if granule::page_size(12, level) is Some {
-            shared::lemma_leaf::<G>(level);
-        }
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_wf::<G>(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        G::lemma_shape();
-        shared::lemma_align_down(raw, size, G::width());
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-    }
-
-    proof fn lemma_read_only(prop: PageProperty) {
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        proof::lemma_zero(phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_absent(phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_settled(phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        proof::lemma_step::<G>(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        proof::lemma_progress(level, word, now);
+        descriptor::table(table, used)
     }
 }
 

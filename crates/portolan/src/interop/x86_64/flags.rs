@@ -1,7 +1,7 @@
 //! Properties as flags, and entries as mappings.
 
 use super::super::FlagsError;
-use crate::arch::entry::{Entry, EntryFormat};
+use crate::arch::entry::{Encoding, Entry};
 use crate::prop::{CachePolicy, PageProperty};
 use crate::{Mapping, PageSize, X86_64};
 use ::x86_64::structures::paging::PageTableFlags;
