@@ -7,6 +7,9 @@ use vstd::prelude::*;
 #[cfg(verus_only)]
 pub(crate) mod proof;
 
+#[cfg(verus_only)]
+use proof::lemma_shl;
+
 verus! {
 
 /// The shape of a tree of tables: each level's tables divide what they cover into equal parts.
@@ -44,15 +47,18 @@ impl Geometry {
         pow2(self.shift(l)) as int
     }
 
+    /// How many address bits the index of level `l` has.
+    pub(crate) open spec fn bits(self, l: nat) -> nat {
+        if l == self.levels {
+            self.root_bits as nat
+        } else {
+            self.index_bits as nat
+        }
+    }
+
     /// How many entries a table of level `l` has.
     pub closed spec fn entries(self, l: nat) -> int {
-        pow2(
-            if l == self.levels {
-                self.root_bits as nat
-            } else {
-                self.index_bits as nat
-            },
-        ) as int
+        pow2(self.bits(l)) as int
     }
 
     /// How many bytes a table of level `l` covers.
@@ -92,7 +98,7 @@ impl Geometry {
         }
         let shift = self.page_bits as u64 + (level as u64 - 1) * self.index_bits as u64;
         proof {
-            self.lemma_span_shl(level as nat, shift);
+            lemma_shl(shift);
         }
         1u64 << shift
     }
@@ -127,6 +133,7 @@ impl Geometry {
             self.wf(),
         ensures
             r == self.shift(self.levels as nat) + self.root_bits,
+            r < 64,
         no_unwind
     {
         proof {
@@ -164,7 +171,8 @@ impl Geometry {
     {
         let bits = self.address_bits();
         proof {
-            self.lemma_limit_shl(bits);
+            self.lemma_powers(self.levels as nat);
+            lemma_shl(bits);
         }
         1u64 << bits
     }
@@ -173,11 +181,7 @@ impl Geometry {
     #[inline(always)]
     fn table_bits(self, level: u8) -> (r: u64)
         ensures
-            r == if level == self.levels {
-                self.root_bits
-            } else {
-                self.index_bits
-            },
+            r == self.bits(level as nat),
         opens_invariants none
         no_unwind
     {
@@ -202,7 +206,8 @@ impl Geometry {
     {
         let bits = self.table_bits(level);
         proof {
-            self.lemma_entries_shl(level as nat, bits);
+            self.lemma_span(level as nat);
+            lemma_shl(bits);
         }
         (1u64 << bits) as usize
     }

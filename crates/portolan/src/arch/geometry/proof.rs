@@ -21,15 +21,6 @@ use vstd::prelude::*;
 verus! {
 
 impl Geometry {
-    /// How many address bits the index of level `l` has.
-    pub(crate) closed spec fn bits(self, l: nat) -> nat {
-        if l == self.levels {
-            self.root_bits as nat
-        } else {
-            self.index_bits as nat
-        }
-    }
-
     /// Spans and tables are powers of two.
     pub(crate) proof fn lemma_powers(self, l: nat)
         requires
@@ -37,13 +28,7 @@ impl Geometry {
             1 <= l <= self.levels,
         ensures
             self.span(l) == pow2((self.page_bits + (l - 1) * self.index_bits) as nat),
-            self.entries(l) == pow2(
-                if l == self.levels {
-                    self.root_bits as nat
-                } else {
-                    self.index_bits as nat
-                },
-            ),
+            self.entries(l) == pow2(self.bits(l)),
             self.limit() == pow2(
                 (self.page_bits + (self.levels - 1) * self.index_bits + self.root_bits) as nat,
             ),
@@ -77,13 +62,12 @@ impl Geometry {
             lemma_pow2_strictly_increases(self.root_bits as nat, self.index_bits as nat);
         }
         assert(0 <= 8 * i < bytes && 0 <= 8 * j < bytes);
-        assert(a == b) by (nonlinear_arith)
-            requires
-                a % bytes == 0,
-                b % bytes == 0,
-                -bytes < a - b < bytes,
-                bytes > 0,
-        ;
+        if a < b {
+            lemma_next_multiple(a, b, bytes);
+        }
+        if b < a {
+            lemma_next_multiple(b, a, bytes);
+        }
     }
 
     /// An index ends where the next level's starts, and the root's below bit 57.
@@ -148,51 +132,13 @@ impl Geometry {
         lemma2_to64();
     }
 
-    /// A span as the shift that computes it.
-    pub(crate) proof fn lemma_span_shl(self, l: nat, shift: u64)
-        requires
-            self.wf(),
-            1 <= l <= self.levels,
-            shift == self.shift(l),
-        ensures
-            shift < 64,
-            1u64 << shift == self.span(l),
-            self.span(l) > 0,
-    {
-        self.lemma_shift(l);
-        lemma_shl(shift);
-    }
-
-    /// A table's entries as the shift that computes them.
-    pub(crate) proof fn lemma_entries_shl(self, l: nat, bits: u64)
-        requires
-            self.wf(),
-            1 <= l <= self.levels,
-            bits == if l == self.levels {
-                self.root_bits
-            } else {
-                self.index_bits
-            },
-        ensures
-            bits < 64,
-            1u64 << bits == self.entries(l),
-            2 <= self.entries(l) <= 8192,
-    {
-        self.lemma_span(l);
-        lemma_shl(bits);
-    }
-
     /// An index as the shift and mask that compute it.
     pub(crate) proof fn lemma_index(self, va: u64, l: nat, shift: u64, bits: u64)
         requires
             self.wf(),
             1 <= l <= self.levels,
             shift == self.shift(l),
-            bits == if l == self.levels {
-                self.root_bits
-            } else {
-                self.index_bits
-            },
+            bits == self.bits(l),
         ensures
             shift < 64,
             1u64 << bits >= 1,
@@ -222,20 +168,6 @@ impl Geometry {
         self.lemma_powers(self.levels as nat);
         self.lemma_span(self.levels as nat);
         lemma_mask(raw, bits);
-    }
-
-    /// What the tree covers as the shift that computes it.
-    pub(crate) proof fn lemma_limit_shl(self, bits: u64)
-        requires
-            self.wf(),
-            bits == self.shift(self.levels as nat) + self.root_bits,
-        ensures
-            bits < 64,
-            1u64 << bits == self.limit(),
-    {
-        self.lemma_shift(self.levels as nat);
-        self.lemma_powers(self.levels as nat);
-        lemma_shl(bits);
     }
 
     /// A table's size as the shift that computes it.
@@ -573,11 +505,7 @@ impl Geometry {
         self.lemma_span(l);
         lemma_compose(frame, self.span(l), self.entries(l), k, 0);
         lemma_mul_next(k, self.span(l));
-        assert(0 <= k * self.span(l)) by (nonlinear_arith)
-            requires
-                0 <= k,
-                0 < self.span(l),
-        ;
+        lemma_mul_nonnegative(k, self.span(l));
     }
 
     /// Hardware takes the index from the address's bits.
@@ -600,7 +528,11 @@ impl Geometry {
         );
         lemma_split(va, s, n);
         lemma_fundamental_div_mod(self.limit(), c);
-        lemma_factor_positive(c, m);
+        assert(m > 0) by (nonlinear_arith)
+            requires
+                c > 0,
+                c * m > 0,
+        ;
         lemma_mod_mod(va, c, m);
         lemma_mod_mod(va, s, n);
         lemma_mod_mod(va % self.limit(), s, n);
@@ -666,20 +598,6 @@ proof fn lemma_mul_next(i: int, s: int)
         (i + 1) * s == i * s + s,
 {
     assert((i + 1) * s == i * s + s) by (nonlinear_arith);
-}
-
-proof fn lemma_factor_positive(c: int, m: int)
-    requires
-        c > 0,
-        c * m > 0,
-    ensures
-        m > 0,
-{
-    assert(m > 0) by (nonlinear_arith)
-        requires
-            c > 0,
-            c * m > 0,
-    ;
 }
 
 /// Where a table can be: a multiple of 4096, below what a physical address reaches.

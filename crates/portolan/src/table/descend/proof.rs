@@ -27,17 +27,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(self.model().nodes.contains_key(self.model().root()));
     }
 
-    /// The entry at a stop.
-    pub(crate) proof fn lemma_stop_slot(self, va: int, stop: Stop, index: usize)
-        requires
-            self.sound(),
-            self.is_stop(va, stop),
-            index == A::geo().index_of(va, stop.level as nat),
-        ensures
-            self.is_slot(va, Slot { level: stop.level, table: stop.table, index }),
-    {
-    }
-
     /// The table one level down.
     pub(crate) proof fn lemma_descent_stop(self, va: int, stop: Stop, next: Stop)
         requires
