@@ -72,11 +72,13 @@
 //!
 //! Pages: [`map`](PageTable::map), [`unmap`](PageTable::unmap), [`protect`](PageTable::protect),
 //! [`query`](PageTable::query). Ranges, all or nothing: [`map_range`](PageTable::map_range),
-//! [`unmap_range`](PageTable::unmap_range), [`protect_range`](PageTable::protect_range). Other sizes in place:
-//! [`split`](PageTable::split), [`collapse`](PageTable::collapse). What may not change in place:
+//! [`unmap_range`](PageTable::unmap_range), [`protect_range`](PageTable::protect_range); to another page table, for fork,
+//! [`copy_range`](PageTable::copy_range) and [`copy_range_write_protected`](PageTable::copy_range_write_protected). Other
+//! sizes in place: [`split`](PageTable::split), [`collapse`](PageTable::collapse). What may not change in place:
 //! [`break_page`](PageTable::break_page), [`break_pages`](PageTable::break_pages), the flush, and what is made of the
-//! [`Vacant`] place. Reading: [`cursor`](PageTable::cursor), [`mappings`](PageTable::mappings). What processors have to be
-//! told is a value, a [`Flush`].
+//! [`Vacant`] place. Step by step: [`cursor`](PageTable::cursor), [`mappings`](PageTable::mappings), and
+//! [`cursor_mut`](PageTable::cursor_mut), which changes what it meets. What was used: [`harvest`](PageTable::harvest).
+//! What processors have to be told is a value, a [`Flush`].
 //!
 //! # What is proven
 //! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an

@@ -398,3 +398,22 @@ fn a_range_may_end_where_addresses_end() {
     reaches_the_top::<Sv39>(0);
     reaches_the_top::<AArch64Lower>(1 << 48);
 }
+
+#[test]
+fn the_pages_of_a_table_cost_one_load_and_one_store_each() {
+    let (heap, other) = (Heap::default(), Heap::default());
+    let mut from = PageTable::<_, X86_64>::new(&heap).unwrap();
+    let mut into = PageTable::<_, X86_64>::new(&other).unwrap();
+    // frames that don't follow each other
+    for n in 0..512u64 {
+        map(&mut from, &[(n * 0x1000, (n ^ 5) * 0x1000, SMALL, RW)]);
+    }
+    let table = range(0, LARGE.bytes());
+    let _ = (heap.accesses(), other.accesses());
+    assert_eq!(from.copy_range(table, &mut into), Ok(LARGE.bytes()));
+    // besides, four ways from the root here; there three tables taken, made and linked
+    let (loads, stores) = (heap.accesses(), other.accesses());
+    assert!((512..512 + 24).contains(&loads), "{loads}");
+    assert!((512..512 + 48).contains(&stores), "{stores}");
+    assert_eq!(pages(&into, table), pages(&from, table));
+}

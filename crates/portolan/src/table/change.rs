@@ -32,8 +32,8 @@ impl Change {
         match self {
             Change::Clear => None,
             Change::Protect(prop) => Some(prop.keeping(was)),
-            Change::Unmark(bits) => Some(was.without(bits)),
             Change::WriteProtect => Some(was.read_only()),
+            Change::Unmark(bits) => Some(was.without(bits)),
         }
     }
 
@@ -48,8 +48,8 @@ impl Change {
         match self {
             Change::Clear => None,
             Change::Protect(prop) => Some(prop.keeping(was)),
-            Change::Unmark(bits) => Some(was.without(bits)),
             Change::WriteProtect => Some(was.read_only()),
+            Change::Unmark(bits) => Some(was.without(bits)),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
-use super::proof;
+mod proof;
 
 verus! {
 

@@ -5,7 +5,7 @@ use super::super::stack::Stack;
 use super::super::tree::{Slot, Tree};
 #[cfg(verus_only)]
 use super::leaf::Leaf;
-use super::{Copying, Next};
+use super::pages::{Copying, Next};
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;

@@ -5,7 +5,7 @@ use super::super::model::{Model, NodeId, home};
 use super::super::stack::Stack;
 use super::super::tree::Tree;
 use super::leaf::Leaf;
-use super::{Copying, Next};
+use super::pages::{Copying, Next};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, stored};
 use crate::hw::memory::TableMemory;
