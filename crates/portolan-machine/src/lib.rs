@@ -35,6 +35,8 @@
 pub mod access;
 pub mod conformance;
 pub mod fault;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod guest;
 mod isa;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod kvm;

@@ -1,33 +1,30 @@
 //! A machine whose processor is QEMU's: memory management units of three architectures, as someone else read the manuals.
 
 mod aarch64;
-mod answer;
 mod machine;
-mod mailbox;
-mod process;
 mod processor;
 mod riscv;
-mod root;
 mod x86_64;
 
 use crate::access::Access;
+use crate::guest::Guest;
+use crate::guest::file::{file_of, memory_file, path};
+use crate::guest::mailbox::{self, Mailbox};
+use crate::guest::process::Process;
+use crate::guest::root::{Copied, ENTRIES};
+pub use crate::guest::{Answer, Fault};
 use crate::isa::Isa;
 use crate::machine::MachineError;
 use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use aarch64::{Aarch64, Stage};
-pub use answer::{Answer, Fault};
-use mailbox::{Mailbox, Report, Step};
 use portolan::PhysAddr;
-use process::Process;
 use processor::Processor;
 use riscv::Riscv;
-use root::Copied;
 use std::fs::File;
-use std::io::Write;
 use std::ops::RangeInclusive;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use x86_64::X86_64;
@@ -100,16 +97,6 @@ impl Default for QemuConfig {
     }
 }
 
-struct Guest {
-    mailbox: Mailbox,
-    processor: Box<dyn Processor>,
-    area: u64,
-    root: Copied,
-    /// What is to be done before the next access. Until then nothing can tell whether it was.
-    pending: Vec<Step>,
-    broken: Option<MachineError>,
-}
-
 /// Where table frames come from, as distances from the start of memory. The guest's area lies below, data above.
 const TABLES: std::ops::Range<u64> = 16 << 20..512 << 20;
 
@@ -166,28 +153,24 @@ impl QemuMachine {
         let memory = Memory::mapped(mapped, processor.phys_bits(), tables, Recorded::Data);
         let area = ram + mailbox::AREA;
         processor.lay_out(&memory, area);
-        let firmware = processor.firmware().map(firmware_file).transpose()?;
+        let firmware = processor.firmware();
+        let firmware = firmware.map(|bytes| file_of(&bytes)).transpose()?;
         let mut arguments = arguments(processor.as_ref(), area, &file, gib);
         if let Some(firmware) = &firmware {
             arguments.extend(["-bios".to_owned(), path(firmware)]);
         }
-        let process = Process::start(processor.program(), &arguments)?;
+        let mut command = Command::new(processor.program());
+        command.args(arguments).stdin(Stdio::null());
+        let process = Process::start(command)?;
         let areas = [area, processor.seen(area)];
         let mailbox = Mailbox::new(memory.clone(), areas, process, config.patience);
-        let mut guest = Guest {
-            mailbox,
-            area,
-            root: Copied::new(memory.clone(), area, processor.slot(area)),
-            processor,
-            pending: Vec::new(),
-            broken: None,
-        };
-        guest.set_root(None)?;
-        guest.perform(&[])?;
+        let root = Copied::new(memory.clone(), area, processor.slot(area), ENTRIES);
+        let reserved = processor.reserved();
+        let guest = Guest::new(memory.clone(), mailbox, root, processor, area)?;
         Ok(QemuMachine {
             regime,
             memory,
-            reserved: guest.processor.reserved(),
+            reserved,
             guest: Arc::new(Mutex::new(guest)),
         })
     }
@@ -217,7 +200,7 @@ impl QemuMachine {
     /// # Errors
     /// If the guest ended, or did not answer.
     pub fn set_root(&self, root: Option<PhysAddr>) -> Result<(), MachineError> {
-        self.lock().set_root(root.map(PhysAddr::as_u64))
+        self.lock().set_root(root)
     }
 
     /// Performs accesses, one after the other.
@@ -226,14 +209,7 @@ impl QemuMachine {
     /// [`MachineError::BadAddress`] for an address that is not a multiple of 8 or is [reserved](Self::reserved);
     /// otherwise if the guest ended, or does not answer.
     pub fn access(&self, accesses: &[Access]) -> Result<Vec<Answer>, MachineError> {
-        let usable = |access: &Access| {
-            access.va.is_multiple_of(8)
-                && !self.reserved.iter().any(|range| range.contains(&access.va))
-        };
-        if let Some(access) = accesses.iter().find(|access| !usable(access)) {
-            return Err(MachineError::BadAddress { va: access.va });
-        }
-        self.lock().access(&self.memory, accesses)
+        self.lock().access(accesses, &self.reserved)
     }
 
     /// Before the next access, the processor forgets what it knows of the page that `va` lies in: `INVLPG`, `TLBI VAAE1IS`,
@@ -261,108 +237,10 @@ impl QemuMachine {
     }
 }
 
-impl Guest {
-    /// Has a step performed before the next access.
-    fn later(&mut self, step: Step) -> Result<(), MachineError> {
-        self.pending.push(step);
-        match &self.broken {
-            Some(error) => Err(error.clone()),
-            None => Ok(()),
-        }
-    }
-
-    /// Performs what is pending and then these steps, on the tables as they are now, and gives the reports of these.
-    fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
-        let mut all = std::mem::take(&mut self.pending);
-        let before = all.len();
-        all.extend(steps);
-        self.root.refresh();
-        let reports = self.mailbox.perform(&all);
-        self.root.give_back();
-        match reports {
-            Ok(mut reports) => Ok(reports.split_off(before)),
-            Err(error) => {
-                // The guest's state is lost, so no later answer could be trusted
-                self.broken = Some(error.clone());
-                Err(error)
-            }
-        }
-    }
-
-    fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
-        let loaded = self.processor.root(self.root.set(root));
-        self.later([mailbox::ROOT.into(), loaded, 0, 0, 0])
-    }
-
-    fn access(
-        &mut self,
-        memory: &Memory,
-        accesses: &[Access],
-    ) -> Result<Vec<Answer>, MachineError> {
-        let touch = |word| [mailbox::TOUCH.into(), word, 0, 0, 0];
-        let mut steps: Vec<Step> = memory.take_journal().into_iter().map(touch).collect();
-        let touches = steps.len();
-        steps.extend(
-            accesses
-                .iter()
-                .map(|access| self.processor.access(access, self.area)),
-        );
-        let reports = self.perform(&steps)?;
-        let answer = |(access, report): (&Access, &Option<Report>)| {
-            report
-                .as_ref()
-                .and_then(|report| self.processor.answer(access, report, self.area))
-                .ok_or_else(|| MachineError::UnexpectedExit {
-                    exit: format!("{access:x?} ended in {report:x?}"),
-                })
-        };
-        accesses
-            .iter()
-            .zip(&reports[touches..])
-            .map(answer)
-            .collect()
-    }
-}
-
 /// A [code word](Isa::code_word) for the processors of a regime.
 #[must_use]
 pub const fn code_word(regime: Regime, number: u32) -> u64 {
     Isa::of(regime).code_word(number)
-}
-
-/// A file of zeros in memory, without a name.
-fn memory_file(bytes: u64) -> Result<File, MachineError> {
-    let failed = |call| {
-        let reason = std::io::Error::last_os_error().to_string();
-        MachineError::Host { call, reason }
-    };
-    // SAFETY: the name is a string that ends in 0
-    let file = unsafe { libc::memfd_create(c"portolan".as_ptr(), libc::MFD_CLOEXEC) };
-    if file < 0 {
-        return Err(failed("memfd_create"));
-    }
-    // SAFETY: the descriptor was just made, and nobody else has it
-    let file = unsafe { File::from_raw_fd(file) };
-    file.set_len(bytes).map_err(|_| failed("ftruncate"))?;
-    Ok(file)
-}
-
-/// A file in memory with these bytes.
-fn firmware_file(bytes: Vec<u8>) -> Result<File, MachineError> {
-    let mut file = memory_file(0)?;
-    file.write_all(&bytes).map_err(|error| MachineError::Host {
-        call: "write",
-        reason: error.to_string(),
-    })?;
-    Ok(file)
-}
-
-/// Where another process finds a file without a name: with this process, as descriptors are not inherited.
-fn path(file: &File) -> String {
-    format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd())
 }
 
 /// QEMU's arguments: the board, its memory, which is the file, and nothing else.
@@ -385,13 +263,4 @@ fn arguments(processor: &dyn Processor, area: u64, file: &File, gib: u64) -> Vec
     let mut all = processor.arguments(area);
     all.extend(common.into_iter().chain(silent).map(str::to_owned));
     all
-}
-
-/// Writes bytes to memory, up to a multiple of 8.
-fn write_bytes(memory: &Memory, addr: u64, bytes: &[u8]) {
-    for (addr, part) in (addr..).step_by(8).zip(bytes.chunks(8)) {
-        let mut word = [0; 8];
-        word[..part.len()].copy_from_slice(part);
-        memory.store(PhysAddr::new(addr), u64::from_le_bytes(word));
-    }
 }

@@ -8,10 +8,10 @@
 
 mod monitor;
 
-use super::answer::{Answer, Fault};
-use super::mailbox::{self, Report, Step};
 use super::processor::Processor;
 use crate::access::{Access, Kind, Privilege};
+use crate::guest::mailbox::{self, Report, Step};
+use crate::guest::{Answer, Fault, Protocol, write_bytes};
 use crate::memory::Memory;
 use crate::walk::{Granule, Region};
 use monitor::Program;
@@ -214,50 +214,7 @@ impl Aarch64 {
     }
 }
 
-impl Processor for Aarch64 {
-    fn program(&self) -> &'static str {
-        "qemu-system-aarch64"
-    }
-
-    fn ram(&self) -> u64 {
-        RAM
-    }
-
-    fn phys_bits(&self) -> u8 {
-        self.phys_bits
-    }
-
-    fn arguments(&self, area: u64) -> Vec<String> {
-        let start = format!("loader,addr={:#x},cpu-num=0", area + mailbox::CODE);
-        [
-            "-M",
-            "virt,virtualization=on,memory-backend=ram",
-            "-cpu",
-            "max",
-            "-device",
-            &start,
-        ]
-        .map(str::to_owned)
-        .to_vec()
-    }
-
-    fn lay_out(&self, memory: &Memory, area: u64) {
-        super::write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
-        let put = |addr, word| memory.store(PhysAddr::new(addr), word);
-        let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
-        for (addr, word) in (boot..).step_by(8).zip(self.boot_words(area)) {
-            put(addr, word);
-        }
-        let own = area + mailbox::TABLES;
-        match self.stage {
-            Stage::One { .. } => {
-                put(own, RAM | EL1_BLOCK);
-                put(own + 8, RAM | EL0_BLOCK);
-            }
-            Stage::Two { .. } => put(own, RAM | STAGE2_BLOCK),
-        }
-    }
-
+impl Protocol for Aarch64 {
     fn access(&self, access: &Access, area: u64) -> Step {
         let code = self.view(access.privilege, area) + mailbox::CODE;
         let target = match access.kind {
@@ -306,6 +263,51 @@ impl Processor for Aarch64 {
             (abort, _) if is_abort(abort) => Some(Answer::Fault(fault)),
             (_, Kind::Fetch) => Some(Answer::Astray(fault)),
             _ => None,
+        }
+    }
+}
+
+impl Processor for Aarch64 {
+    fn program(&self) -> &'static str {
+        "qemu-system-aarch64"
+    }
+
+    fn ram(&self) -> u64 {
+        RAM
+    }
+
+    fn phys_bits(&self) -> u8 {
+        self.phys_bits
+    }
+
+    fn arguments(&self, area: u64) -> Vec<String> {
+        let start = format!("loader,addr={:#x},cpu-num=0", area + mailbox::CODE);
+        [
+            "-M",
+            "virt,virtualization=on,memory-backend=ram",
+            "-cpu",
+            "max",
+            "-device",
+            &start,
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    }
+
+    fn lay_out(&self, memory: &Memory, area: u64) {
+        write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
+        let put = |addr, word| memory.store(PhysAddr::new(addr), word);
+        let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
+        for (addr, word) in (boot..).step_by(8).zip(self.boot_words(area)) {
+            put(addr, word);
+        }
+        let own = area + mailbox::TABLES;
+        match self.stage {
+            Stage::One { .. } => {
+                put(own, RAM | EL1_BLOCK);
+                put(own + 8, RAM | EL0_BLOCK);
+            }
+            Stage::Two { .. } => put(own, RAM | STAGE2_BLOCK),
         }
     }
 

@@ -1,13 +1,11 @@
 //! What differs between the processors.
 
-use super::answer::Answer;
-use super::mailbox::{Report, Step};
-use crate::access::Access;
+use crate::guest::Protocol;
 use crate::memory::Memory;
 use std::ops::RangeInclusive;
 
 /// A kind of processor with a translation regime under test.
-pub(super) trait Processor: Send {
+pub(super) trait Processor: Protocol {
     /// The program that has such a guest.
     fn program(&self) -> &'static str;
 
@@ -37,15 +35,6 @@ pub(super) trait Processor: Send {
     fn seen(&self, area: u64) -> u64 {
         area
     }
-
-    /// The step for an access.
-    fn access(&self, access: &Access, area: u64) -> Step;
-
-    /// What the register that holds the root is loaded with.
-    fn root(&self, root: u64) -> u64;
-
-    /// What came of an access, or nothing if the report is not one that an access leads to.
-    fn answer(&self, access: &Access, report: &Report, area: u64) -> Option<Answer>;
 
     /// Addresses that can't be tested.
     fn reserved(&self) -> Vec<RangeInclusive<u64>>;

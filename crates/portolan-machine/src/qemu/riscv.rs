@@ -2,10 +2,10 @@
 
 mod monitor;
 
-use super::answer::{Answer, Fault};
-use super::mailbox::{self, Report, Step};
 use super::processor::Processor;
 use crate::access::{Access, Kind, Privilege};
+use crate::guest::mailbox::{self, Report, Step};
+use crate::guest::{Answer, Fault, Protocol, write_bytes};
 use crate::memory::Memory;
 use monitor::Program;
 use portolan::PhysAddr;
@@ -48,42 +48,7 @@ impl Riscv {
     }
 }
 
-impl Processor for Riscv {
-    fn program(&self) -> &'static str {
-        "qemu-system-riscv64"
-    }
-
-    fn ram(&self) -> u64 {
-        RAM
-    }
-
-    fn phys_bits(&self) -> u8 {
-        PHYS_BITS
-    }
-
-    fn arguments(&self, area: u64) -> Vec<String> {
-        let start = format!("loader,addr={:#x},cpu-num=0", area + mailbox::CODE);
-        let board = ["-M", "virt,memory-backend=ram", "-bios", "none"];
-        let types = if self.memory_types { "on" } else { "off" };
-        let processor = format!("rv64,svpbmt={types}");
-        let processor = ["-cpu", &processor, "-device", &start];
-        board
-            .into_iter()
-            .chain(processor)
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn lay_out(&self, memory: &Memory, area: u64) {
-        super::write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
-        let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
-        let types = if self.memory_types { PBMTE } else { 0 };
-        let words = [PMP_ADDR, PMP_CONFIG, SUM, ADUE | types];
-        for (addr, word) in (boot..).step_by(8).zip(words) {
-            memory.store(PhysAddr::new(addr), word);
-        }
-    }
-
+impl Protocol for Riscv {
     fn access(&self, access: &Access, area: u64) -> Step {
         let code = area + mailbox::CODE;
         let previous = match access.privilege {
@@ -104,7 +69,6 @@ impl Processor for Riscv {
         ]
     }
 
-    /// satp: the mode is 8 for Sv39, 9 for Sv48, 10 for Sv57; the address space is 0.
     fn root(&self, root: u64) -> u64 {
         u64::from(self.levels + 5) << 60 | root >> 12
     }
@@ -133,9 +97,44 @@ impl Processor for Riscv {
             _ => None,
         }
     }
+}
 
-    /// QEMU 7.2 has one entry of its TLB for what the monitor executes, which isn't translated, and what it loads from the
-    /// same address as another mode, which is.
+impl Processor for Riscv {
+    fn program(&self) -> &'static str {
+        "qemu-system-riscv64"
+    }
+
+    fn ram(&self) -> u64 {
+        RAM
+    }
+
+    fn phys_bits(&self) -> u8 {
+        PHYS_BITS
+    }
+
+    fn arguments(&self, area: u64) -> Vec<String> {
+        let start = format!("loader,addr={:#x},cpu-num=0", area + mailbox::CODE);
+        let board = ["-M", "virt,memory-backend=ram", "-bios", "none"];
+        let types = if self.memory_types { "on" } else { "off" };
+        let processor = format!("rv64,svpbmt={types}");
+        let processor = ["-cpu", &processor, "-device", &start];
+        board
+            .into_iter()
+            .chain(processor)
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn lay_out(&self, memory: &Memory, area: u64) {
+        write_bytes(memory, area + mailbox::CODE, &self.program.bytes);
+        let boot = area + mailbox::HEADER + u64::from(mailbox::BOOT);
+        let types = if self.memory_types { PBMTE } else { 0 };
+        let words = [PMP_ADDR, PMP_CONFIG, SUM, ADUE | types];
+        for (addr, word) in (boot..).step_by(8).zip(words) {
+            memory.store(PhysAddr::new(addr), word);
+        }
+    }
+
     fn reserved(&self) -> Vec<RangeInclusive<u64>> {
         let area = RAM + mailbox::AREA;
         vec![area..=area + (mailbox::AREA - 1)]

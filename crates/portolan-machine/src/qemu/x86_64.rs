@@ -5,10 +5,10 @@
 
 mod monitor;
 
-use super::answer::{Answer, Fault};
-use super::mailbox::{self, Report, Step};
 use super::processor::Processor;
 use crate::access::{Access, Kind, Privilege};
+use crate::guest::mailbox::{self, Report, Step};
+use crate::guest::{Answer, Fault, Protocol, write_bytes};
 use crate::memory::Memory;
 use portolan::PhysAddr;
 use std::ops::RangeInclusive;
@@ -152,47 +152,7 @@ impl X86_64 {
     }
 }
 
-impl Processor for X86_64 {
-    fn program(&self) -> &'static str {
-        "qemu-system-x86_64"
-    }
-
-    fn ram(&self) -> u64 {
-        0
-    }
-
-    fn phys_bits(&self) -> u8 {
-        self.phys_bits
-    }
-
-    fn gib(&self, wanted: u64) -> u64 {
-        wanted.min(GIB)
-    }
-
-    fn arguments(&self, _area: u64) -> Vec<String> {
-        let processor = format!("max,phys-bits={}", self.phys_bits);
-        ["-M", "microvm,memory-backend=ram", "-cpu", &processor]
-            .map(str::to_owned)
-            .to_vec()
-    }
-
-    fn firmware(&self) -> Option<Vec<u8>> {
-        Some(monitor::firmware())
-    }
-
-    fn lay_out(&self, memory: &Memory, area: u64) {
-        let put = |offset, word| memory.store(PhysAddr::new(area + offset), word);
-        super::write_bytes(memory, area + mailbox::CODE, monitor::image());
-        super::write_bytes(memory, area + monitor::USER_CODE, monitor::image());
-        self.lay_out_tables(&put, area);
-        self.lay_out_start(&put, area);
-        self.describe(&put);
-    }
-
-    fn seen(&self, _area: u64) -> u64 {
-        self.base()
-    }
-
+impl Protocol for X86_64 {
     fn access(&self, access: &Access, _area: u64) -> Step {
         let (page, code, stack) = match access.privilege {
             Privilege::Supervisor => (mailbox::CODE, monitor::SELECT_CODE, monitor::SELECT_DATA),
@@ -252,6 +212,48 @@ impl Processor for X86_64 {
             (0..32, Kind::Fetch) => Some(Answer::Astray(fault)),
             _ => None,
         }
+    }
+}
+
+impl Processor for X86_64 {
+    fn program(&self) -> &'static str {
+        "qemu-system-x86_64"
+    }
+
+    fn ram(&self) -> u64 {
+        0
+    }
+
+    fn phys_bits(&self) -> u8 {
+        self.phys_bits
+    }
+
+    fn gib(&self, wanted: u64) -> u64 {
+        wanted.min(GIB)
+    }
+
+    fn arguments(&self, _area: u64) -> Vec<String> {
+        let processor = format!("max,phys-bits={}", self.phys_bits);
+        ["-M", "microvm,memory-backend=ram", "-cpu", &processor]
+            .map(str::to_owned)
+            .to_vec()
+    }
+
+    fn firmware(&self) -> Option<Vec<u8>> {
+        Some(monitor::firmware())
+    }
+
+    fn lay_out(&self, memory: &Memory, area: u64) {
+        let put = |offset, word| memory.store(PhysAddr::new(area + offset), word);
+        write_bytes(memory, area + mailbox::CODE, monitor::image());
+        write_bytes(memory, area + monitor::USER_CODE, monitor::image());
+        self.lay_out_tables(&put, area);
+        self.lay_out_start(&put, area);
+        self.describe(&put);
+    }
+
+    fn seen(&self, _area: u64) -> u64 {
+        self.base()
     }
 
     fn reserved(&self) -> Vec<RangeInclusive<u64>> {

@@ -3,7 +3,7 @@
 //! It runs at EL2 without translation and enters EL1 or EL0 for each access. An access ends in an exception: its own
 //! abort, or the `brk` behind it, which `MDCR_EL2.TDE` brings to EL2. Exceptions to EL1 are passed on by `hvc`.
 
-use crate::qemu::mailbox;
+use crate::guest::mailbox;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, aarch64::Aarch64Relocation, dynasm};
 
 /// A system register, as `mrs` and `msr` name it (Arm ARM C5.2.11).

@@ -6,7 +6,7 @@
 
 #![expect(clippy::unnecessary_cast, reason = "the assembler's macro makes them")]
 
-use crate::qemu::mailbox;
+use crate::guest::mailbox;
 use dynasmrt::{DynasmApi, DynasmLabelApi, VecAssembler, dynasm, riscv::RiscvRelocation};
 
 // Control and status registers (privileged architecture, 2.2)

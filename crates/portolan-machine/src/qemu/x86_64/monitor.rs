@@ -3,7 +3,7 @@
 //! It runs in 64-bit mode at privilege level 0, in its own slot of the root, and goes to privilege level 0 or 3 for each
 //! access. An access ends in an exception: its own fault, or the `ud2` behind it.
 
-use crate::qemu::mailbox;
+use crate::guest::mailbox;
 use core::arch::global_asm;
 
 // Offsets in the guest's area, which is where the slot starts

@@ -8,21 +8,17 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 /// A child process, which ends with this value, and with the process that has it.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     /// The thread that started the child: the host ends a child with the thread it has it from.
     keeper: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Process {
-    /// Starts a program.
-    pub(super) fn start(program: &str, arguments: &[String]) -> Result<Self, MachineError> {
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+    /// Starts a program. What it says in the end is kept, and nothing else.
+    pub(crate) fn start(mut command: Command) -> Result<Self, MachineError> {
+        let program = command.get_program().display().to_string();
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let dies_with_parent = || {
             // SAFETY: the call changes nothing but what the host sends to the new process, and allocates nothing
             match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
@@ -53,13 +49,18 @@ impl Process {
         })
     }
 
+    /// The number that the host has given it.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Lets the process run.
-    pub(super) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         self.signal(libc::SIGCONT);
     }
 
     /// Has the process stand still, whatever it does.
-    pub(super) fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         self.signal(libc::SIGSTOP);
     }
 
@@ -72,7 +73,7 @@ impl Process {
     }
 
     /// How the process ended, if it did.
-    pub(super) fn ended(&mut self) -> Option<String> {
+    pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
         let mut said = String::new();
         if let Some(stderr) = &mut self.child.stderr {

@@ -10,56 +10,56 @@ use portolan::PhysAddr;
 use std::time::{Duration, Instant};
 
 /// Bytes of the area, and its distance from the start of memory.
-pub(super) const AREA: u64 = 0x20_0000;
+pub(crate) const AREA: u64 = 0x20_0000;
 /// The program.
-pub(super) const CODE: u64 = 0x0000;
+pub(crate) const CODE: u64 = 0x0000;
 /// Words that the two share, and what the program reads when it starts.
-pub(super) const HEADER: u64 = 0x4000;
+pub(crate) const HEADER: u64 = 0x4000;
 /// What the program finds at the start of the header: the number of the last ring, of the last answer, where the steps
 /// end, and which of them is being performed.
-pub(super) const DOORBELL: u32 = 0;
-pub(super) const ANSWERED: u32 = 8;
-pub(super) const END: u32 = 16;
-pub(super) const CURRENT: u32 = 24;
+pub(crate) const DOORBELL: u32 = 0;
+pub(crate) const ANSWERED: u32 = 8;
+pub(crate) const END: u32 = 16;
+pub(crate) const CURRENT: u32 = 24;
 /// What the program loads into registers when it starts.
-pub(super) const BOOT: u32 = 64;
+pub(crate) const BOOT: u32 = 64;
 /// The program's own tables, the copy of a root, and a root that maps nothing.
-pub(super) const TABLES: u64 = 0x8000;
-pub(super) const COPY: u64 = 0xc000;
-pub(super) const EMPTY: u64 = 0x1_0000;
+pub(crate) const TABLES: u64 = 0x8000;
+pub(crate) const COPY: u64 = 0xc000;
+pub(crate) const EMPTY: u64 = 0x1_0000;
 /// The steps.
-pub(super) const STEPS: u64 = 0x2_0000;
+pub(crate) const STEPS: u64 = 0x2_0000;
 /// Bytes of a step.
-pub(super) const STEP: u32 = 256;
+pub(crate) const STEP: u32 = 256;
 /// How many steps there is room for.
-pub(super) const CAPACITY: usize = ((AREA - STEPS) / STEP as u64) as usize;
+pub(crate) const CAPACITY: usize = ((AREA - STEPS) / STEP as u64) as usize;
 
 // What a step is, in its word 0
 /// Words 1 and 2: address and value. Words 3 and 4: where the program goes, and in which mode.
-pub(super) const ACCESS: u32 = 0;
+pub(crate) const ACCESS: u32 = 0;
 /// Word 1: address.
-pub(super) const INVALIDATE_PAGE: u32 = 1;
-pub(super) const INVALIDATE_ALL: u32 = 2;
+pub(crate) const INVALIDATE_PAGE: u32 = 1;
+pub(crate) const INVALIDATE_ALL: u32 = 2;
 /// Word 1: what is loaded into the register that holds the root.
-pub(super) const ROOT: u32 = 3;
+pub(crate) const ROOT: u32 = 3;
 /// Word 1: the physical address of a word that is written without being changed.
-pub(super) const TOUCH: u32 = 4;
+pub(crate) const TOUCH: u32 = 4;
 
 /// Where in a step the guest reports an exception, and how many words that takes.
-pub(super) const REPORT: u32 = 128;
+pub(crate) const REPORT: u32 = 128;
 const REPORT_WORDS: usize = 16;
 
 /// What the guest reports of an exception; which word is what depends on the processor.
-pub(super) type Report = [u64; REPORT_WORDS];
+pub(crate) type Report = [u64; REPORT_WORDS];
 
 /// Stands in the first word of a report until there is one. That word says which exception it is, and none has this number.
 const NONE: u64 = u64::MAX;
 
 /// The words of a step: what it is, and words 1 to 4.
-pub(super) type Step = [u64; 5];
+pub(crate) type Step = [u64; 5];
 
 /// The host's side.
-pub(super) struct Mailbox {
+pub(crate) struct Mailbox {
     memory: Memory,
     area: u64,
     /// Where the guest's program sees the area.
@@ -71,7 +71,7 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     /// For a guest that has been started.
-    pub(super) fn new(
+    pub(crate) fn new(
         memory: Memory,
         [area, seen]: [u64; 2],
         process: Process,
@@ -96,7 +96,7 @@ impl Mailbox {
     }
 
     /// Has the steps performed, and gives the report of each that ended in an exception.
-    pub(super) fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
+    pub(crate) fn perform(&mut self, steps: &[Step]) -> Result<Vec<Option<Report>>, MachineError> {
         let mut reports = Vec::with_capacity(steps.len());
         // Without steps the guest still shows that it is there
         let parts = steps

@@ -6,7 +6,7 @@ use portolan::PhysAddr;
 
 /// Where the program in the guest needs a slot of the root for itself, a copy of the root under test is loaded, with
 /// that slot replaced. Everything below the root is the tested tables themselves.
-pub(super) struct Copied {
+pub(crate) struct Copied {
     memory: Memory,
     /// Where the copy is.
     copy: u64,
@@ -21,17 +21,18 @@ pub(super) struct Copied {
 }
 
 /// How many entries a root has whose copy is loaded.
-const ENTRIES: u64 = 512;
+pub(crate) const ENTRIES: u64 = 512;
 
 impl Copied {
-    pub(super) fn new(memory: Memory, area: u64, slot: Option<(u64, u64)>) -> Self {
+    /// With a copy of the root's first `entries`, of which no others are walked through.
+    pub(crate) fn new(memory: Memory, area: u64, slot: Option<(u64, u64)>, entries: u64) -> Self {
         let copied = Copied {
             memory,
             copy: area + mailbox::COPY,
             empty: area + mailbox::EMPTY,
             slot,
             tested: None,
-            written: vec![0; ENTRIES as usize],
+            written: vec![0; entries as usize],
         };
         if let Some((slot, entry)) = slot {
             copied
@@ -42,7 +43,7 @@ impl Copied {
     }
 
     /// Notes the root under test and gives the one to load.
-    pub(super) fn set(&mut self, tested: Option<u64>) -> u64 {
+    pub(crate) fn set(&mut self, tested: Option<u64>) -> u64 {
         self.tested = tested;
         match self.slot {
             Some(_) => self.copy,
@@ -53,11 +54,12 @@ impl Copied {
     /// The slots that are copied.
     fn slots(&self) -> impl Iterator<Item = u64> + use<> {
         let own = self.slot.map(|(slot, _)| slot);
-        (0..own.map_or(0, |_| ENTRIES)).filter(move |slot| Some(*slot) != own)
+        let copied = own.map_or(0, |_| self.written.len() as u64);
+        (0..copied).filter(move |slot| Some(*slot) != own)
     }
 
     /// Brings the copy up to date.
-    pub(super) fn refresh(&mut self) {
+    pub(crate) fn refresh(&mut self) {
         for slot in self.slots() {
             let entry = |root| self.memory.load(PhysAddr::new(root + 8 * slot));
             let tested = self.tested.map_or(0, entry);
@@ -70,7 +72,7 @@ impl Copied {
     }
 
     /// Makes in the tested root the changes that the processor made in the copy: accessed and dirty bits.
-    pub(super) fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         let Some(tested) = self.tested else { return };
         for slot in self.slots() {
             let now = self.memory.load(PhysAddr::new(self.copy + 8 * slot));
