@@ -2,7 +2,8 @@
 //!
 //! - [`SoftMachine`]: processors in software of any architecture, whose TLBs do the worst that it allows;
 //! - [`KvmMachine`]: a guest of the host's processor, through `/dev/kvm`;
-//! - [`qemu::QemuMachine`]: a guest of QEMU, whose memory management units someone else wrote.
+//! - [`qemu::QemuMachine`]: a guest of QEMU, whose memory management units someone else wrote;
+//! - [`bochs::BochsMachine`]: a guest of Bochs, for extended page tables.
 //!
 //! Each is a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load roots,
 //! perform loads, stores and fetches of kernels and programs, and say what came of each. [`walk`] is what processors make
@@ -33,6 +34,8 @@
 //! ```
 
 pub mod access;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod bochs;
 pub mod conformance;
 pub mod fault;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

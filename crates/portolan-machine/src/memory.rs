@@ -1,6 +1,8 @@
 //! Physical memory, and the table frames in it.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(crate) mod foreign;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub(crate) mod mapped;
 mod sparse;
 
@@ -37,6 +39,8 @@ enum Words {
     Sparse(Box<Sparse>),
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     Mapped(mapped::Mapped),
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    Foreign(foreign::Foreign),
 }
 
 /// Which of the host's stores a guest has to be told of.
@@ -104,6 +108,12 @@ impl Memory {
         Self::new(Words::Mapped(words), phys_bits, tables, recorded)
     }
 
+    /// Memory of a guest that another process keeps to itself, with a journal of the stores to data.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn foreign(words: foreign::Foreign, phys_bits: u8, tables: Range<u64>) -> Self {
+        Self::new(Words::Foreign(words), phys_bits, tables, Recorded::Data)
+    }
+
     fn new(words: Words, phys_bits: u8, tables: Range<u64>, recorded: Recorded) -> Self {
         let shared = Shared {
             words,
@@ -142,6 +152,8 @@ impl Memory {
             ],
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => [words.range().start + (1 << 30)..words.range().end, 0..0],
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Foreign(words) => [1 << 30..words.range().end, 0..0],
         }
     }
 
@@ -195,6 +207,8 @@ impl Memory {
             Words::Sparse(words) => words.load(self.check(addr)),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => words.load(self.check(addr)),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Foreign(words) => words.load(self.check(addr)),
         }
     }
 
@@ -207,6 +221,8 @@ impl Memory {
             Words::Sparse(words) => words.store(self.check(addr), word),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => words.store(self.check(addr), word),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Foreign(words) => words.store(self.check(addr), word),
         }
         self.record_data(addr);
     }
@@ -223,6 +239,8 @@ impl Memory {
             Words::Sparse(words) => words.exchange(self.check(addr), current, new),
             #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
             Words::Mapped(words) => words.exchange(self.check(addr), current, new),
+            #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+            Words::Foreign(words) => words.exchange(self.check(addr), current, new),
         };
         if answer.is_ok() {
             self.record_data(addr);
