@@ -71,7 +71,7 @@ pub struct BochsConfig {
 impl Default for BochsConfig {
     fn default() -> Self {
         BochsConfig {
-            patience: Duration::from_secs(60),
+            patience: Duration::from_secs(20),
         }
     }
 }
@@ -95,7 +95,7 @@ impl BochsMachine {
     /// [`MachineError::Unavailable`] if Bochs is not installed, or does not start; [`MachineError::Host`] if the host
     /// refuses a call; [`MachineError::UnexpectedExit`] if the guest doesn't come up.
     pub fn start(config: BochsConfig) -> Result<Self, MachineError> {
-        let (process, memory) = start::start(config.patience)?;
+        let (process, memory) = start::start()?;
         layout::write(&memory, AREA);
         let mailbox = Mailbox::new(memory.clone(), [AREA; 2], process, config.patience);
         let slot = (layout::SLOT, layout::slot_entry(AREA));

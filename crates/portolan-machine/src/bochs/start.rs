@@ -16,12 +16,16 @@ use std::time::{Duration, Instant};
 /// What stands before the address of the memory, in what Bochs logs.
 const MEMORY_IS_AT: &str = "vector=0x";
 
+/// How long a start may take. Bochs goes over all of its memory's blocks for each of them, which are seconds where there is
+/// little else to do.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// How long is waited between two looks.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(10);
 
 /// Starts a guest and waits until it waits for its area to be filled.
-pub(super) fn start(patience: Duration) -> Result<(Process, Memory), MachineError> {
-    let deadline = Instant::now() + patience;
+pub(super) fn start() -> Result<(Process, Memory), MachineError> {
+    let deadline = Instant::now() + PATIENCE;
     let (firmware, log) = (file_of(&monitor::firmware())?, memory_file(0)?);
     let configuration = file_of(configuration(&firmware, &log).as_bytes())?;
     // For its debugger, if it has one: that the guest is to run

@@ -140,11 +140,12 @@ impl Mailbox {
 
     /// Looks for a short while without a pause, and then less often.
     fn await_answer(&mut self) -> Result<(), MachineError> {
-        const LOOKS: u32 = 1000;
+        const LOOKS: Duration = Duration::from_micros(20);
         const REST: Duration = Duration::from_micros(20);
         let deadline = Instant::now() + self.patience;
         loop {
-            for _ in 0..LOOKS {
+            let looks = Instant::now();
+            while looks.elapsed() < LOOKS {
                 if self.get(HEADER + u64::from(ANSWERED)) == self.rung {
                     return Ok(());
                 }

@@ -1,4 +1,4 @@
-//! Where the walk and QEMU are known to differ, and who is right.
+//! Where the walk and an emulator are known to differ, and who is right.
 
 use portolan_machine::walk::{Regime, Walk};
 use portolan_machine::{Access, Kind, Privilege};
@@ -19,7 +19,7 @@ pub fn is_open(regime: Regime, phys_bits: u8, expected: &Walk, words: &[u64]) ->
     arm && bits & too_wide == 0 && (bits != 0 || is_page && regime.page_levels().contains(&level))
 }
 
-/// Whether QEMU 7.2 decides otherwise than the walk.
+/// Whether QEMU 7.2 or Bochs 2.7 decides otherwise than the walk.
 ///
 /// - AArch64: QEMU takes a block where the granule has none for one (Arm ARM D8.3.1: the encoding is reserved).
 /// - AArch64 stage 1: EL1 must not execute what EL0 may write to, and with `DBM` set EL0 may write to what `AP[2]` says is
@@ -28,6 +28,8 @@ pub fn is_open(regime: Regime, phys_bits: u8, expected: &Walk, words: &[u64]) ->
 ///   not. Both are right.
 /// - RISC-V: with Svpbmt, QEMU ignores the reserved bits 60 to 54, `N` of a page and the memory type 3 (privileged
 ///   architecture 10.4.1 and Svpbmt: each is a page fault).
+/// - Extended page tables: Bochs ignores bit 12 of a page of 2 MiB or 1 GiB, which is reserved (Intel SDM vol. 3, 30.3.2;
+///   in an ordinary large page it is `PAT`).
 pub fn is_otherwise(
     regime: Regime,
     memory_types: bool,
@@ -52,6 +54,7 @@ pub fn is_otherwise(
             const MEMORY_TYPE: u64 = 3 << 61;
             *bits != 0 && bits & !IGNORED == 0 || *bits == 0 && last & MEMORY_TYPE == MEMORY_TYPE
         }
+        (Regime::Ept, Walk::Reserved { bits, .. }) => *bits == 1 << 12,
         _ => false,
     }
 }

@@ -4,13 +4,12 @@ use crate::format::{address, format};
 use crate::known::{is_open, is_otherwise};
 use portolan::{PhysAddr, TableMemory};
 use portolan_machine::fault::{PageFaultCode, Refusal};
-use portolan_machine::qemu::{Answer, QemuConfig, QemuMachine, code_word};
 use portolan_machine::walk::{Allowed, Regime, Rights, Walk, walk};
-use portolan_machine::{Access, Fault, Kind, Machine, MachineError, Memory, Outcome, Privilege};
+use portolan_machine::{Access, Fault, Isa, Kind, Machine, Memory, Outcome, Privilege};
 
 /// A guest with one chain of tables, from the root to level 1.
-pub struct Bench {
-    pub machine: QemuMachine,
+pub struct Bench<M> {
+    pub machine: M,
     /// The table of each level, from level 1 on.
     tables: Vec<PhysAddr>,
     /// The address that the chain serves.
@@ -21,7 +20,7 @@ pub struct Bench {
     /// Those that the manuals leave open, or that are known to differ.
     excused: u64,
     wrong: Vec<String>,
-    config: QemuConfig,
+    memory_types: bool,
 }
 
 /// An entry: its level, where it is, and the word.
@@ -62,21 +61,10 @@ fn allows(rights: &Rights, access: &Access) -> bool {
     }
 }
 
-impl Bench {
-    /// Nothing if there is no such guest here.
-    pub fn start(regime: Regime) -> Option<Self> {
-        Self::start_with(regime, QemuConfig::default())
-    }
-
-    /// As [`start`](Self::start).
-    pub fn start_with(regime: Regime, config: QemuConfig) -> Option<Self> {
-        let machine = match QemuMachine::start(regime, config) {
-            Err(MachineError::Unavailable { reason }) => {
-                println!("skipped, {regime:?}: {reason}");
-                return None;
-            }
-            started => started.expect("the guest comes up"),
-        };
+impl<M: Machine> Bench<M> {
+    /// Says of a RISC-V processor whether it has the memory types of Svpbmt.
+    pub fn new(machine: M, memory_types: bool) -> Self {
+        let regime = machine.regime();
         let table = |_| machine.memory().alloc_zeroed(1 << regime.page_bits());
         let tables: Option<Vec<PhysAddr>> = (0..regime.levels()).map(table).collect();
         let mut bench = Bench {
@@ -86,20 +74,27 @@ impl Bench {
             skipped: 0,
             excused: 0,
             wrong: Vec::new(),
-            config,
+            memory_types,
             machine,
         };
-        // The second entry of the root, and below it what makes pages of every size lead to data
-        let root = regime.span(regime.levels());
-        let data = bench.memory().data()[0].start + 0x1230;
-        bench.va = regime.extended(root | data & (root - 1));
+        // The second entry of the root if it can be used, and below it what makes pages of every size lead to data
+        let root = bench.regime().span(bench.regime().levels());
+        let data = (bench.memory().data()[0].start + 0x1230) & (root - 1);
+        let place = [root | data, data].map(|va| bench.regime().extended(va));
+        let usable = place.into_iter().find(|va| bench.is_usable(*va));
+        bench.va = usable.expect("one of the first entries can be used");
         bench.load_root();
-        Some(bench)
+        bench
+    }
+
+    /// Whether an address can be tested.
+    pub fn is_usable(&self, va: u64) -> bool {
+        !self.machine.reserved().iter().any(|own| own.contains(&va))
     }
 
     /// Loads the root of the chain.
     pub fn load_root(&self) {
-        let root = self.machine.set_root(self.tables.last().copied());
+        let root = self.machine.set_root(0, self.tables.last().copied());
         root.expect("the guest answers");
     }
 
@@ -112,9 +107,9 @@ impl Bench {
     }
 
     /// Performs one access.
-    pub fn access(&self, access: Access) -> Answer {
-        let answers = self.machine.access(&[access]).expect("the guest answers");
-        answers[0]
+    pub fn access(&self, access: Access) -> Outcome {
+        let outcomes = self.machine.access(0, &[access]);
+        outcomes.expect("the guest answers")[0]
     }
 
     fn slot(&self, level: u8) -> PhysAddr {
@@ -125,8 +120,9 @@ impl Bench {
     /// The word at an address that may be none of memory's.
     fn word(&self, addr: u64) -> Option<u64> {
         let [data, _] = self.memory().data();
-        let start = data.start - (1 << 30);
-        (start..data.end)
+        // Below is what the guest needs for itself, and devices
+        let tables = data.start - (1 << 30) + (16 << 20);
+        (tables..data.end)
             .contains(&addr)
             .then(|| self.memory().load(PhysAddr::new(addr)))
     }
@@ -190,9 +186,8 @@ impl Bench {
         let (regime, phys_bits) = (self.regime(), self.memory().phys_bits());
         let expected = self.walk(access.va);
         let words: Vec<u64> = chain.iter().map(|(_, _, word)| *word).collect();
-        let memory_types = self.config.memory_types;
         if is_open(regime, phys_bits, &expected, &words)
-            || is_otherwise(regime, memory_types, &access, &expected, &words)
+            || is_otherwise(regime, self.memory_types, &access, &expected, &words)
         {
             self.excused += 1;
             return;
@@ -211,8 +206,8 @@ impl Bench {
         if let Some(target) = target {
             self.memory().store(target, self.content(target));
         }
-        self.machine.invalidate_all().expect("the guest answers");
-        let outcome = Machine::access(&self.machine, 0, &[access]);
+        self.machine.invalidate_all(0).expect("the guest answers");
+        let outcome = self.machine.access(0, &[access]);
         let outcome = outcome.map(|outcomes| without_known(outcomes[0]));
         self.checked += 1;
         let should = self.expect(&access, &expected);
@@ -230,7 +225,7 @@ impl Bench {
 
     /// What is at an address that a page leads to, before an access.
     fn content(&self, target: PhysAddr) -> u64 {
-        code_word(self.regime(), number(target))
+        Isa::of(self.regime()).code_word(number(target))
     }
 
     /// What the walk has come of an access.

@@ -1,19 +1,28 @@
 //! What a user of the guest relies on, whatever the walk says.
 
 use crate::bench::Bench;
+use crate::qemu::start;
 use portolan::PhysAddr;
-use portolan_machine::qemu::{Answer, QemuConfig, code_word};
+use portolan_machine::qemu::{Answer, QemuConfig, QemuMachine, code_word};
 use portolan_machine::walk::Regime;
 use portolan_machine::{Access, MachineError, Privilege};
 use std::time::Duration;
 
+type Guest = Bench<QemuMachine>;
+
 /// A guest with one small page, where its address leads to, and a mode that may do everything there.
-fn with_page(regime: Regime, config: QemuConfig) -> Option<(Bench, PhysAddr, Privilege)> {
-    let bench = Bench::start_with(regime, config)?;
+fn with_page(regime: Regime, config: QemuConfig) -> Option<(Guest, PhysAddr, Privilege)> {
+    let bench = start(regime, config)?;
     bench.write(&bench.chain(1, bench.page(1), 0));
     let frame = bench.memory().data()[0].start;
     let target = PhysAddr::new(frame + (bench.va & (regime.span(1) - 1)));
     Some((bench, target, Privilege::User))
+}
+
+/// Performs one access.
+fn perform(bench: &Guest, access: Access) -> Answer {
+    let answers = bench.machine.access(&[access]);
+    answers.expect("the guest answers")[0]
 }
 
 /// Code that the host wrote is what is executed, even if other code was executed there before.
@@ -23,7 +32,7 @@ pub fn code_is_what_was_stored_last(regime: Regime) {
     };
     for number in [1, 2, 0x03ff_ffff, 0x0155_5555] {
         bench.memory().store(target, code_word(regime, number));
-        let answer = bench.access(Access::fetch(bench.va, mode));
+        let answer = perform(&bench, Access::fetch(bench.va, mode));
         assert_eq!(answer, Answer::Fetched(number));
     }
 }
@@ -48,10 +57,10 @@ pub fn invalidation_takes_effect(regime: Regime) {
         bench.load_root();
         bench.write(&mapped);
         bench.machine.invalidate_all().expect("answers");
-        assert_eq!(bench.access(load), Answer::Loaded(42));
+        assert_eq!(perform(&bench, load), Answer::Loaded(42));
         bench.write(&gone);
         invalidate();
-        let answer = bench.access(load);
+        let answer = perform(&bench, load);
         assert!(matches!(answer, Answer::Fault(_)), "{answer:x?}");
     }
 }
@@ -75,9 +84,9 @@ pub fn wild_fetches_end(regime: Regime) {
         return;
     };
     bench.memory().store(target, 0);
-    let answer = bench.access(Access::fetch(bench.va, mode));
+    let answer = perform(&bench, Access::fetch(bench.va, mode));
     assert!(matches!(answer, Answer::Astray(_)), "{answer:x?}");
-    let answer = bench.access(Access::load(bench.va, mode));
+    let answer = perform(&bench, Access::load(bench.va, mode));
     assert_eq!(answer, Answer::Loaded(0));
 }
 
@@ -91,7 +100,7 @@ pub fn missing_memory_is_told(regime: Regime) {
     let [frame, data] = [(1 << bits) - 0x1_0000, bench.memory().data()[0].start];
     let page = bench.page(1) ^ crate::format::address(regime, frame ^ data);
     bench.write(&bench.chain(1, page, 0));
-    match (regime, bench.access(Access::load(bench.va, mode))) {
+    match (regime, perform(&bench, Access::load(bench.va, mode))) {
         (Regime::X86_64 { .. }, Answer::Loaded(_)) => {}
         // Synchronous external abort, not on a walk (Arm ARM D24.2.40)
         (Regime::Arm1 { .. } | Regime::Arm2 { .. }, Answer::Fault(fault)) => {

@@ -77,10 +77,26 @@ const X86_64: Format = Format {
     fields: &[(3, 2), (9, 3), (59, 4)],
 };
 
+/// Intel SDM vol. 3, 30.3.2.
+const EPT: Format = Format {
+    // A, X, W, R
+    table: 0b1_0000_0111,
+    // D, A, write-back, X, W, R; and the bit of a large page
+    page: 0b11_0011_0111,
+    large: 0b11_1011_0111,
+    // R, W, X, A, D
+    page_bits: &[1 << 0, 1 << 1, 1 << 2, 1 << 8, 1 << 9],
+    // R, W, X, A
+    table_bits: &[1 << 0, 1 << 1, 1 << 2, 1 << 8],
+    // The memory type and whether the guest's is ignored; what is ignored where features are off
+    fields: &[(3, 4), (10, 2), (57, 2), (60, 2)],
+};
+
 /// The bits of `regime`'s entries.
 pub fn format(regime: Regime) -> &'static Format {
     match regime {
-        Regime::X86_64 { .. } | Regime::Ept => &X86_64,
+        Regime::X86_64 { .. } => &X86_64,
+        Regime::Ept => &EPT,
         Regime::Arm1 { .. } => &STAGE1,
         Regime::Arm2 { .. } => &STAGE2,
         Regime::Riscv { .. } => &RISCV,
