@@ -3,7 +3,6 @@
 use super::super::PageTable;
 use super::super::descend::Descent;
 use super::super::full::FullTable;
-use super::super::model::home;
 use super::super::perms::{space, tables};
 use super::super::proof::lemma_spans_grow;
 use super::super::stack::Stack;
@@ -16,7 +15,6 @@ use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use crate::spec::request;
-use crate::spec::space::AddressSpace;
 use crate::spec::space::cut::proof::Division;
 use vstd::prelude::*;
 

@@ -8,7 +8,6 @@ use super::{Cut, End};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::hw::memory::TableMemory;
-use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
