@@ -33,12 +33,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// first page is mapped. The pages of a table cost one load and one store each.
     ///
     /// ```
-    /// # use portolan::{Error, Flush, Invalidate, PageTable, TableMemory, VirtAddr, VirtRange};
+    /// # use portolan::{Error, Invalidate, PageTable, TableMemory, VirtAddr, VirtRange, X86_64};
     /// /// A new address space that shares the user's memory until one of the two writes to it.
     /// fn fork<M: TableMemory>(
     ///     parent: &mut PageTable<M>,
     ///     memory: M,
-    ///     processors: &impl Invalidate,
+    ///     processors: &impl Invalidate<X86_64>,
     /// ) -> Result<PageTable<M>, Error> {
     ///     let user = VirtRange::new(VirtAddr::new(0)?, 1 << 47)?;
     ///     let mut child = PageTable::new(memory)?;
