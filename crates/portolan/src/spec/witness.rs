@@ -1,7 +1,7 @@
 //! Witnesses: what the invariants and contracts speak of exists, so that no theorem holds for want of a case.
 
-use crate::addr::{PageSize, PhysAddr, VirtAddr};
-use crate::arch::entry::{Entry, EntryFormat};
+use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
+use crate::arch::entry::{Entry, EntryFormat, stored};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset, Tracking};
 use crate::hw::memory::{Invalidate, TableMemory};
@@ -96,6 +96,33 @@ fn witness_break<M: TableMemory, A: PagingMode, T: Invalidate<A>>(
             assert(not_made.vacant.table()@ == before.unmap(va@));
         },
     }
+}
+
+/// What is done through a cursor is what the table is once the cursor is gone.
+fn witness_cursor<M: TableMemory>(
+    table: &mut PageTable<M>,
+    range: VirtRange<X86_64>,
+    frame: PhysAddr,
+) -> (r: bool)
+    ensures
+        final(table).steps_from(*old(table)),
+        if r {
+            final(table)@ == old(table)@.map(
+                range.first()@,
+                frame,
+                PageSize::Size4K,
+                stored::<Preset>(PageProperty::USER_RW),
+            )
+        } else {
+            final(table)@ == old(table)@
+        },
+{
+    let Ok(mut cursor) = table.cursor_mut(range) else {
+        return false;
+    };
+    let done = cursor.map(frame, PageSize::Size4K, PageProperty::USER_RW).is_ok();
+    cursor.find_next(u64::MAX);
+    done
 }
 
 } // verus!

@@ -379,7 +379,7 @@ impl Geometry {
         let bits = (self.shift(self.levels as nat) + self.root_bits) as u64;
         let limit = self.limit();
         self.lemma_shift(self.levels as nat);
-        self.lemma_limit_shl(bits);
+        self.lemma_powers(self.levels as nat);
         lemma_shl(bits);
         lemma_pow2_adds(bits as nat, (64 - bits) as nat);
         lemma2_to64_rest();
