@@ -152,7 +152,7 @@ impl<'a, M: TableMemory, A: PagingMode, B: AccessBits> Vacant<'a, M, A, B> {
     /// Maps what was there: pages of the size that they had, to the frame that they had, with the properties that they had.
     ///
     /// # Errors
-    /// [`Error::NoMemory`].
+    /// [`Error::NoMemory`]: the flush gave back the tables that had become empty, and somebody else may have their frames.
     pub fn restore(self) -> (r: Result<(), NotMade<'a, M, A, B>>)
         ensures
             match r {
