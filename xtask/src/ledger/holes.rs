@@ -11,7 +11,7 @@ const CHEATS_OF_HW: [&str; 2] = ["assume_new", "assume_new_fallback"];
 
 /// Attributes that assume nothing: they choose what is proven how or which warnings
 /// are shown, or are obligations themselves.
-const HARMLESS: [&str; 20] = [
+const HARMLESS: [&str; 21] = [
     "all_triggers",
     "allow",
     "allow_complex_invariants",
@@ -25,6 +25,7 @@ const HARMLESS: [&str; 20] = [
     "memoize",
     "nonlinear",
     "opaque",
+    "prophetic",
     "prune_unless_this_module_is_used",
     "reject_recursive_types",
     "rlimit",

@@ -184,12 +184,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     )
                     &&& self@.pages[va@].frame == frame
                     &&& forall|at: int| #[trigger]
-                        AddressSpace::is_part(
-                            va@,
-                            size,
-                            request::part_size::<A>(size)->0,
-                            at,
-                        ) ==> self@.pages[at].prop.may_become(prop)
+                        AddressSpace::is_part(va@, size, request::part_size::<A>(size)->0, at)
+                            ==> self@.pages[at].prop.may_become(prop)
                     &&& self.owned.tree.is_descent(va@, level, d)
                     &&& d.entry is Table
                     &&& d.entry->table == table

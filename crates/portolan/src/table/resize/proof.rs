@@ -18,7 +18,11 @@ use vstd::prelude::*;
 verus! {
 
 /// The next smaller pages are those one level down.
-pub(in super::super) proof fn lemma_part_size<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
+pub(in super::super) proof fn lemma_part_size<A: PagingMode>(
+    va: VirtAddr<A>,
+    l: nat,
+    size: PageSize,
+)
     requires
         is_level(va, l, size),
     ensures
@@ -56,7 +60,11 @@ pub(super) open spec fn has_flaw<M: TableMemory, A: PagingMode, B: AccessBits>(
 }
 
 /// No page reaches past the last address.
-pub(in super::super) proof fn lemma_fits_below_end<A: PagingMode>(va: VirtAddr<A>, l: nat, size: PageSize)
+pub(in super::super) proof fn lemma_fits_below_end<A: PagingMode>(
+    va: VirtAddr<A>,
+    l: nat,
+    size: PageSize,
+)
     requires
         is_level(va, l, size),
     ensures
@@ -69,7 +77,13 @@ pub(in super::super) proof fn lemma_fits_below_end<A: PagingMode>(va: VirtAddr<A
 }
 
 /// Which of the parts starts at an address.
-pub(in super::super) proof fn lemma_part_index(base: int, whole: PageSize, part: PageSize, x: int, n: int) -> (k: int)
+pub(in super::super) proof fn lemma_part_index(
+    base: int,
+    whole: PageSize,
+    part: PageSize,
+    x: int,
+    n: int,
+) -> (k: int)
     requires
         AddressSpace::is_part(base, whole, part, x),
         whole.bytes() == part.bytes() * n,
@@ -324,12 +338,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let part = A::page_size(l)->0;
         self.lemma_fits(va, l, whole, frame, prop, 0);
         assert forall|x: int| #[trigger]
-            AddressSpace::is_part(va, whole, part, x) implies self.space().fits(
-            va,
-            whole,
-            part,
-            x,
-        ) && self.space().pages[x].prop.may_become(prop) by {
+            AddressSpace::is_part(va, whole, part, x) implies self.space().fits(va, whole, part, x)
+            && self.space().pages[x].prop.may_become(prop) by {
             let k = lemma_part_index(va, whole, part, x, A::geo().entries(l));
             self.lemma_fits(va, l, whole, frame, prop, k);
         }
