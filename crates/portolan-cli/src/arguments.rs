@@ -111,6 +111,8 @@ pub enum SuiteMachines {
     Kvm,
     /// Guests of QEMU, which has processors for all but extended page tables
     Qemu,
+    /// A guest of Bochs, for extended page tables
+    Bochs,
     /// All of them, as far as they are here
     All,
 }

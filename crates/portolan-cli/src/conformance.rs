@@ -179,6 +179,10 @@ fn suite(
         let required = machine == SuiteMachines::Qemu;
         parts.extend(machines::qemu_parts(&arches, required, full, seed)?);
     }
+    if asked(SuiteMachines::Bochs) {
+        let required = machine == SuiteMachines::Bochs;
+        parts.extend(machines::bochs_parts(&arches, required, full, seed)?);
+    }
     let mut report = Report {
         ok: true,
         full,

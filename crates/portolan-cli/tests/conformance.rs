@@ -60,8 +60,20 @@ fn guests_of_qemu_run_other_architectures_or_there_are_none() {
 }
 
 #[test]
+fn a_guest_of_bochs_runs_extended_page_tables_or_there_is_none() {
+    let output = portolan(&["conformance", "--machine", "bochs", "--arch", "ept"]);
+    if output.status.code() == Some(3) {
+        assert!(stderr(&output).contains("bochs"), "{}", stderr(&output));
+        return;
+    }
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    assert!(text.contains("user store: EPT violation"), "{text}");
+}
+
+#[test]
 fn a_machine_without_such_tables_is_told() {
-    for (machine, arch) in [("kvm", "sv39"), ("qemu", "ept")] {
+    for (machine, arch) in [("kvm", "sv39"), ("qemu", "ept"), ("bochs", "sv39")] {
         let output = portolan(&["conformance", "--machine", machine, "--arch", arch]);
         assert_eq!(output.status.code(), Some(3));
         assert!(stderr(&output).starts_with("portolan: no such machine here"));

@@ -1,4 +1,5 @@
-//! The page table does what its model says in every paging mode but x86_64's, on processors in software and on QEMU's.
+//! The page table does what its model says in every paging mode but x86_64's, on processors in software, on QEMU's and on
+//! Bochs'.
 
 mod common;
 
@@ -94,6 +95,21 @@ fn every_change_of_flags_on_aarch64() {
     conforms::<AArch64Lower<Granule64K42>, _>(&stage_1, &plan);
     let stage_2 = software(Regime::Arm2 { ipa_bits: 39 });
     conforms::<AArch64Stage2<Granule4K39>, _>(&stage_2, &plan);
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod on_bochs {
+    use super::*;
+    use common::skipped;
+    use portolan_machine::bochs::{BochsConfig, BochsMachine};
+
+    #[test]
+    fn ept() {
+        let guest = BochsMachine::start(BochsConfig::default());
+        if let Ok(guest) = guest.inspect_err(skipped) {
+            conforms::<portolan::Ept, _>(&guest, &Plan::quick_guest(1));
+        }
+    }
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -3,7 +3,11 @@
 use super::{Part, Work};
 use crate::arch::{Arch, Visit};
 use crate::choice::reason;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use portolan::Ept;
 use portolan::{PageSize, PagingMode, X86_64};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use portolan_machine::bochs::{BochsConfig, BochsMachine};
 use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use portolan_machine::qemu::{QemuConfig, QemuMachine};
@@ -159,10 +163,10 @@ pub(super) fn qemu_parts(
     let arches: Vec<Arch> = arches.iter().filter(has_processor).copied().collect();
     let Some(first) = arches.first() else {
         let reason = "QEMU's translator has no extended page tables".to_owned();
-        return qemu_absent(MachineError::Unavailable { reason }, required);
+        return absent("QEMU", MachineError::Unavailable { reason }, required);
     };
     match QemuMachine::start(first.regime(), QemuConfig::default()) {
-        Err(error) => qemu_absent(error, required),
+        Err(error) => absent("QEMU", error, required),
         Ok(_) => Ok(arches
             .into_iter()
             .map(|arch| -> Work { Box::new(move || on_qemu(arch, full, seed)) })
@@ -179,16 +183,21 @@ pub(super) fn qemu_parts(
     _seed: u64,
 ) -> Result<Vec<Work>, MachineError> {
     let reason = "QEMU: needs Linux on x86_64".to_owned();
-    qemu_absent(MachineError::Unavailable { reason }, required)
+    absent("QEMU", MachineError::Unavailable { reason }, required)
 }
 
-fn qemu_absent(error: MachineError, required: bool) -> Result<Vec<Work>, MachineError> {
+/// Stands for the guests of an emulator that there are not. It is an error if they were `required`.
+fn absent(
+    emulator: &'static str,
+    error: MachineError,
+    required: bool,
+) -> Result<Vec<Work>, MachineError> {
     if required {
         return Err(error);
     }
     Ok(vec![Box::new(move || Part {
         skipped: Some(reason(&error)),
-        ..Part::new("guest of QEMU")
+        ..Part::new(&format!("guest of {emulator}"))
     })])
 }
 
@@ -222,6 +231,56 @@ impl Visit for Suite<'_, QemuMachine> {
     fn visit<A: PagingMode>(self) -> Self::Answer {
         run::<A, _>(self.machine, &self.plan, self.counts)
     }
+}
+
+/// Bochs' processor, if extended page tables are among `arches`. It is an error that there is none if it was `required`.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub(super) fn bochs_parts(
+    arches: &[Arch],
+    required: bool,
+    full: bool,
+    seed: u64,
+) -> Result<Vec<Work>, MachineError> {
+    if !arches.contains(&Arch::Ept) {
+        let reason = "Bochs is asked for extended page tables only".to_owned();
+        return match required {
+            true => Err(MachineError::Unavailable { reason }),
+            false => Ok(Vec::new()),
+        };
+    }
+    match BochsMachine::start(BochsConfig::default()) {
+        Err(error) => absent("Bochs", error, required),
+        Ok(guest) => Ok(vec![Box::new(move || on_bochs(&guest, full, seed))]),
+    }
+}
+
+/// There is none here.
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+pub(super) fn bochs_parts(
+    _arches: &[Arch],
+    required: bool,
+    _full: bool,
+    _seed: u64,
+) -> Result<Vec<Work>, MachineError> {
+    let reason = "Bochs: needs Linux on x86_64".to_owned();
+    absent("Bochs", MachineError::Unavailable { reason }, required)
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn on_bochs(guest: &BochsMachine, full: bool, seed: u64) -> Part {
+    let bits = guest.memory().phys_bits();
+    let mut part = Part::new(&format!(
+        "guest of Bochs, {}: {} levels, {bits} physical bits, 1 processor",
+        Arch::Ept,
+        guest.regime().levels()
+    ));
+    part.notes.extend([
+        "accesses are to the lowest 512 GiB".to_owned(),
+        "it forgets all translations at each access, so a missed invalidation doesn't show"
+            .to_owned(),
+    ]);
+    let plan = guest_plan(full, seed);
+    part.timed(|counts| run::<Ept, _>(guest, &plan, counts))
 }
 
 #[cfg(test)]
