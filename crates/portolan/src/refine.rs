@@ -6,6 +6,7 @@ use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, reaches, walk, walk_from};
 use crate::spec::space::{page_walk, translation};
 use crate::table::model::{Model, NodeId, home};
 use crate::table::perms::{Perms, lemma_tables, model, perm_ok, space, tables, walkable};
+use crate::table::root::Root;
 use vstd::prelude::*;
 
 verus! {
@@ -34,7 +35,7 @@ pub(crate) open spec fn answer<A: EntryFormat>(m: Model, va: int) -> Walk {
 proof fn lemma_walk_from<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     raw: int,
     l: nat,
@@ -98,7 +99,7 @@ proof fn lemma_walk_from<A: EntryFormat>(
 pub(crate) proof fn lemma_walk<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     va: u64,
 )
@@ -106,7 +107,7 @@ pub(crate) proof fn lemma_walk<A: EntryFormat>(
         walkable::<A>(perms, phys_bits, root),
         holds::<A>(memory, perms),
     ensures
-        walk::<A>(memory, phys_bits, root, va) == translation::<A>(space::<A>(perms), va),
+        walk::<A>(memory, phys_bits, root.addr, va) == translation::<A>(space::<A>(perms), va),
 {
     let geo = A::geo();
     geo.lemma_span(geo.levels as nat);
@@ -133,7 +134,7 @@ pub(crate) proof fn lemma_walk<A: EntryFormat>(
 proof fn lemma_step_at<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     va: int,
     l: nat,
@@ -189,7 +190,7 @@ proof fn lemma_step_at<A: EntryFormat>(
 proof fn lemma_reached<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     n: NodeId,
     l: nat,
@@ -227,7 +228,7 @@ proof fn lemma_reached<A: EntryFormat>(
 proof fn lemma_reaches<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     va: int,
     l: nat,
@@ -261,7 +262,7 @@ proof fn lemma_reaches<A: EntryFormat>(
 pub(crate) proof fn lemma_reachable<A: EntryFormat>(
     perms: Perms,
     phys_bits: u64,
-    root: PhysAddr,
+    root: Root,
     memory: Memory,
     frame: PhysAddr,
 )
@@ -274,7 +275,7 @@ pub(crate) proof fn lemma_reachable<A: EntryFormat>(
                 memory,
                 phys_bits,
                 A::geo().levels as nat,
-                root.0 as int,
+                root.addr.0 as int,
                 va,
                 frame.0 as int,
             ),
@@ -296,7 +297,7 @@ pub(crate) proof fn lemma_reachable<A: EntryFormat>(
             memory,
             phys_bits,
             top,
-            root.0 as int,
+            root.addr.0 as int,
             va,
             frame.0 as int,
         ) {
@@ -305,7 +306,7 @@ pub(crate) proof fn lemma_reachable<A: EntryFormat>(
                 memory,
                 phys_bits,
                 top,
-                root.0 as int,
+                root.addr.0 as int,
                 va,
                 frame.0 as int,
             );
@@ -321,11 +322,7 @@ spec fn is_at(perms: Perms, n: NodeId, i: int, at: int) -> bool {
 }
 
 /// There is a memory that holds the tables: no two words are at the same place.
-pub(crate) proof fn lemma_memory_exists<A: EntryFormat>(
-    perms: Perms,
-    phys_bits: u64,
-    root: PhysAddr,
-)
+pub(crate) proof fn lemma_memory_exists<A: EntryFormat>(perms: Perms, phys_bits: u64, root: Root)
     requires
         walkable::<A>(perms, phys_bits, root),
     ensures
@@ -352,14 +349,7 @@ pub(crate) proof fn lemma_memory_exists<A: EntryFormat>(
             m.level,
             phys_bits,
         ));
-        A::geo().lemma_fits(
-            n.level,
-            perms[n].addr().0 as int,
-            i,
-            m.level,
-            perms[m].addr().0 as int,
-            j,
-        );
+        A::geo().lemma_fits(perms[n].addr().0 as int, i, perms[m].addr().0 as int, j);
         A::lemma_reflexive(n.level, perms[n].words()[i]);
     }
     assert(holds::<A>(memory, perms));

@@ -27,6 +27,7 @@ mod range;
 pub(crate) mod release;
 pub(crate) mod remake;
 mod resize;
+pub(crate) mod root;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scan;
@@ -113,7 +114,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             r == self.root_table(),
     {
-        self.owned.tree.root
+        self.owned.tree.root.addr
     }
 
     /// Maps the page of `size` at `va` to `frame`.

@@ -168,6 +168,10 @@ impl<G: Granule, R: Region> Encoding for AArch64<G, R> {
         true
     }
 
+    open spec fn pins() -> bool {
+        false
+    }
+
     closed spec fn unset(level: nat, word: u64) -> nat {
         (flag(word & ACCESSED == 0, 1) + flag(word & READ_ONLY != 0, 1)) as nat
     }
@@ -190,6 +194,11 @@ impl<G: Granule, R: Region> Encoding for AArch64<G, R> {
 
     #[inline(always)]
     fn resizing() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn pinning() -> bool {
         false
     }
 

@@ -118,6 +118,9 @@ pub trait Encoding: Mmu + Copy {
     /// entry is cleared and flushed in between (AArch64: "break-before-make").
     spec fn resizes() -> bool;
 
+    /// Whether the tables directly below the root are there from the start and stay, also while they are empty.
+    spec fn pins() -> bool;
+
     /// A count that shrinks with each change that hardware makes to a word.
     spec fn unset(level: nat, word: u64) -> nat;
 
@@ -140,6 +143,14 @@ pub trait Encoding: Mmu + Copy {
     fn counting() -> (r: bool)
         ensures
             r == Self::counts(),
+        opens_invariants none
+        no_unwind
+    ;
+
+    /// Whether the tables directly below the root are there from the start and stay, also while they are empty.
+    fn pinning() -> (r: bool)
+        ensures
+            r == Self::pins(),
         opens_invariants none
         no_unwind
     ;
@@ -257,6 +268,12 @@ pub trait EntryFormat: Encoding {
         ensures
             Self::geo().wf(),
             Self::frame_bits() <= 56,
+    ;
+
+    /// Where tables stay, no page takes the place of one.
+    proof fn lemma_pins()
+        ensures
+            Self::pins() ==> Self::page_size(Self::geo().levels as nat) is None,
     ;
 
     /// A page is as large as what an entry of its level covers. Entries of the lowest level are pages, and where there are

@@ -236,6 +236,10 @@ impl Encoding for Ept {
         true
     }
 
+    open spec fn pins() -> bool {
+        false
+    }
+
     open spec fn unset(level: nat, word: u64) -> nat {
         (u64::MAX - word) as nat
     }
@@ -256,6 +260,11 @@ impl Encoding for Ept {
     #[inline(always)]
     fn resizing() -> bool {
         true
+    }
+
+    #[inline(always)]
+    fn pinning() -> bool {
+        false
     }
 
     #[inline(always)]

@@ -61,6 +61,11 @@ impl Geometry {
         pow2(self.bits(l)) as int
     }
 
+    /// How many 64-bit words a table's frame has. Only the root may have fewer entries.
+    pub closed spec fn words(self) -> int {
+        pow2(self.index_bits as nat) as int
+    }
+
     /// How many bytes a table of level `l` covers.
     pub open spec fn cover(self, l: nat) -> int {
         self.span(l) * self.entries(l)

@@ -241,6 +241,10 @@ impl<L: Levels> Encoding for Riscv<L> {
         false
     }
 
+    open spec fn pins() -> bool {
+        false
+    }
+
     open spec fn unset(level: nat, word: u64) -> nat {
         (u64::MAX - word) as nat
     }
@@ -261,6 +265,11 @@ impl<L: Levels> Encoding for Riscv<L> {
     #[inline(always)]
     fn resizing() -> bool {
         true
+    }
+
+    #[inline(always)]
+    fn pinning() -> bool {
+        false
     }
 
     #[inline(always)]

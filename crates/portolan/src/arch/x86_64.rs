@@ -300,6 +300,10 @@ impl<L: Levels> Encoding for X86<L> {
         true
     }
 
+    open spec fn pins() -> bool {
+        false
+    }
+
     open spec fn unset(level: nat, word: u64) -> nat {
         (u64::MAX - word) as nat
     }
@@ -315,6 +319,11 @@ impl<L: Levels> Encoding for X86<L> {
     #[inline(always)]
     fn geometry() -> Geometry {
         Geometry { page_bits: 12, index_bits: 9, levels: L::count(), root_bits: 9 }
+    }
+
+    #[inline(always)]
+    fn pinning() -> bool {
+        false
     }
 
     #[inline(always)]

@@ -114,7 +114,7 @@ impl TablePerm {
     /// Which level it was made for.
     pub uninterp spec fn level(&self) -> nat;
 
-    /// Its words, as last written or seen.
+    /// Its words, as last written or seen: all that the frame has, also those past a small root's entries.
     pub uninterp spec fn words(&self) -> Seq<u64>;
 
     /// The right to an empty table, for use at another level.
@@ -125,7 +125,7 @@ impl TablePerm {
     #[verifier::external_body]
     pub(crate) proof fn relevel<A: PagingMode>(tracked self, level: nat) -> (tracked r: TablePerm)
         requires
-            self.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64),
+            self.words() == zeros::<A>(),
         ensures
             r.addr() == self.addr(),
             r.words() == self.words(),
@@ -133,6 +133,11 @@ impl TablePerm {
     {
         unimplemented!()
     }
+}
+
+/// The words of an empty table: all that its frame has.
+pub(crate) open spec fn zeros<A: Mmu>() -> Seq<u64> {
+    Seq::new(A::geo().words() as nat, |i: int| 0u64)
 }
 
 /// A machine's table frames, with an account of those that were given out through this value.
@@ -197,7 +202,7 @@ impl<M: TableMemory> Frames<M> {
                 Some((table, perm)) => {
                     &&& perm@.addr() == table
                     &&& perm@.level() == level
-                    &&& perm@.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64)
+                    &&& perm@.words() == zeros::<A>()
                     &&& crate::arch::entry::is_table_address::<A>(table, final(self).phys_bits())
                     &&& !old(self).held().contains(table)
                     &&& final(self).held() == old(self).held().insert(table)

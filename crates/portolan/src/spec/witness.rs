@@ -18,6 +18,7 @@ spec fn bare<A: EntryFormat>() -> Model {
     Model {
         geo: A::geo(),
         counts: A::counts(),
+        pins: A::pins(),
         nodes: Map::empty().insert(
             root,
             Node { table: PhysAddr(0x1000), entries: blank(A::geo(), root.level) },

@@ -212,6 +212,7 @@ impl<A: PagingMode> Chain<A> {
         let index = A::geometry().index(offset, lo);
         let tracked mut perm = perm.get();
         proof {
+            A::geo().lemma_span(lo as nat);
             A::lemma_zero(frames.phys_bits(), lo as nat);
             A::lemma_settled(frames.phys_bits(), lo as nat, 0);
         }
@@ -290,6 +291,7 @@ impl<A: PagingMode> Chain<A> {
         let ghost phys_bits = frames.phys_bits();
         let tracked mut perm = perm.get();
         proof {
+            A::geo().lemma_span(level as nat);
             A::lemma_zero(phys_bits, level as nat);
             A::lemma_settled(phys_bits, level as nat, 0);
             self.lemma_head(phys_bits);

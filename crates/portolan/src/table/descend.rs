@@ -39,7 +39,7 @@ pub(crate) struct Descent {
     /// What it stands for.
     pub(crate) entry: Entry,
     /// A table on the way, at or above `stop`, below which all would be empty without the address: the last one that
-    /// holds something else, if that is known.
+    /// holds something else, if that is known, or that stays while it is empty.
     pub(crate) cut: Stop,
     /// Where the table below `cut` is, unless `cut` is `stop`.
     pub(crate) head: PhysAddr,
@@ -85,9 +85,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let geometry = A::geometry();
-        let mut stop = Stop { level: geometry.levels, table: self.root, above: self.root, used: 1 };
+        let mut stop = Stop {
+            level: geometry.levels,
+            table: self.root.addr,
+            above: self.root.addr,
+            used: 1,
+        };
         let mut cut = stop;
-        let mut head = self.root;
+        let mut head = self.root.addr;
         proof {
             self.lemma_descent_root(va as int, stop);
         }
@@ -111,7 +116,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     proof {
                         self.lemma_descent_stop(va as int, was.0, stop);
                     }
-                    let lone = if A::counting() {
+                    let stays = A::pinning() && stop.level + 1 == geometry.levels;
+                    let lone = !stays && if A::counting() {
                         used == 1
                     } else {
                         exact && self.is_alone(va, stop)
@@ -172,6 +178,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.sound(),
             self.is_stop(va as int, stop),
             stop.level < A::geo().levels,
+            !Self::stays(stop.level as nat),
         ensures
             r ==> self.is_lone(va as int, stop.level as nat),
             !r ==> self.is_shared(va as int, stop.level as nat),
@@ -187,6 +194,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.sound(),
                 self.is_stop(va as int, stop),
                 l == stop.level,
+                !Self::stays(l),
                 entries == A::geo().entries(l),
                 index < next <= entries <= 8192,
                 index == A::geo().index_of(va as int, l),
@@ -204,6 +212,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.sound(),
                 self.is_stop(va as int, stop),
                 l == stop.level,
+                !Self::stays(l),
                 entries == A::geo().entries(l),
                 first <= index < entries,
                 index == A::geo().index_of(va as int, l),

@@ -44,6 +44,8 @@ pub(crate) ghost struct Model {
     pub geo: Geometry,
     /// Whether entries note how much of the tables below is in use.
     pub counts: bool,
+    /// Whether the tables directly below the root stay, also while they are empty.
+    pub pins: bool,
     pub nodes: Map<NodeId, Node>,
 }
 
@@ -130,13 +132,18 @@ impl Model {
         self.nodes[self.parent(n)].entries[self.geo.index_of(n.base, n.level + 1)]->used as int
     }
 
-    /// `n` is in use, and the entry that refers to it knows how much if it has room for that.
-    pub(crate) open spec fn count_ok(self, n: NodeId) -> bool {
-        &&& self.counts ==> self.noted(n) == used(self.nodes[n].entries)
-        &&& used(self.nodes[n].entries) >= 1
+    /// Whether tables of level `l` stay, also while they are empty.
+    pub(crate) open spec fn is_pinned(self, l: nat) -> bool {
+        self.pins && l + 1 == self.geo.levels
     }
 
-    /// Every node but the root is in use, and the entry that refers to it knows how much.
+    /// `n` is in use or stays, and the entry that refers to it knows how much is if it has room for that.
+    pub(crate) open spec fn count_ok(self, n: NodeId) -> bool {
+        &&& self.counts ==> self.noted(n) == used(self.nodes[n].entries)
+        &&& used(self.nodes[n].entries) >= 1 || self.is_pinned(n.level)
+    }
+
+    /// Every node but the root is in use or stays, and the entry that refers to it knows how much.
     pub(crate) open spec fn counted(self) -> bool {
         forall|n: NodeId| #[trigger]
             self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.count_ok(n)
@@ -194,6 +201,7 @@ impl Model {
     pub(crate) open spec fn pages_ok<A: EntryFormat>(self) -> bool {
         &&& self.geo == A::geo()
         &&& self.counts == A::counts()
+        &&& self.pins == A::pins()
         &&& forall|n: NodeId, i: int|
             self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level) && (
             #[trigger] self.nodes[n].entries[i]) is Page ==> A::page_size(n.level) is Some
@@ -222,6 +230,7 @@ impl Model {
         &&& 1 <= lo <= hi < self.geo.levels
         &&& q.geo == self.geo
         &&& q.counts == self.counts
+        &&& q.pins == self.pins
         &&& self.nodes.contains_key(top)
         &&& self.nodes[top].entries.len() == self.geo.entries(hi + 1)
         &&& self.entry_at(va, hi + 1) is Empty

@@ -1,6 +1,7 @@
 //! From the permissions of tables to the model: what their words stand for, and which frames they are.
 
 use super::model::{Model, Node, NodeId};
+use super::root::{Root, is_fixed};
 use crate::addr::PhysAddr;
 use crate::arch::entry::{EntryFormat, is_table_address};
 use crate::hw::memory::TablePerm;
@@ -12,11 +13,14 @@ verus! {
 /// The permissions of tables, by where they stand.
 pub(crate) type Perms = Map<NodeId, TablePerm>;
 
-/// A table as the model has it.
+/// A table as the model has it: without the words past a small root's entries.
 pub(crate) open spec fn node<A: EntryFormat>(perm: TablePerm) -> Node {
     Node {
         table: perm.addr(),
-        entries: Seq::new(perm.words().len(), |i: int| A::entry(perm.level(), perm.words()[i])),
+        entries: Seq::new(
+            A::geo().entries(perm.level()) as nat,
+            |i: int| A::entry(perm.level(), perm.words()[i]),
+        ),
     }
 }
 
@@ -25,6 +29,7 @@ pub(crate) open spec fn model<A: EntryFormat>(perms: Perms) -> Model {
     Model {
         geo: A::geo(),
         counts: A::counts(),
+        pins: A::pins(),
         nodes: Map::new(perms.dom(), |n: NodeId| node::<A>(perms[n])),
     }
 }
@@ -36,10 +41,10 @@ pub(crate) open spec fn perm_ok<A: EntryFormat>(
     phys_bits: u64,
 ) -> bool {
     &&& perm.level() == level
-    &&& perm.words().len() == A::geo().entries(level)
+    &&& A::geo().entries(level) <= perm.words().len() == A::geo().words()
     &&& is_table_address::<A>(perm.addr(), phys_bits)
     &&& forall|i: int|
-        0 <= i < perm.words().len() ==> A::wf(phys_bits, level, #[trigger] perm.words()[i])
+        0 <= i < A::geo().entries(level) ==> A::wf(phys_bits, level, #[trigger] perm.words()[i])
 }
 
 /// All are, and no two are for the same frame.
@@ -57,16 +62,13 @@ pub(crate) open spec fn space<A: EntryFormat>(perms: Perms) -> AddressSpace {
     model::<A>(perms).space::<A>()
 }
 
-/// The tables make a tree that hardware walks from `root` as the model says.
-pub(crate) open spec fn walkable<A: EntryFormat>(
-    perms: Perms,
-    phys_bits: u64,
-    root: PhysAddr,
-) -> bool {
+/// The tables make a tree that hardware walks from `root` as the model says, and what never changes of it is as `root` says.
+pub(crate) open spec fn walkable<A: EntryFormat>(perms: Perms, phys_bits: u64, root: Root) -> bool {
     &&& model::<A>(perms).inv()
     &&& model::<A>(perms).pages_ok::<A>()
     &&& perms_ok::<A>(perms, phys_bits)
-    &&& perms[model::<A>(perms).root()].addr() == root
+    &&& perms[model::<A>(perms).root()].addr() == root.addr
+    &&& is_fixed::<A>(perms[model::<A>(perms).root()], phys_bits, root.fixed@)
 }
 
 /// The frames of tables.

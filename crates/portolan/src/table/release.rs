@@ -39,7 +39,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> OwnedTree<M, A, B> {
     /// The prover wants the invariant even of what has been dropped.
     #[verifier::type_invariant]
     pub(crate) open spec fn inv(self) -> bool {
-        self.tree.inv() || self.tree.root == NOWHERE && self.released()
+        self.tree.inv() || self.tree.root.addr == NOWHERE && self.released()
     }
 }
 
@@ -56,7 +56,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for OwnedTree<M, A, B> {
             use_type_invariant(&*self);
             self.lemma_somewhere();
         }
-        if self.tree.root.0 != NOWHERE.0 {
+        if self.tree.root.addr.0 != NOWHERE.0 {
             self.tree.release();
         }
     }
@@ -69,18 +69,18 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).inv(),
         ensures
             final(self).frames.held() == Set::<PhysAddr>::empty(),
-            final(self).root == NOWHERE,
+            final(self).root.addr == NOWHERE,
         opens_invariants none
         no_unwind
     {
         let geometry = A::geometry();
         let ghost tree = *self;
         // the tables on the way to `va`, by level; those below `level` are given back already
-        let root = self.root;
+        let root = self.root.addr;
         let mut path = [root, root, root, root, root, root];
         let mut level = geometry.levels;
         let mut va: u64 = 0;
-        self.root = NOWHERE;
+        self.root.addr = NOWHERE;
         proof {
             self.lemma_release(tree, path@);
         }
@@ -89,7 +89,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 geometry == A::geo(),
                 geometry.wf(),
                 va < geometry.limit(),
-                self.root == NOWHERE,
+                self.root.addr == NOWHERE,
                 self.is_releasing(tree, path@, level as nat, va as int, va as int),
             decreases geometry.limit() - va, level,
         {
@@ -119,7 +119,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 invariant
                     geometry == A::geo(),
                     geometry.wf(),
-                    self.root == NOWHERE,
+                    self.root.addr == NOWHERE,
                     x < va,
                     self.is_releasing(tree, path@, level as nat, x, va as int),
                 decreases geometry.levels - level,

@@ -38,7 +38,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let level = A::geometry().levels;
-        let stop = Stop { level, table: self.root, above: self.root, used: 1 };
+        let stop = Stop { level, table: self.root.addr, above: self.root.addr, used: 1 };
         proof {
             self.lemma_descent_root(va as int, stop);
         }

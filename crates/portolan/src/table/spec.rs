@@ -29,7 +29,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
 
     /// Where the root table is.
     pub open(crate) spec fn root_table(self) -> PhysAddr {
-        self.owned.tree.root
+        self.owned.tree.root.addr
     }
 
     /// The frames of tables that it holds.
@@ -119,7 +119,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.owned.tree.trace@[k], self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(
+            self.owned.tree.trace@[k],
+            self.phys_bits(),
+            self.owned.tree.root,
+            memory,
+            va,
+        );
     }
 
     /// From one store to the next no live translation changes, and the last is now.
@@ -141,7 +147,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     {
         use_type_invariant(self);
         let perms = self.owned.tree.perms@;
-        lemma_memory_exists::<A>(perms, self.phys_bits(), self.root_table());
+        lemma_memory_exists::<A>(perms, self.phys_bits(), self.owned.tree.root);
         let memory = choose|memory: Memory| holds::<A>(memory, perms);
         assert(self.is_in(memory));
     }
@@ -162,10 +168,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 ),
     {
         use_type_invariant(self);
+        assert(self.root_table() == self.owned.tree.root.addr);
         lemma_reachable::<A>(
             self.owned.tree.perms@,
             self.phys_bits(),
-            self.root_table(),
+            self.owned.tree.root,
             memory,
             frame,
         );
@@ -182,7 +189,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
     {
         use_type_invariant(self);
-        lemma_walk::<A>(self.owned.tree.perms@, self.phys_bits(), self.root_table(), memory, va);
+        lemma_walk::<A>(self.owned.tree.perms@, self.phys_bits(), self.owned.tree.root, memory, va);
     }
 }
 

@@ -6,10 +6,6 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use core::marker::PhantomData;
-#[cfg(verus_only)]
-use proof::lemma_as_many;
-#[cfg(verus_only)]
-use spec::zeros;
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -170,9 +166,6 @@ impl<A: PagingMode> Stack<A> {
         match self.pop(frames) {
             Some((table, perm)) => {
                 let tracked perm = perm.get();
-                proof {
-                    lemma_as_many::<A>(level, perm.level());
-                }
                 let tracked perm = perm.relevel::<A>(level);
                 (table, Tracked(perm))
             },

@@ -8,6 +8,9 @@ use super::chain::Chain;
 use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::{Model, Node, home};
+#[cfg(verus_only)]
+use super::root::Fixed;
+use super::root::Root;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
@@ -33,7 +36,7 @@ verus! {
 #[verifier::reject_recursive_types(M)]
 pub(crate) struct Tree<M: TableMemory, A: PagingMode, B: AccessBits> {
     pub(crate) frames: Frames<M>,
-    pub(crate) root: PhysAddr,
+    pub(crate) root: Root,
     pub(crate) perms: Tracked<Map<NodeId, TablePerm>>,
     /// What the tables were after each store.
     pub(crate) trace: Ghost<Seq<Map<NodeId, TablePerm>>>,
@@ -60,14 +63,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let ghost id = NodeId { level: A::geo().levels as nat, base: 0 };
         match frames.alloc::<A>(Ghost(A::geo().levels as nat)) {
             None => None,
-            Some((root, perm)) => {
+            Some((addr, perm)) => {
                 let tracked mut perms = Map::tracked_empty();
                 proof {
                     perms.tracked_insert(id, perm.get());
                 }
                 let tree = Tree {
                     frames,
-                    root,
+                    root: Root { addr, fixed: Ghost(Fixed::none()) },
                     perms: Tracked(perms),
                     trace: Ghost(Seq::empty()),
                     mode: PhantomData,

@@ -78,7 +78,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             use_type_invariant(self);
         }
-        let root = self.owned.tree.root;
+        let root = self.owned.tree.root.addr;
         let visit = Visit {
             path: [root, root, root, root, root, root],
             level: A::geometry().levels + 1,
@@ -148,7 +148,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
             let info = TableInfo {
                 level: next.level,
-                addr: self.root,
+                addr: self.root.addr,
                 start: VirtAddr::from_offset(0),
                 size: geometry.limit_bytes(),
                 used: None,

@@ -270,6 +270,9 @@ impl<G: Granule, R: Region> EntryFormat for AArch64<G, R> {
         G::lemma_shape();
     }
 
+    proof fn lemma_pins() {
+    }
+
     proof fn lemma_page_size(level: nat) {
         G::lemma_shape();
         if page_size(G::shape().page_bits, level) is Some {

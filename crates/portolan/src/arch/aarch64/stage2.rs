@@ -242,6 +242,10 @@ impl<G: Stage2Granule> Encoding for AArch64Stage2<G> {
         true
     }
 
+    open spec fn pins() -> bool {
+        false
+    }
+
     closed spec fn unset(level: nat, word: u64) -> nat {
         (flag(word & ACCESSED == 0, 1) + flag(word & WRITTEN == 0, 1)) as nat
     }
@@ -264,6 +268,11 @@ impl<G: Stage2Granule> Encoding for AArch64Stage2<G> {
 
     #[inline(always)]
     fn resizing() -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn pinning() -> bool {
         false
     }
 

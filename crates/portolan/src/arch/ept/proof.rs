@@ -159,6 +159,9 @@ impl EntryFormat for Ept {
     proof fn lemma_geometry() {
     }
 
+    proof fn lemma_pins() {
+    }
+
     proof fn lemma_page_size(level: nat) {
         lemma_sizes(Self::geo());
     }

@@ -38,13 +38,11 @@ impl Geometry {
     }
 
     /// A table fits its frame: words at the same place are the same word of the same frame.
-    pub(crate) proof fn lemma_fits(self, l: nat, a: int, i: int, m: nat, b: int, j: int)
+    pub(crate) proof fn lemma_fits(self, a: int, i: int, b: int, j: int)
         requires
             self.wf(),
-            1 <= l <= self.levels,
-            1 <= m <= self.levels,
-            0 <= i < self.entries(l),
-            0 <= j < self.entries(m),
+            0 <= i < self.words(),
+            0 <= j < self.words(),
             a % pow2(self.page_bits as nat) as int == 0,
             b % pow2(self.page_bits as nat) as int == 0,
             a + 8 * i == b + 8 * j,
@@ -55,12 +53,6 @@ impl Geometry {
         let bytes = pow2(self.page_bits as nat) as int;
         lemma_pow2_adds(3, self.index_bits as nat);
         lemma2_to64();
-        if l == self.levels && self.root_bits < self.index_bits {
-            lemma_pow2_strictly_increases(self.root_bits as nat, self.index_bits as nat);
-        }
-        if m == self.levels && self.root_bits < self.index_bits {
-            lemma_pow2_strictly_increases(self.root_bits as nat, self.index_bits as nat);
-        }
         assert(0 <= 8 * i < bytes && 0 <= 8 * j < bytes);
         if a < b {
             lemma_next_multiple(a, b, bytes);
@@ -105,6 +97,8 @@ impl Geometry {
         ensures
             self.span(l) > 0,
             2 <= self.entries(l) <= 8192,
+            self.entries(l) <= self.words() <= 8192,
+            l < self.levels ==> self.entries(l) == self.words(),
             self.cover(l) == self.span(l) * self.entries(l),
             self.cover(l) > 0,
             l < self.levels ==> self.span(l + 1) == self.cover(l),
@@ -127,7 +121,8 @@ impl Geometry {
         lemma_multiple(pow2((end - from) as nat) as int, pow2(from) as int);
         lemma_mul_is_commutative(pow2(from) as int, pow2((end - from) as nat) as int);
         lemma_pow2_at_most(1, self.bits(l));
-        lemma_pow2_at_most(self.bits(l), 13);
+        lemma_pow2_at_most(self.bits(l), self.index_bits as nat);
+        lemma_pow2_at_most(self.index_bits as nat, 13);
         lemma_pow2_at_most(end, 57);
         lemma2_to64();
     }

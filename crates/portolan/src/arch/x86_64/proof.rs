@@ -212,6 +212,9 @@ impl<L: Levels> EntryFormat for X86<L> {
         L::lemma_levels();
     }
 
+    proof fn lemma_pins() {
+    }
+
     proof fn lemma_page_size(level: nat) {
         L::lemma_levels();
         lemma_sizes(Self::geo());

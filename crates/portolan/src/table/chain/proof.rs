@@ -5,12 +5,11 @@ use super::super::perms::{
     Perms, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove, model, node,
     perm_ok, perms_ok, tables,
 };
-use super::super::stack::spec::zeros;
 use super::Chain;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{Entry, EntryFormat, is_table_address};
-use crate::hw::memory::{Frames, TableMemory, TablePerm};
+use crate::hw::memory::{Frames, TableMemory, TablePerm, zeros};
 use crate::hw::mmu::settled;
 use vstd::prelude::*;
 
@@ -25,7 +24,7 @@ pub(crate) open spec fn is_new<A: PagingMode>(
     phys_bits: u64,
 ) -> bool {
     &&& perm.level() == level
-    &&& perm.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64).update(index, word)
+    &&& perm.words() == zeros::<A>().update(index, word)
     &&& is_table_address::<A>(perm.addr(), phys_bits)
 }
 
@@ -263,7 +262,7 @@ impl<A: PagingMode> Chain<A> {
             left.dom().contains(self.at(level)),
             left[self.at(level)].addr() == table,
             left[self.at(level)] == self.perms@[self.at(level)],
-            left[self.at(level)].words().len() == A::geo().entries(level),
+            left[self.at(level)].words().len() >= A::geo().entries(level),
             0 <= A::geo().index_of(self.offset as int, level) < A::geo().entries(level),
             held.contains(table),
             level == self.lo ==> self.is_added(held.remove(table), before),
@@ -343,7 +342,7 @@ impl<A: PagingMode> Chain<A> {
                 let perm = self.perms@[self.at(level)];
                 let i = A::geo().index_of(self.offset as int, level);
                 &&& settled::<A>(level, perm.words()[i])
-                &&& perm.words().update(i, 0) == zeros::<A>(level)
+                &&& perm.words().update(i, 0) == zeros::<A>()
                 &&& perm.level() == level
                 &&& is_table_address::<A>(perm.addr(), phys_bits)
             }),
@@ -352,6 +351,7 @@ impl<A: PagingMode> Chain<A> {
         let i = A::geo().index_of(self.offset as int, level);
         assert(self.perms@.contains_key(self.at(level)));
         A::geo().lemma_bounds(self.offset as int, level);
+        A::geo().lemma_span(level);
         assert(perm_ok::<A>(perm, level, phys_bits));
         let entries = node::<A>(perm).entries;
         assert(entries == blank(A::geo(), level).update(i, self.entry(level)));
@@ -362,7 +362,7 @@ impl<A: PagingMode> Chain<A> {
             assert(entries[j] is Empty);
             A::lemma_wf(phys_bits, level, perm.words()[j]);
         }
-        assert(perm.words().update(i, 0) =~= zeros::<A>(level));
+        assert(perm.words().update(i, 0) =~= zeros::<A>());
     }
 
     /// Taken and given back: nothing happened.

@@ -6,7 +6,7 @@ use super::Chain;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{Entry, is_table_address};
-use crate::hw::memory::TablePerm;
+use crate::hw::memory::{TablePerm, zeros};
 use vstd::prelude::*;
 
 verus! {
@@ -20,7 +20,7 @@ pub(crate) open spec fn is_blank<A: PagingMode>(
 ) -> bool {
     &&& perm.addr() == table
     &&& perm.level() == level
-    &&& perm.words() == Seq::new(A::geo().entries(level) as nat, |i: int| 0u64)
+    &&& perm.words() == zeros::<A>()
     &&& is_table_address::<A>(table, phys_bits)
 }
 

@@ -19,9 +19,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             self.sound(),
             0 <= va < A::geo().limit(),
-            stop == (Stop { level: A::geo().levels, table: self.root, above: self.root, used: 1 }),
+            stop == (Stop {
+                level: A::geo().levels,
+                table: self.root.addr,
+                above: self.root.addr,
+                used: 1,
+            }),
         ensures
-            self.is_way(va, stop, stop, self.root),
+            self.is_way(va, stop, stop, self.root.addr),
     {
         self.model().lemma_home_root(va);
         assert(self.model().nodes.contains_key(self.model().root()));
@@ -79,6 +84,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 used: next.0.used,
             }),
             lone ==> self.is_lone(va, next.0.level as nat) && next.0.used == 1,
+            Self::stays(next.0.level as nat) ==> !lone,
             next.1 == if lone {
                 cut
             } else {
@@ -106,6 +112,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.sound(),
             self.model().in_range(va),
             1 <= l < A::geo().levels,
+            !Self::stays(l),
             self.perms@.contains_key(home(A::geo(), va, l)),
             self.is_searched(va, l, 0, A::geo().entries(l)),
         ensures
@@ -257,7 +264,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 old.model().nodes[home(A::geo(), va, stop.level as nat)].entries,
             ),
             self.entry_at(va, stop.level as nat) == e,
-            1 <= stop.used <= 8192,
+            stop.used <= 8192,
+            !(old.entry_at(va, stop.level as nat) is Empty) ==> stop.used >= 1,
             e is Page && old.entry_at(va, stop.level as nat) is Empty ==> stop.used + 1
                 <= A::geo().entries(stop.level as nat),
     {
@@ -294,7 +302,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(va, stop),
             stop.level < A::geo().levels,
         ensures
-            1 <= stop.used < A::geo().entries(stop.level as nat) + 1 <= 8193,
+            stop.used <= A::geo().entries(stop.level as nat) <= 8192,
+            stop.used >= 1 || Self::stays(stop.level as nat) && self.entry_at(
+                va,
+                stop.level as nat,
+            ) is Empty,
             A::counts() ==> stop.used == self.noted(va, stop.level as nat),
             !A::counts() ==> stop.used == 1,
     {
@@ -305,7 +317,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         m.lemma_noted(va, l);
         assert(m.count_ok(n));
         A::geo().lemma_span(l);
-        lemma_used_at_most(m.nodes[n].entries);
+        A::geo().lemma_bounds(va, l);
+        lemma_used_update(m.nodes[n].entries, A::geo().index_of(va, l), Entry::Empty);
         let up = home(A::geo(), va, l + 1);
         let i = A::geo().index_of(va, l + 1);
         A::geo().lemma_bounds(va, l + 1);
@@ -319,7 +332,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             mid.linked(),
             mid.is_stop(va, stop),
             mid.model().counted_but(home(A::geo(), va, stop.level as nat)),
-            stop.level < A::geo().levels ==> mid.noted(va, stop.level as nat) >= 1,
+            stop.level < A::geo().levels ==> mid.noted(va, stop.level as nat) >= 1 || Self::stays(
+                stop.level as nat,
+            ),
             A::counts() && stop.level < A::geo().levels ==> n == mid.noted(va, stop.level as nat),
             self.noted_from(mid, va, stop.level as nat, n),
         ensures

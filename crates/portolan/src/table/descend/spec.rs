@@ -58,21 +58,22 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         !self.is_searched(va, l, 0, A::geo().entries(l))
     }
 
-    /// `cut` holds something besides the way of `va`; or it is the root.
+    /// `cut` holds something besides the way of `va`; or it is the root, or stays while it is empty.
     pub(crate) open spec fn is_cut(self, va: int, cut: Stop) -> bool {
-        cut.level < A::geo().levels ==> if A::counts() {
+        cut.level < A::geo().levels && !Self::stays(cut.level as nat) ==> if A::counts() {
             cut.used != 1
         } else {
             self.is_shared(va, cut.level as nat)
         }
     }
 
-    /// The way from the root to `stop`: the tables below `cut` hold nothing else.
+    /// The way from the root to `stop`: the tables below `cut` hold nothing else, and none of them stays.
     pub(crate) open spec fn is_way(self, va: int, stop: Stop, cut: Stop, head: PhysAddr) -> bool {
         let l = stop.level as nat;
         &&& self.is_stop(va, stop)
         &&& self.is_stop(va, cut)
         &&& l <= cut.level
+        &&& A::pins() && l < A::geo().levels ==> cut.level < A::geo().levels
         &&& forall|m: nat| l <= m < cut.level ==> #[trigger] self.is_lone(va, m)
         &&& forall|m: nat|
             l < m <= cut.level ==> (#[trigger] self.entry_at(va, m)) is Table && (m < cut.level

@@ -7,6 +7,7 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{EntryFormat, is_frame_address, is_table_address};
 use crate::arch::geometry::proof::lemma_shl;
+use crate::hw::memory::zeros;
 use crate::hw::mmu::settled;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
@@ -21,10 +22,7 @@ impl<A: PagingMode> FullTable<A> {
             phys_bits <= A::frame_bits(),
             self.perm@.addr() == self.table,
             self.perm@.level() == self.level,
-            self.perm@.words() == Seq::new(
-                A::geo().entries(self.level as nat) as nat,
-                |i: int| 0u64,
-            ),
+            self.perm@.words() == zeros::<A>(),
             is_table_address::<A>(self.table, phys_bits),
         ensures
             self.inv(phys_bits),
@@ -95,10 +93,13 @@ impl<A: PagingMode> FullTable<A> {
     pub(super) proof fn lemma_filled(self, frame: PhysAddr, prop: PageProperty)
         requires
             self.is_filled(frame, prop, A::geo().entries(self.level as nat)),
-            self.perm@.words().len() == A::geo().entries(self.level as nat),
+            self.perm@.level() == self.level,
+            1 <= self.level < A::geo().levels,
         ensures
             node::<A>(self.perm@).entries == parts(A::geo(), self.level as nat, frame, prop),
     {
+        A::lemma_geometry();
+        A::geo().lemma_span(self.level as nat);
         assert(node::<A>(self.perm@).entries =~= parts(A::geo(), self.level as nat, frame, prop));
     }
 

@@ -128,6 +128,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.sound(),
             self.is_descent(va, l, d),
             1 <= l,
+            A::page_size(l) is Some,
             va % A::geo().span(l) == 0,
             !(d.entry is Empty),
         ensures
@@ -150,6 +151,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_no_larger(va, k);
         assert(m.entry_at(va, k) == m.nodes[n].entries[A::geo().index_of(va, k)]);
         if d.entry is Table {
+            A::lemma_pins();
             m.lemma_below(va, k);
             let at = choose|at: int|
                 va - va % A::geo().span(l) <= at < va - va % A::geo().span(l) + A::geo().span(l)
@@ -242,7 +244,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 va,
                 d.stop.level as nat,
             ),
-            1 <= d.stop.used <= 8192,
+            d.stop.used <= 8192,
             d.stop.used + 1 <= A::geo().entries(d.stop.level as nat),
             forall|n: NodeId| #[trigger]
                 self.perms@.dom().contains(n) <==> old.perms@.dom().contains(n)

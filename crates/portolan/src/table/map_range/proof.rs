@@ -11,13 +11,12 @@ use super::super::plan::proof::{
 use super::super::plan::spec::{ext, is_part, lack, need};
 use super::super::plan::{InTheWay, Run};
 use super::super::stack::Stack;
-use super::super::stack::spec::zeros;
 use super::super::tree::Tree;
 use super::Wanted;
 use crate::addr::{PageSize, PhysAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, is_table_address};
-use crate::hw::memory::{TableMemory, TablePerm};
+use crate::hw::memory::{TableMemory, TablePerm, zeros};
 use crate::prop::PageProperty;
 use crate::spec::request;
 use crate::spec::space::{AddressSpace, fit};
@@ -97,14 +96,13 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             stack.inv(self.phys_bits()),
             perm.addr() == table,
             perm.level() == 1,
-            perm.words() == Seq::new(A::geo().entries(1) as nat, |i: int| 0u64),
+            perm.words() == zeros::<A>(),
             is_table_address::<A>(table, self.phys_bits()),
             !before.frames.held().contains(table),
             A::geo().wf(),
         ensures
             stack.may_push(self.phys_bits(), table, perm),
     {
-        assert(perm.words() =~= zeros::<A>(1));
     }
 
     /// One more table set aside.
@@ -260,6 +258,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.sound(),
             self.is_descent(at, l, d),
             1 <= l,
+            A::page_size(l) is Some,
             at % A::geo().span(l) == 0,
             at + A::geo().span(l) <= hi,
             self.is_untranslated(at, hi),
@@ -281,6 +280,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.sound(),
             self.model().in_range(at),
             1 <= l <= A::geo().levels,
+            A::page_size(l) is Some,
             at % A::geo().span(l) == 0,
             self.perms@.contains_key(home(A::geo(), at, l)),
             0 <= n,
@@ -294,6 +294,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let i = geo.index_of(at, l);
         let m = self.model();
         geo.lemma_span(l);
+        A::lemma_pins();
         assert forall|j: int| i <= j < i + n implies !#[trigger] self.is_used_at(at, l, j) by {
             let k = j - i;
             let x = at + k * s;
@@ -647,6 +648,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             1 <= l <= A::geo().levels,
             self.perms@.contains_key(home(A::geo(), at, l)),
             !(self.entry_at(at, l) is Empty),
+            A::pins() ==> l < A::geo().levels,
         ensures
             !self.space().is_free(
                 at - at % A::geo().span(l),

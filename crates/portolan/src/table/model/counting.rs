@@ -249,7 +249,7 @@ impl Model {
             self.nodes.contains_key(home(self.geo, va, l)),
             self.counted_but(home(self.geo, va, l)),
             u == used(self.nodes[home(self.geo, va, l)].entries),
-            u >= 1,
+            u >= 1 || self.is_pinned(l),
         ensures
             self.put(
                 home(self.geo, va, l + 1),
@@ -276,7 +276,7 @@ impl Model {
         }
     }
 
-    /// Below every table something is mapped.
+    /// Below every table something is mapped, but for the root where tables stay while they are empty.
     pub(crate) proof fn lemma_below(self, va: int, l: nat)
         requires
             self.inv(),
@@ -285,6 +285,7 @@ impl Model {
             1 <= l <= self.geo.levels,
             self.nodes.contains_key(home(self.geo, va, l)),
             self.entry_at(va, l) is Table,
+            self.pins ==> l < self.geo.levels,
         ensures
             exists|at: int|
                 va - va % self.geo.span(l) <= at < va - va % self.geo.span(l) + self.geo.span(l)

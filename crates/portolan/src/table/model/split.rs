@@ -41,6 +41,7 @@ impl Model {
         let e = q.nodes[n].entries[i];
         &&& q.geo == self.geo
         &&& q.counts == self.counts
+        &&& q.pins == self.pins
         &&& self.nodes.contains_key(n)
         &&& 1 < n.level <= self.geo.levels
         &&& 0 <= i < self.geo.entries(n.level)

@@ -544,6 +544,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let k = d.stop.level as nat;
         vstd::arithmetic::power2::lemma2_to64_rest();
         A::geo().lemma_span(k);
+        A::geo().lemma_bounds(at, k);
+        A::lemma_pins();
         assert(m.nodes.contains_key(home(A::geo(), at, k)));
         if d.entry is Page {
             m.lemma_stop(at, k);
@@ -606,6 +608,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 1 <= k < run.pages,
                 s > 0,
         ;
+        A::lemma_pins();
         self.lemma_nth_at(at, l, k);
         self.lemma_run_untranslated(at, l, k);
         self.lemma_not_free(x, l);

@@ -145,6 +145,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& self.perms@.contains_key(home(A::geo(), what.at as int, l))
         &&& !(self.entry_at(what.at as int, l) is Empty)
         &&& !self.is_untranslated(va, hi)
+        &&& A::pins() ==> l < A::geo().levels
     }
 }
 

@@ -133,7 +133,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             tree.inv(),
             self == (Tree { root: self.root, ..tree }),
             path.len() == 6,
-            path[A::geo().levels as int] == tree.root,
+            path[A::geo().levels as int] == tree.root.addr,
         ensures
             0 < A::geo().limit(),
             self.is_releasing(tree, path, A::geo().levels as nat, 0, 0),
@@ -384,12 +384,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> OwnedTree<M, A, B> {
     /// A tree's root is somewhere.
     pub(super) proof fn lemma_somewhere(self)
         ensures
-            self.tree.inv() ==> self.tree.root != NOWHERE,
+            self.tree.inv() ==> self.tree.root.addr != NOWHERE,
     {
         if self.tree.inv() {
             let m = self.tree.model();
             assert(m.nodes.contains_key(m.root()));
-            assert(is_table_address::<A>(self.tree.root, self.tree.phys_bits()));
+            assert(is_table_address::<A>(self.tree.root.addr, self.tree.phys_bits()));
             lemma_pow2_pos(A::geo().page_bits as nat);
             A::lemma_geometry();
             lemma_shl(self.tree.phys_bits());

@@ -1,32 +1,17 @@
 //! Stacks are what they are said to be.
 
 use super::Stack;
-use super::spec::zeros;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{EntryFormat, is_table_address};
 use crate::arch::geometry::proof::lemma_page_multiple;
-use crate::hw::memory::TablePerm;
+use crate::hw::memory::{TablePerm, zeros};
 use crate::hw::mmu::settled;
 use vstd::arithmetic::power2::{lemma2_to64, pow2};
 use vstd::prelude::*;
 use vstd::set_lib::{lemma_int_range, lemma_len_subset, set_int_range};
 
 verus! {
-
-/// Tables below the root have equally many words.
-pub(super) proof fn lemma_as_many<A: PagingMode>(l: nat, m: nat)
-    requires
-        1 <= l < A::geo().levels,
-        1 <= m < A::geo().levels,
-    ensures
-        zeros::<A>(l) == zeros::<A>(m),
-{
-    A::lemma_geometry();
-    A::geo().lemma_powers(l);
-    A::geo().lemma_powers(m);
-    assert(zeros::<A>(l) =~= zeros::<A>(m));
-}
 
 /// There are no more different addresses than there are numbers of 56 bits.
 proof fn lemma_few(order: Seq<PhysAddr>)
@@ -63,7 +48,7 @@ impl<A: PagingMode> Stack<A> {
             settled::<A>(level, table.0),
             settled::<A>(level, 0),
             table.0 < 0x100_0000_0000_0000,
-            2 <= A::geo().entries(level) <= 8192,
+            2 <= A::geo().words() <= 8192,
     {
         A::lemma_geometry();
         A::geo().lemma_span(level);
@@ -101,7 +86,7 @@ impl<A: PagingMode> Stack<A> {
             self.len == old.len + 1,
             self.head == table,
             Self::is_table(phys_bits, table, self.perms@[table]),
-            self.perms@[table].words() == zeros::<A>(self.perms@[table].level()).update(
+            self.perms@[table].words() == zeros::<A>().update(
                 0,
                 if old.len == 0 {
                     0
@@ -187,9 +172,7 @@ impl<A: PagingMode> Stack<A> {
         assert(old.is_linked(phys_bits, old.len - 1));
         let level = perm.level();
         Self::lemma_link(phys_bits, level, table);
-        assert(zeros::<A>(level).update(0, old.link(old.len - 1)).update(0, 0) =~= zeros::<A>(
-            level,
-        ));
+        assert(zeros::<A>().update(0, old.link(old.len - 1)).update(0, 0) =~= zeros::<A>());
         assert forall|k: int| 0 <= k < self.len implies #[trigger] self.is_linked(phys_bits, k) by {
             assert(old.is_linked(phys_bits, k));
             assert(old.order@[k] != old.order@[old.len - 1]);

@@ -4,15 +4,10 @@ use super::Stack;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::is_table_address;
-use crate::hw::memory::TablePerm;
+use crate::hw::memory::{TablePerm, zeros};
 use vstd::prelude::*;
 
 verus! {
-
-/// The words of an empty table of `level`.
-pub(crate) open spec fn zeros<A: PagingMode>(level: nat) -> Seq<u64> {
-    Seq::new(A::geo().entries(level) as nat, |i: int| 0u64)
-}
 
 impl<A: PagingMode> Stack<A> {
     /// The tables, from the lowest up.
@@ -46,10 +41,7 @@ impl<A: PagingMode> Stack<A> {
         let table = self.order@[k];
         &&& self.perms@.contains_key(table)
         &&& Self::is_table(phys_bits, table, self.perms@[table])
-        &&& self.perms@[table].words() == zeros::<A>(self.perms@[table].level()).update(
-            0,
-            self.link(k),
-        )
+        &&& self.perms@[table].words() == zeros::<A>().update(0, self.link(k))
     }
 
     /// Each table is there once and leads to the one below it.
@@ -70,7 +62,7 @@ impl<A: PagingMode> Stack<A> {
         perm: TablePerm,
     ) -> bool {
         &&& Self::is_table(phys_bits, table, perm)
-        &&& perm.words() == zeros::<A>(perm.level())
+        &&& perm.words() == zeros::<A>()
         &&& !self.tables().contains(table)
     }
 }

@@ -9,11 +9,12 @@ use super::super::perms::{
     model, node, perm_ok, perms_ok, tables,
 };
 use super::live::lemma_orderly_new;
+use super::super::root::{Fixed, is_fixed, lemma_kept, lemma_none, refers};
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_table_address};
-use crate::hw::memory::{TableMemory, TablePerm};
+use crate::hw::memory::{TableMemory, TablePerm, zeros};
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -33,7 +34,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 slot.level as nat,
                 self.phys_bits(),
             ),
-            0 <= slot.index < self.perms@[home(A::geo(), va, slot.level as nat)].words().len(),
+            0 <= slot.index < A::geo().entries(slot.level as nat),
+            slot.index < self.perms@[home(A::geo(), va, slot.level as nat)].words().len(),
             self.entry_at(va, slot.level as nat) == A::entry(
                 slot.level as nat,
                 self.word_at(va, slot.level as nat),
@@ -72,6 +74,53 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.word_at(va, slot.level as nat),
             word,
         );
+    }
+
+    /// An entry is written that no table below the root that stays depends on: what never changes is as it was.
+    pub(super) proof fn lemma_fixed(
+        self,
+        old: Self,
+        va: int,
+        slot: Slot,
+        word: u64,
+        perm: TablePerm,
+    )
+        requires
+            old.linked(),
+            old.is_slot(va, slot),
+            old.is_written(va, slot, word, perm),
+            A::wf(old.phys_bits(), slot.level as nat, word),
+            slot.level == A::geo().levels && A::pins() && old.entry_at(
+                va,
+                slot.level as nat,
+            ) is Table ==> refers::<A>(
+                old.phys_bits(),
+                word,
+                old.entry_at(va, slot.level as nat)->table,
+            ),
+            self.phys_bits() == old.phys_bits(),
+            self.root == old.root,
+            self.perms@[old.model().root()] == if slot.level == A::geo().levels {
+                perm
+            } else {
+                old.perms@[old.model().root()]
+            },
+        ensures
+            is_fixed::<A>(self.perms@[self.model().root()], self.phys_bits(), self.root.fixed@),
+    {
+        old.lemma_slot(va, slot);
+        if slot.level == A::geo().levels {
+            old.model().lemma_home_root(va);
+            A::geo().lemma_bounds(va, slot.level as nat);
+            lemma_kept::<A>(
+                old.perms@[old.model().root()],
+                perm,
+                old.phys_bits(),
+                old.root.fixed@,
+                slot.index as int,
+                word,
+            );
+        }
     }
 
     pub(super) proof fn lemma_set(self, old: Self, va: int, slot: Slot, word: u64, perm: TablePerm)
@@ -146,6 +195,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
         }
         lemma_tables_same(self.perms@, old.perms@);
+        was.lemma_home_root(va);
+        self.lemma_fixed(old, va, slot, word, perm);
         assert(self.space().pages =~= old.space_with(va, l, e).pages);
         if !A::resizes() {
             was.lemma_live_put(n, i, e);
@@ -334,6 +385,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_link_preset(old, va, hi, lo);
         was.lemma_live_attach(now, va, hi, lo);
         self.lemma_orderly(old);
+        was.lemma_home_root(va);
+        self.lemma_fixed(old, va, slot, word, perm);
         assert(self.space().pages =~= (if chain.page() is Page {
             old.space_with(va, lo, chain.page())
         } else {
@@ -593,6 +646,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(now.nodes.contains_key(now.root()));
         now.lemma_live_attach(was, va, chain.hi as nat, chain.lo as nat);
         self.lemma_orderly(old);
+        was.lemma_home_root(va);
+        self.lemma_fixed(old, va, slot, 0, perm);
     }
 
     pub(super) proof fn lemma_new(self)
@@ -604,9 +659,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 let perm = self.perms@[root];
                 &&& self.perms@ == Map::<NodeId, TablePerm>::empty().insert(root, perm)
                 &&& perm.level() == root.level
-                &&& perm.words() == Seq::new(A::geo().entries(root.level) as nat, |i: int| 0u64)
+                &&& perm.words() == zeros::<A>()
                 &&& is_table_address::<A>(perm.addr(), self.phys_bits())
-                &&& self.root == perm.addr()
+                &&& self.root.addr == perm.addr()
+                &&& self.root.fixed@ == Fixed::none()
                 &&& self.frames.held() == Set::<PhysAddr>::empty().insert(perm.addr())
             }),
             self.trace@.len() == 0,
@@ -620,6 +676,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         A::geo().lemma_span(root.level);
         A::lemma_zero(phys_bits, root.level);
         assert(self.perms@[root].words() =~= self.perms@[root].words().update(0, 0));
+        lemma_none::<A>(self.perms@[root], phys_bits);
         lemma_new::<A>(self.perms@[root], root.level, 0, 0, phys_bits);
         lemma_tables_insert(Map::empty(), root, self.perms@[root]);
         lemma_tables_empty();

@@ -42,6 +42,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.model().entry_at(va, l)
     }
 
+    /// Whether tables of level `l` stay, also while they are empty.
+    pub(crate) open spec fn stays(l: nat) -> bool {
+        A::pins() && l + 1 == A::geo().levels
+    }
+
     /// A page's entry has its bits set, unless hardware is to set them.
     pub(crate) open spec fn preset(e: Entry) -> bool {
         e is Page && !B::tracks() ==> e->prop.accessed && e->prop.dirty
@@ -188,6 +193,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// The tables for `va` below level `l`, down to `lo`, are there and hold nothing else: the lowest nothing at all.
     pub(crate) open spec fn may_unlink(self, va: int, l: nat, head: PhysAddr, lo: nat) -> bool {
         &&& 1 <= lo < l
+        &&& A::pins() ==> l < A::geo().levels
         &&& self.entry_at(va, l) is Table
         &&& forall|m: nat|
             lo <= m < l ==> self.perms@.contains_key(#[trigger] home(A::geo(), va, m))

@@ -49,7 +49,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         if c < A::geo().levels {
             let _ = home(A::geo(), va, c + 1);
             old.lemma_bounded(va, d.cut);
-            if !A::counts() && c == l {
+            if !A::counts() && c == l && !Self::stays(c) {
                 assert(now.nodes[n].entries == was.nodes[n].entries.update(
                     A::geo().index_of(va, l),
                     Entry::Empty,
@@ -98,7 +98,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_stop(va, d.cut),
             1 <= d.cut.used <= 8192,
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
-            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1,
+            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1
+                || Self::stays(d.cut.level as nat),
             A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
                 va,
                 d.cut.level as nat,
@@ -148,7 +149,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_stop(va, d.cut),
             self.model().counted_but(home(A::geo(), va, d.cut.level as nat)),
-            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1,
+            d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1
+                || Self::stays(d.cut.level as nat),
             A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
                 va,
                 d.cut.level as nat,
@@ -167,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(now.nodes[n].table == was.nodes[n].table);
         if c < A::geo().levels {
             old.lemma_bounded(va, d.cut);
-            if !A::counts() {
+            if !A::counts() && !Self::stays(c) {
                 old.model().lemma_home(va, c);
                 let e = now.nodes[n].entries[A::geo().index_of(va, c)];
                 assert(now.nodes[n].entries =~= old.model().nodes[n].entries.update(

@@ -58,6 +58,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& if d.cut.level == d.stop.level {
             &&& self.model().counted_but(home(A::geo(), va, d.cut.level as nat))
             &&& d.cut.level < A::geo().levels ==> self.noted(va, d.cut.level as nat) >= 1
+                || Self::stays(d.cut.level as nat)
             &&& A::counts() && d.cut.level < A::geo().levels ==> d.cut.used - 1 == self.noted(
                 va,
                 d.cut.level as nat,

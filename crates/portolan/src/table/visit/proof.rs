@@ -48,7 +48,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.inv(),
             visit.level == A::geo().levels + 1,
             visit.va == 0,
-            visit.path@[A::geo().levels as int] == self.root,
+            visit.path@[A::geo().levels as int] == self.root.addr,
         ensures
             self.is_visit(visit),
             tables(self.rest(visit)) == self.frames.held(),
@@ -145,7 +145,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             0 < A::geo().limit(),
             self.is_visit(next),
             forall|info: TableInfo<A>|
-                info.level == A::geo().levels && info.addr == self.root && info.start@ == 0
+                info.level == A::geo().levels && info.addr == self.root.addr && info.start@ == 0
                     && info.size == A::geo().limit() && info.used is None
                     ==> #[trigger] self.is_met(visit, next, info),
     {

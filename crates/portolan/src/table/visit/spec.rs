@@ -84,7 +84,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let level = visit.level as nat;
         if level > A::geo().levels {
             level == A::geo().levels + 1 && visit.va == 0 && visit.path@[A::geo().levels as int]
-                == self.root
+                == self.root.addr
         } else {
             2 <= level && (visit.va == A::geo().limit() || self.is_on(
                 visit.path@,

@@ -100,6 +100,9 @@ impl<G: Stage2Granule> EntryFormat for AArch64Stage2<G> {
         G::lemma_shape();
     }
 
+    proof fn lemma_pins() {
+    }
+
     proof fn lemma_page_size(level: nat) {
         G::lemma_shape();
         G::lemma_4k();

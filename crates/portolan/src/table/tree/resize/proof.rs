@@ -50,6 +50,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let (was, now) = (old.model(), self.model());
         old.lemma_slot(va, slot);
         A::geo().lemma_bounds(va, l);
+        A::geo().lemma_span(below);
         was.lemma_step(va, below);
         was.lemma_stop(va, l);
         assert(was.nodes.contains_key(n) && !was.nodes.contains_key(c));
@@ -163,6 +164,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(was.nodes.contains_key(was.root()));
         self.lemma_orderly(old);
+        was.lemma_home_root(va);
+        self.lemma_fixed(old, va, slot, word, perm);
     }
 
     /// The table below an entry.
@@ -327,6 +330,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(now.nodes.contains_key(now.root()));
         self.lemma_orderly(old);
+        was.lemma_home_root(va);
+        A::lemma_pins();
+        self.lemma_fixed(old, va, slot, word, perm);
     }
 }
 
