@@ -11,6 +11,7 @@ pub mod aarch64;
 pub(crate) mod entry;
 pub mod ept;
 pub mod geometry;
+pub mod halves;
 pub mod riscv;
 mod words;
 pub mod x86_64;

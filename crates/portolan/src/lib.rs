@@ -140,6 +140,7 @@ pub use addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 pub use arch::aarch64::stage2::AArch64Stage2;
 pub use arch::aarch64::{AArch64, AArch64Lower, AArch64Upper};
 pub use arch::ept::Ept;
+pub use arch::halves::{KernelHalf, UserHalf};
 pub use arch::riscv::{Sv39, Sv48, Sv57};
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};

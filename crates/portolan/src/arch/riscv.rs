@@ -45,6 +45,7 @@
 use super::PagingMode;
 use super::entry::{Encoding, Entry};
 use super::geometry::Geometry;
+use super::halves::Halves;
 use super::words::{self, flag};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
@@ -107,6 +108,12 @@ pub type Sv57 = Riscv<FiveLevels>;
 
 impl<L: Levels> PagingMode for Riscv<L> {
 
+}
+
+impl<L: Levels> Halves for Riscv<L> {
+    proof fn lemma_halves() {
+        proof::lemma_halves::<L>();
+    }
 }
 
 impl<L: Levels> Mmu for Riscv<L> {

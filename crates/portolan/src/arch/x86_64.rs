@@ -5,6 +5,7 @@
 use super::PagingMode;
 use super::entry::{Encoding, Entry, Sealed};
 use super::geometry::Geometry;
+use super::halves::Halves;
 use super::words::{self, flag};
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
@@ -135,6 +136,12 @@ pub type X86_64La57 = X86<FiveLevels>;
 
 impl<L: Levels> PagingMode for X86<L> {
 
+}
+
+impl<L: Levels> Halves for X86<L> {
+    proof fn lemma_halves() {
+        proof::lemma_halves::<L>();
+    }
 }
 
 impl<L: Levels> Mmu for X86<L> {

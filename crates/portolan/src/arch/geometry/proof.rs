@@ -9,8 +9,8 @@ use vstd::arithmetic::div_mod::{
 };
 use vstd::arithmetic::mul::{lemma_mul_is_commutative, lemma_mul_nonnegative};
 use vstd::arithmetic::power2::{
-    lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma2_to64, lemma2_to64_rest,
-    pow2,
+    lemma_pow2_adds, lemma_pow2_pos, lemma_pow2_strictly_increases, lemma_pow2_unfold, lemma2_to64,
+    lemma2_to64_rest, pow2,
 };
 use vstd::bits::{
     lemma_u64_low_bits_mask_is_mod, lemma_u64_pow2_no_overflow, lemma_u64_shl_is_mul,
@@ -35,6 +35,31 @@ impl Geometry {
     {
         self.lemma_shift(self.levels as nat);
         lemma_pow2_adds(self.shift(self.levels as nat), self.root_bits as nat);
+    }
+
+    /// A tree whose root has half as many entries: all else is the same.
+    pub(crate) proof fn lemma_half(self, half: Geometry)
+        requires
+            self.wf(),
+            self.root_bits >= 2,
+            half == (Geometry { root_bits: (self.root_bits - 1) as u8, ..self }),
+        ensures
+            half.wf(),
+            half.words() == self.words(),
+            forall|l: nat| #[trigger] half.span(l) == self.span(l),
+            forall|l: nat| #[trigger]
+                half.entries(l) == if l == self.levels {
+                    self.entries(l) / 2
+                } else {
+                    self.entries(l)
+                },
+            2 * half.entries(self.levels as nat) == self.entries(self.levels as nat),
+            2 * half.limit() == self.limit(),
+    {
+        let top = self.levels as nat;
+        lemma_pow2_unfold(self.root_bits as nat);
+        assert(2 * (half.span(top) * half.entries(top)) == half.span(top) * (2 * half.entries(top)))
+            by (nonlinear_arith);
     }
 
     /// A table fits its frame: words at the same place are the same word of the same frame.

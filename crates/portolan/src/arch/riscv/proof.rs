@@ -11,6 +11,7 @@ use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::{Mmu, Rights, Step};
 use crate::hw::riscv as hw;
 use crate::prop::PageProperty;
+use vstd::arithmetic::power2::lemma2_to64_rest;
 use vstd::prelude::*;
 
 verus! {
@@ -25,6 +26,29 @@ proof fn lemma_fields(word: u64)
         (word >> 61) & 0x3 == 3 <==> word & 0x6000_0000_0000_0000 == 0x6000_0000_0000_0000,
         word & 0x9fc0_0000_0000_0300 == 0 ==> word & 0x9fc0_0000_0000_0000 == 0,
 {
+}
+
+/// The upper bits are all zeros below half of what is covered, all ones as far from the end.
+pub(super) proof fn lemma_halves<L: Levels>()
+    ensures
+        3 <= L::levels() <= 5,
+        forall|va: u64| #[trigger]
+            Riscv::<L>::canonical(va) <==> va < Riscv::<L>::geo().limit() / 2 || va
+                >= 0x1_0000_0000_0000_0000 - Riscv::<L>::geo().limit() / 2,
+{
+    L::lemma_levels();
+    lemma_sizes(Riscv::<L>::geo());
+    lemma2_to64_rest();
+    assert forall|va: u64| #[trigger]
+        Riscv::<L>::canonical(va) <==> va < Riscv::<L>::geo().limit() / 2 || va
+            >= 0x1_0000_0000_0000_0000 - Riscv::<L>::geo().limit() / 2 by {
+        assert((va >> 38u64 == 0 <==> va < 0x40_0000_0000) && (va >> 38u64 == u64::MAX >> 38u64
+            <==> va >= 0xffff_ffc0_0000_0000)) by (bit_vector);
+        assert((va >> 47u64 == 0 <==> va < 0x8000_0000_0000) && (va >> 47u64 == u64::MAX >> 47u64
+            <==> va >= 0xffff_8000_0000_0000)) by (bit_vector);
+        assert((va >> 56u64 == 0 <==> va < 0x100_0000_0000_0000) && (va >> 56u64 == u64::MAX
+            >> 56u64 <==> va >= 0xff00_0000_0000_0000)) by (bit_vector);
+    }
 }
 
 /// Writing a page and reading it back.

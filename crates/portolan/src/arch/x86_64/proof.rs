@@ -13,6 +13,7 @@ use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::{Mmu, Rights, Step};
 use crate::hw::x86_64 as hw;
 use crate::prop::{CachePolicy, PageProperty};
+use vstd::arithmetic::power2::lemma2_to64_rest;
 use vstd::prelude::*;
 
 verus! {
@@ -40,6 +41,27 @@ proof fn lemma_pat()
         requires
             reset == 0x0007_0406_0007_0406,
     ;
+}
+
+/// The upper bits are all zeros below half of what is covered, all ones as far from the end.
+pub(super) proof fn lemma_halves<L: Levels>()
+    ensures
+        4 <= L::levels() <= 5,
+        forall|va: u64| #[trigger]
+            X86::<L>::canonical(va) <==> va < X86::<L>::geo().limit() / 2 || va
+                >= 0x1_0000_0000_0000_0000 - X86::<L>::geo().limit() / 2,
+{
+    L::lemma_levels();
+    lemma_sizes(X86::<L>::geo());
+    lemma2_to64_rest();
+    assert forall|va: u64| #[trigger]
+        X86::<L>::canonical(va) <==> va < X86::<L>::geo().limit() / 2 || va
+            >= 0x1_0000_0000_0000_0000 - X86::<L>::geo().limit() / 2 by {
+        assert((va >> 47u64 == 0 <==> va < 0x8000_0000_0000) && (va >> 47u64 == u64::MAX >> 47u64
+            <==> va >= 0xffff_8000_0000_0000)) by (bit_vector);
+        assert((va >> 56u64 == 0 <==> va < 0x100_0000_0000_0000) && (va >> 56u64 == u64::MAX
+            >> 56u64 <==> va >= 0xff00_0000_0000_0000)) by (bit_vector);
+    }
 }
 
 /// Writing a page and reading it back.
