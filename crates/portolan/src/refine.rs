@@ -9,6 +9,8 @@ use crate::table::perms::{Perms, lemma_tables, model, perm_ok, space, tables, wa
 use crate::table::root::Root;
 use vstd::prelude::*;
 
+pub(crate) mod halves;
+
 verus! {
 
 /// Memory holds the tables: each word as software knows it, or with bits that hardware has set since.

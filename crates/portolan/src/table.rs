@@ -18,6 +18,7 @@ pub(crate) mod map_range;
 pub(crate) mod model;
 #[cfg(verus_only)]
 pub(crate) mod perms;
+pub(crate) mod pin;
 mod place;
 pub(crate) mod plan;
 #[cfg(verus_only)]
@@ -31,6 +32,7 @@ pub(crate) mod root;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scan;
+mod share;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 pub(crate) mod split;
@@ -75,7 +77,8 @@ verus! {
 /// `B` says who looks after accessed and dirty bits: with [`Preset`], the default, all pages have them set from the
 /// start and hardware never writes to a table; with [`Tracking`](crate::Tracking) hardware sets them as pages are used.
 ///
-/// Dropping it gives all tables back. The frames that were mapped are the caller's.
+/// Dropping it gives all tables back; but not those of a [`KernelHalf`](crate::KernelHalf), which others may share. The
+/// frames that were mapped are the caller's.
 #[verifier::reject_recursive_types(M)]
 pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
     pub(crate) owned: OwnedTree<M, A, B>,
@@ -84,13 +87,14 @@ pub struct PageTable<M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Pre
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        self.owned.tree.inv()
+        self.owned.tree.inv() && self.owned.tree.is_complete()
     }
 
     /// A page table in which nothing is mapped.
     ///
     /// # Errors
-    /// [`Error::NoMemory`] if there is no frame for the root.
+    /// [`Error::NoMemory`] if there is no frame for the root, or for a table of a [`KernelHalf`](crate::KernelHalf), which has
+    /// them from the start.
     pub fn new(memory: M) -> (r: Result<Self, Error>)
         ensures
             match r {
@@ -102,8 +106,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
     {
         match Tree::new(memory) {
-            Some(tree) => Ok(PageTable { owned: OwnedTree { tree } }),
-            None => Err(Error::NoMemory { addr: 0, size: A::geometry().table_bytes() as u64 }),
+            Ok(tree) => Ok(PageTable { owned: OwnedTree { tree } }),
+            Err(_) => Err(Error::NoMemory { addr: 0, size: A::geometry().table_bytes() as u64 }),
         }
     }
 

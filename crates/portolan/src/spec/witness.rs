@@ -2,6 +2,7 @@
 
 use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 use crate::arch::entry::{Entry, EntryFormat, stored};
+use crate::arch::halves::{KernelHalf, UserHalf};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset, Tracking};
 use crate::hw::memory::{Invalidate, TableMemory};
@@ -124,6 +125,20 @@ fn witness_cursor<M: TableMemory>(
     let done = cursor.map(frame, PageSize::Size4K, PageProperty::USER_RW).is_ok();
     cursor.find_next(u64::MAX);
     done
+}
+
+/// What a kernel writes: a user table shares its half, and still does after the kernel mapped and unmapped a page.
+fn witness_share<M: TableMemory>(memory: M, va: VirtAddr<KernelHalf<X86_64>>, frame: PhysAddr) {
+    let Ok(mut kernel) = PageTable::<M, KernelHalf<X86_64>, Preset>::new(memory.clone()) else {
+        return;
+    };
+    let Ok(user) = PageTable::<M, UserHalf<X86_64>, Preset>::sharing(memory, &kernel) else {
+        return;
+    };
+    let _ = kernel.map(va, frame, PageSize::Size4K, PageProperty::KERNEL_RW);
+    assert(user.shares(kernel));
+    let _ = kernel.unmap(va, PageSize::Size4K);
+    assert(user.shares(kernel));
 }
 
 } // verus!

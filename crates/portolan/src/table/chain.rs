@@ -152,16 +152,19 @@ impl<A: PagingMode> Chain<A> {
         chain
     }
 
-    /// A chain of one table of level `lo`, with one page.
-    fn start<M: TableMemory>(frames: &mut Frames<M>, offset: u64, lo: u8, word: u64) -> (r: Option<
-        Self,
-    >)
+    /// A chain of one table of level `lo`, with one page or with nothing.
+    pub(super) fn start<M: TableMemory>(
+        frames: &mut Frames<M>,
+        offset: u64,
+        lo: u8,
+        word: u64,
+    ) -> (r: Option<Self>)
         requires
             old(frames).phys_bits() <= A::frame_bits(),
             offset < A::geo().limit(),
             1 <= lo < A::geo().levels,
             A::wf(old(frames).phys_bits(), lo as nat, word),
-            A::entry(lo as nat, word) is Page,
+            !(A::entry(lo as nat, word) is Table),
         ensures
             final(frames).phys_bits() == old(frames).phys_bits(),
             match r {
@@ -180,7 +183,7 @@ impl<A: PagingMode> Chain<A> {
         Some(Self::begin(frames, Ghost(held), table, offset, lo, word))
     }
 
-    /// A chain of `table`, of level `lo`, with one page.
+    /// A chain of `table`, of level `lo`, with one page or with nothing.
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
     #[inline]
     fn begin<M: TableMemory>(
@@ -196,7 +199,7 @@ impl<A: PagingMode> Chain<A> {
             offset < A::geo().limit(),
             1 <= lo < A::geo().levels,
             A::wf(old(frames).phys_bits(), lo as nat, word),
-            A::entry(lo as nat, word) is Page,
+            !(A::entry(lo as nat, word) is Table),
             is_blank::<A>(table.1@, table.0, lo as nat, old(frames).phys_bits()),
             !held.contains(table.0),
         ensures

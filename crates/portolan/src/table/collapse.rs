@@ -157,6 +157,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).inv(),
             final(self).is_collapsed_from(*old(self), va, d.stop.level as nat, frame, prop, r),
+            final(self).root == old(self).root,
         no_unwind
     {
         let slot = d.slot();

@@ -24,7 +24,7 @@ verus! {
 /// Where the root is once the tables were given back: no table can be there.
 pub(crate) const NOWHERE: PhysAddr = PhysAddr(u64::MAX);
 
-/// A tree that gives its tables back when it is dropped.
+/// A tree that gives its tables back when it is dropped, unless other tables' roots may refer to some.
 #[verifier::reject_recursive_types(M)]
 pub(crate) struct OwnedTree<M: TableMemory, A: PagingMode, B: AccessBits> {
     pub(crate) tree: Tree<M, A, B>,
@@ -41,14 +41,28 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> OwnedTree<M, A, B> {
     pub(crate) open spec fn inv(self) -> bool {
         self.tree.inv() || self.tree.root.addr == NOWHERE && self.released()
     }
+
+    /// Gives all tables back, also where other tables' roots might have referred to some.
+    pub(super) fn give_back(&mut self)
+        requires
+            old(self).tree.inv(),
+        ensures
+            final(self).released(),
+    {
+        self.tree.release();
+    }
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for OwnedTree<M, A, B> {
-    /// Gives all tables back. That there are any is checked for the prover: to it, nothing says that a value is dropped
-    /// only once.
+    /// Gives all tables back, unless other tables' roots may refer to some. That there are any is checked for the prover:
+    /// to it, nothing says that a value is dropped only once.
     fn drop(&mut self)
         ensures
-            final(self).released(),
+            if A::pins() {
+                *final(self) == *old(self)
+            } else {
+                final(self).released()
+            },
         opens_invariants none
         no_unwind
     {
@@ -56,7 +70,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for OwnedTree<M, A, B> {
             use_type_invariant(&*self);
             self.lemma_somewhere();
         }
-        if self.tree.root.addr.0 != NOWHERE.0 {
+        if !A::pinning() && self.tree.root.addr.0 != NOWHERE.0 {
             self.tree.release();
         }
     }
@@ -64,7 +78,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Drop for OwnedTree<M, A, B> {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// Gives all tables back, each after those below it.
-    fn release(&mut self)
+    pub(super) fn release(&mut self)
         requires
             old(self).inv(),
         ensures

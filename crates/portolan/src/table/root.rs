@@ -1,5 +1,7 @@
 //! Where a tree's root table is, and what of a tree never changes.
 
+#[cfg(verus_only)]
+use super::model::NodeId;
 use crate::addr::PhysAddr;
 #[cfg(verus_only)]
 use crate::arch::entry::{Entry, EntryFormat};
@@ -29,6 +31,11 @@ impl Fixed {
 pub(crate) struct Root {
     pub(crate) addr: PhysAddr,
     pub(crate) fixed: Ghost<Fixed>,
+}
+
+/// Where a root stands.
+pub(crate) open spec fn top<A: EntryFormat>() -> NodeId {
+    NodeId { level: A::geo().levels as nat, base: 0 }
 }
 
 /// `word`, in a root, refers to `table`.
@@ -84,6 +91,24 @@ pub(crate) proof fn lemma_kept<A: EntryFormat>(
         } ==> refers::<A>(phys_bits, word, table)),
     ensures
         is_fixed::<A>(now, phys_bits, fixed),
+{
+    reveal(is_fixed);
+}
+
+/// One more table stays.
+pub(crate) proof fn lemma_one_more<A: EntryFormat>(
+    perm: TablePerm,
+    phys_bits: u64,
+    fixed: Fixed,
+    table: PhysAddr,
+)
+    requires
+        A::pins(),
+        is_fixed::<A>(perm, phys_bits, fixed),
+        fixed.pinned.len() < A::geo().entries(A::geo().levels as nat),
+        refers::<A>(phys_bits, perm.words()[fixed.pinned.len() as int], table),
+    ensures
+        is_fixed::<A>(perm, phys_bits, Fixed { pinned: fixed.pinned.push(table), ..fixed }),
 {
     reveal(is_fixed);
 }

@@ -3,6 +3,7 @@
 use super::PageTable;
 use super::model::Model;
 use super::perms::{Perms, space};
+use super::root::Fixed;
 use super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
@@ -32,6 +33,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         self.owned.tree.root.addr
     }
 
+    /// What never changes of it: which tables of a kernel half stay, and which ones of one a user table shares.
+    pub open(crate) spec fn fixed(self) -> Fixed {
+        self.owned.tree.root.fixed@
+    }
+
     /// The frames of tables that it holds.
     pub open(crate) spec fn frames(self) -> Set<PhysAddr> {
         self.owned.tree.frames.held()
@@ -53,9 +59,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
-    /// that hardware had set, or is this one: never a third. The root is where it was.
+    /// that hardware had set, or is this one: never a third. The root is where it was, and what
+    /// it shares is the same.
     pub open spec fn steps_from(self, old: Self) -> bool {
         &&& self.root_table() == old.root_table()
+        &&& self.fixed() == old.fixed()
         &&& self.phys_bits() == old.phys_bits()
         &&& old.history().is_prefix_of(self.history())
         &&& forall|k: int|
@@ -65,9 +73,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// After each single store between `old` and this, each address was as in `old`, but for accessed and dirty bits that
-    /// hardware had set, or is as in this one: never a third. The root is where it was.
+    /// hardware had set, or is as in this one: never a third. The root is where it was, and what
+    /// it shares is the same.
     pub open spec fn steps_through(self, old: Self) -> bool {
         &&& self.root_table() == old.root_table()
+        &&& self.fixed() == old.fixed()
         &&& self.phys_bits() == old.phys_bits()
         &&& old.history().is_prefix_of(self.history())
         &&& forall|k: int|
@@ -81,6 +91,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     pub open spec fn same_as(self, old: Self) -> bool {
         &&& self@ == old@
         &&& self.root_table() == old.root_table()
+        &&& self.fixed() == old.fixed()
         &&& self.phys_bits() == old.phys_bits()
         &&& self.history() == old.history()
         &&& self.frames() == old.frames()

@@ -39,6 +39,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             final(self).inv(),
             final(self).is_split_from(*old(self), va, d.stop.level as nat, r),
+            final(self).root == old(self).root,
         no_unwind
     {
         let full = FullTable::<A>::new(&mut self.frames, d.stop.level - 1)?;
@@ -74,6 +75,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             final(self).is_split_page(*old(self), va, d.stop.level as nat, r),
             tables(final(self).perms@) == tables(old(self).perms@).insert(full.table),
             final(self).frames.held() == old(self).frames.held(),
+            final(self).root == old(self).root,
         no_unwind
     {
         let slot = d.slot();

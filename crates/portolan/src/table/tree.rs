@@ -52,38 +52,6 @@ pub(crate) struct Slot {
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
-    /// A tree of an empty root.
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`perm` is the prover's"))]
-    pub(super) fn new(memory: M) -> (r: Option<Self>)
-        ensures
-            r matches Some(tree) ==> tree.inv() && tree.space() == AddressSpace::empty(),
-        no_unwind
-    {
-        let mut frames = Frames::new::<A>(memory);
-        let ghost id = NodeId { level: A::geo().levels as nat, base: 0 };
-        match frames.alloc::<A>(Ghost(A::geo().levels as nat)) {
-            None => None,
-            Some((addr, perm)) => {
-                let tracked mut perms = Map::tracked_empty();
-                proof {
-                    perms.tracked_insert(id, perm.get());
-                }
-                let tree = Tree {
-                    frames,
-                    root: Root { addr, fixed: Ghost(Fixed::none()) },
-                    perms: Tracked(perms),
-                    trace: Ghost(Seq::empty()),
-                    mode: PhantomData,
-                };
-                proof {
-                    A::lemma_geometry();
-                    tree.lemma_new();
-                }
-                Some(tree)
-            },
-        }
-    }
-
     /// Whether the machine's physical addresses reach all of a frame.
     #[inline(always)]
     pub(super) fn has_frame(&self, frame: PhysAddr, bytes: u64) -> (r: bool)

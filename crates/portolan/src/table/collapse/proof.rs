@@ -328,6 +328,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.inv(),
             self.is_collapsed_from(old, va, d.stop.level as nat, frame, prop, joined),
+            self.root == old.root,
     {
         reveal(Tree::is_collapsed_from);
         let (n, i) = (home(A::geo(), va, d.stop.level as nat), d.index as int);

@@ -213,6 +213,37 @@ impl Model {
         }
     }
 
+    /// An empty table linked that stays: what is noted of it is to be noted anew.
+    pub(crate) proof fn lemma_pin_counted(self, q: Model, va: int, l: nat)
+        requires
+            self.inv(),
+            self.counted(),
+            self.attached(q, va, l, l),
+            q.inv(),
+            self.is_pinned(l),
+            q.entry_at(va, l) is Empty,
+        ensures
+            q.counted_but(home(self.geo, va, l)),
+            used(q.nodes[home(self.geo, va, l)].entries) == 0,
+    {
+        let n = home(self.geo, va, l);
+        let top = home(self.geo, va, l + 1);
+        self.lemma_home(va, l + 1);
+        assert(self.on_path(va, l, l, n));
+        self.lemma_home(va, l);
+        lemma_used_blank(self.geo, l);
+        lemma_used_update(blank(self.geo, l), self.geo.index_of(va, l), Entry::Empty);
+        assert forall|m: NodeId| #[trigger]
+            q.nodes.contains_key(m) && m.level < q.geo.levels && m != n implies q.count_ok(m) by {
+            assert(q.parent(m) == self.parent(m));
+            assert(self.nodes.contains_key(m) || self.on_path(va, l, l, m));
+            assert(self.count_ok(m));
+            self.lemma_referred(m);
+            assert(m != top && q.nodes[m] == self.nodes[m]);
+            assert(q.noted(m) == self.noted(m));
+        }
+    }
+
     /// A chain taken away: one number is to be noted anew.
     pub(crate) proof fn lemma_detach_counted(self, q: Model, va: int, hi: nat, lo: nat)
         requires

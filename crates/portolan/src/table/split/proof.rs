@@ -163,6 +163,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_split_page(base, va, slot.level as nat, was),
             tables(self.perms@) == tables(base.perms@).insert(full.table),
             self.frames.held() == base.frames.held(),
+            self.root == base.root,
     {
         reveal(Tree::is_split_page);
         let (n, i) = (home(A::geo(), va, slot.level as nat), slot.index as int);

@@ -20,7 +20,7 @@ pub(crate) open spec fn is_orderly<A: EntryFormat>(trace: Seq<Perms>, now: Perms
 }
 
 /// Before the first store.
-pub(super) proof fn lemma_orderly_new<A: EntryFormat>(now: Perms)
+pub(crate) proof fn lemma_orderly_new<A: EntryFormat>(now: Perms)
     ensures
         is_orderly::<A>(Seq::empty(), now),
 {

@@ -8,7 +8,6 @@ use super::super::perms::{
     lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union,
     model, node, perm_ok, perms_ok, tables,
 };
-use super::live::lemma_orderly_new;
 use super::super::root::{Fixed, is_fixed, lemma_kept, lemma_none, refers};
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -223,6 +222,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_joined(old, va, slot.level as nat, perm, chain),
         ensures
             old.model().attached(self.model(), va, chain.hi as nat, chain.lo as nat),
+            self.entry_at(va, slot.level as nat) == A::entry(slot.level as nat, word),
             forall|k: nat|
                 chain.lo < k <= slot.level ==> (#[trigger] self.entry_at(va, k))->used == 1,
             self.entry_at(va, chain.lo as nat) == chain.page(),
@@ -648,67 +648,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, 0, perm);
-    }
-
-    pub(super) proof fn lemma_new(self)
-        requires
-            A::geo().wf(),
-            self.phys_bits() <= A::frame_bits(),
-            ({
-                let root = NodeId { level: A::geo().levels as nat, base: 0 };
-                let perm = self.perms@[root];
-                &&& self.perms@ == Map::<NodeId, TablePerm>::empty().insert(root, perm)
-                &&& perm.level() == root.level
-                &&& perm.words() == zeros::<A>()
-                &&& is_table_address::<A>(perm.addr(), self.phys_bits())
-                &&& self.root.addr == perm.addr()
-                &&& self.root.fixed@ == Fixed::none()
-                &&& self.frames.held() == Set::<PhysAddr>::empty().insert(perm.addr())
-            }),
-            self.trace@.len() == 0,
-        ensures
-            self.inv(),
-            self.space() == AddressSpace::empty(),
-    {
-        let root = NodeId { level: A::geo().levels as nat, base: 0 };
-        let m = self.model();
-        let phys_bits = self.phys_bits();
-        A::geo().lemma_span(root.level);
-        A::lemma_zero(phys_bits, root.level);
-        assert(self.perms@[root].words() =~= self.perms@[root].words().update(0, 0));
-        lemma_none::<A>(self.perms@[root], phys_bits);
-        lemma_new::<A>(self.perms@[root], root.level, 0, 0, phys_bits);
-        lemma_tables_insert(Map::empty(), root, self.perms@[root]);
-        lemma_tables_empty();
-        assert(Map::<NodeId, TablePerm>::empty().insert(root, self.perms@[root]).dom()
-            =~= Set::empty().insert(root));
-        assert forall|n: NodeId| #![auto] self.perms@.contains_key(n) implies n == root
-            && m.nodes[n] == node::<A>(self.perms@[n]) by {}
-        assert(m.root() == root);
-        assert(m.nodes.contains_key(root));
-        assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
-            requires
-                root.base == 0,
-                A::geo().cover(root.level) > 0,
-        ;
-        assert forall|n: NodeId, i: int|
-            m.nodes.contains_key(n) && 0 <= i < A::geo().entries(
-                n.level,
-            ) implies m.nodes[n].entries[i] is Empty && #[trigger] m.slot_ok(n, i) by {
-            assert(n == root);
-        }
-        assert(m.inv());
-        assert forall|va: int| m.in_range(va) implies !#[trigger] m.is_mapped(va) by {
-            assert forall|l: nat| !#[trigger] m.page_at(va, l) by {
-                if m.page_at(va, l) {
-                    A::geo().lemma_bounds(va, l);
-                    assert(home(A::geo(), va, l) == root);
-                }
-            }
-        }
-        assert(self.space().pages =~= AddressSpace::empty().pages);
-        assert(self.trace@ =~= Seq::empty());
-        lemma_orderly_new::<A>(self.perms@);
     }
 
     /// `1 << n` is the `n`-th power of two.

@@ -175,6 +175,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     pub(crate) open spec fn linked_from(self, old: Self, va: int, l: nat, chain: Chain<A>) -> bool {
         &&& self.stored_from(old)
         &&& old.model().attached(self.model(), va, (l - 1) as nat, chain.lo as nat)
+        &&& self.entry_at(va, l) == (Entry::Table { table: chain.head, used: 1 })
         &&& forall|m: nat| chain.lo < m <= l ==> (#[trigger] self.entry_at(va, m))->used == 1
         &&& self.entry_at(va, chain.lo as nat) == chain.page()
         &&& self.space() == if chain.page() is Page {
