@@ -25,7 +25,7 @@
 //! AArch64 needs none of this: it has a root register for each half.
 
 use super::PagingMode;
-use super::entry::{Entry, EntryFormat, Sealed};
+use super::entry::{Encoding, Entry, Sealed};
 use super::geometry::Geometry;
 use crate::addr::{PageSize, PhysAddr};
 use crate::hw::mmu::Mmu;
@@ -143,7 +143,7 @@ impl<A: Halves, S: Side> Mmu for Half<A, S> {
     }
 }
 
-impl<A: Halves, S: Side> EntryFormat for Half<A, S> {
+impl<A: Halves, S: Side> Encoding for Half<A, S> {
     open spec fn page_size(level: nat) -> Option<PageSize> {
         if level < A::geo().levels {
             A::page_size(level)
@@ -291,57 +291,6 @@ impl<A: Halves, S: Side> EntryFormat for Half<A, S> {
             proof::lemma_half::<A, S>();
         }
         A::table(Ghost(phys_bits), level, table, used)
-    }
-
-    proof fn lemma_geometry() {
-        A::lemma_geometry();
-        proof::lemma_half::<A, S>();
-    }
-
-    proof fn lemma_pins() {
-    }
-
-    proof fn lemma_page_size(level: nat) {
-        proof::lemma_half::<A, S>();
-        A::lemma_page_size(level);
-    }
-
-    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
-        proof::lemma_half::<A, S>();
-        A::lemma_wf(phys_bits, level, word);
-    }
-
-    proof fn lemma_align_down(raw: u64, size: PageSize) {
-        proof::lemma_half_limit::<A, S>();
-        A::lemma_align_down(raw, size);
-    }
-
-    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
-        A::lemma_supports(prop, accessed, dirty);
-    }
-
-    proof fn lemma_zero(phys_bits: u64, level: nat) {
-        A::lemma_zero(phys_bits, level);
-    }
-
-    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
-        A::lemma_absent(phys_bits, level, word);
-    }
-
-    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
-        A::lemma_settled(phys_bits, level, word);
-    }
-
-    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
-        A::lemma_step(phys_bits, level, word, now);
-    }
-
-    proof fn lemma_reflexive(level: nat, word: u64) {
-        A::lemma_reflexive(level, word);
-    }
-
-    proof fn lemma_progress(level: nat, word: u64, now: u64) {
-        A::lemma_progress(level, word, now);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::arch::entry::EntryFormat;
 use crate::arch::halves::proof::{lemma_half, lemma_half_limit, lemma_high};
 use crate::arch::halves::{Half, Halves, Kernel, KernelHalf, Side, User, UserHalf};
 use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, walk, walk_from};
-use crate::spec::space::translation;
+use crate::spec::space::translation_in_halves;
 use crate::table::perms::{Perms, model, perm_ok, space, walkable};
 use crate::table::root::{Root, is_fixed, refers, top};
 use vstd::prelude::*;
@@ -60,7 +60,13 @@ proof fn lemma_below<A: Halves, S: Side>(
 }
 
 /// Where two roots tell the walk the same for an address, it goes on the same way.
-proof fn lemma_from_root<A: Halves, S: Side>(memory: Memory, phys_bits: u64, a: int, b: int, va: int)
+proof fn lemma_from_root<A: Halves, S: Side>(
+    memory: Memory,
+    phys_bits: u64,
+    a: int,
+    b: int,
+    va: int,
+)
     requires
         ({
             let level = A::geo().levels as nat;
@@ -72,15 +78,8 @@ proof fn lemma_from_root<A: Halves, S: Side>(memory: Memory, phys_bits: u64, a: 
             )
         }),
     ensures
-        walk_from::<A>(
-            memory,
-            phys_bits,
-            A::geo().levels as nat,
-            a,
-            va,
-            Rights::all(),
-            false,
-        ) == walk_from::<Half<A, S>>(
+        walk_from::<A>(memory, phys_bits, A::geo().levels as nat, a, va, Rights::all(), false)
+            == walk_from::<Half<A, S>>(
             memory,
             phys_bits,
             A::geo().levels as nat,
@@ -117,7 +116,10 @@ proof fn lemma_root_index<A: Halves>(va: u64)
     ensures
         ({
             let level = A::geo().levels as nat;
-            let (at, entries) = (va as int / A::geo().span(level), UserHalf::<A>::geo().entries(level));
+            let (at, entries) = (
+                va as int / A::geo().span(level),
+                UserHalf::<A>::geo().entries(level),
+            );
             &&& 0 <= at % entries < entries
             &&& at % A::geo().entries(level) == if va < UserHalf::<A>::geo().limit() {
                 at % entries
@@ -232,11 +234,11 @@ pub(crate) proof fn lemma_walk_shared<A: Halves>(
         user.1.fixed@.shared == kernel.1.fixed@.pinned,
         kernel.1.fixed@.pinned.len() == UserHalf::<A>::geo().entries(A::geo().levels as nat),
     ensures
-        walk::<A>(memory, phys_bits, user.1.addr, va) == if va < UserHalf::<A>::geo().limit() {
-            translation::<UserHalf<A>>(space::<UserHalf<A>>(user.0), va)
-        } else {
-            translation::<KernelHalf<A>>(space::<KernelHalf<A>>(kernel.0), va)
-        },
+        walk::<A>(memory, phys_bits, user.1.addr, va) == translation_in_halves::<A>(
+            space::<UserHalf<A>>(user.0),
+            space::<KernelHalf<A>>(kernel.0),
+            va,
+        ),
 {
     lemma_half::<A, User>();
     lemma_half::<A, Kernel>();

@@ -3,7 +3,9 @@
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
-use crate::hw::mmu::Walk;
+use crate::arch::halves::{Halves, KernelHalf, UserHalf};
+#[cfg(verus_only)]
+use crate::hw::mmu::{Mmu, Walk};
 use crate::prop::Mapping;
 #[cfg(verus_only)]
 use crate::prop::{PageProperty, UsedBits};
@@ -388,6 +390,19 @@ pub open spec fn translation<A: EntryFormat>(space: AddressSpace, va: u64) -> Wa
         }
     } else {
         Walk::NonCanonical
+    }
+}
+
+/// What two address spaces say together, as hardware would: one in the lower half of the addresses, one in the upper.
+pub open spec fn translation_in_halves<A: Halves>(
+    user: AddressSpace,
+    kernel: AddressSpace,
+    va: u64,
+) -> Walk {
+    if va < UserHalf::<A>::geo().limit() {
+        translation::<UserHalf<A>>(user, va)
+    } else {
+        translation::<KernelHalf<A>>(kernel, va)
     }
 }
 

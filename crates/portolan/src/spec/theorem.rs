@@ -9,8 +9,8 @@ use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::hw::memory::TableMemory;
-use crate::hw::mmu::{Memory, Mmu, reaches, walk};
-use crate::spec::space::translation;
+use crate::hw::mmu::{Memory, reaches, walk};
+use crate::spec::space::{translation, translation_in_halves};
 use crate::table::PageTable;
 use vstd::prelude::*;
 
@@ -78,13 +78,7 @@ pub proof fn theorem_break_before_make<M: TableMemory, A: PagingMode, B: AccessB
 /// ([`shares`](PageTable::shares): so it does once [`sharing`](PageTable::sharing) made it, whatever is done to either, for
 /// each operation ensures that [`fixed`](PageTable::fixed) stays), the processor's walk from the user table's root answers
 /// in the lower half what the user table's address space says, in the upper half what the kernel half's does.
-pub proof fn theorem_shared<
-    M: TableMemory,
-    K: TableMemory,
-    A: Halves,
-    B: AccessBits,
-    C: AccessBits,
->(
+pub proof fn theorem_share<M: TableMemory, K: TableMemory, A: Halves, B: AccessBits, C: AccessBits>(
     tracked user: &PageTable<M, UserHalf<A>, B>,
     tracked kernel: &PageTable<K, KernelHalf<A>, C>,
     memory: Memory,
@@ -95,13 +89,11 @@ pub proof fn theorem_shared<
         user.is_in(memory),
         kernel.is_in(memory),
     ensures
-        walk::<A>(memory, user.phys_bits(), user.root_table(), va) == if va < UserHalf::<
-            A,
-        >::geo().limit() {
-            translation::<UserHalf<A>>(user@, va)
-        } else {
-            translation::<KernelHalf<A>>(kernel@, va)
-        },
+        walk::<A>(memory, user.phys_bits(), user.root_table(), va) == translation_in_halves::<A>(
+            user@,
+            kernel@,
+            va,
+        ),
 {
     user.lemma_walk_shared(kernel, memory, va);
 }

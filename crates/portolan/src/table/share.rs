@@ -10,7 +10,7 @@ use super::root::Fixed;
 use super::root::refers;
 use super::tree::Tree;
 use crate::addr::PhysAddr;
-use crate::arch::entry::{AccessBits, EntryFormat};
+use crate::arch::entry::{AccessBits, Encoding};
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::error::Error;
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
@@ -151,7 +151,7 @@ impl<M: TableMemory, A: Halves, B: AccessBits> Tree<M, KernelHalf<A>, B> {
             let ghost was = perm;
             frames.write::<UserHalf<A>>(addr, entries + index, word, Tracked(&mut perm));
             proof {
-                self.lemma_copied(was, perm, addr, index as int, word);
+                self.lemma_shared_word(was, perm, addr, index as int, word);
             }
             index += 1;
         }

@@ -1,9 +1,10 @@
 //! That a half is a mode, and how its addresses lie in the whole.
 
-use super::super::entry::EntryFormat;
+use super::super::entry::{Encoding, EntryFormat};
 use super::{Half, Halves, Side};
 use crate::addr::PageSize;
 use crate::hw::mmu::Mmu;
+use crate::prop::PageProperty;
 use vstd::arithmetic::div_mod::{lemma_mod_add_multiples_vanish, lemma_mod_mod, lemma_small_mod};
 use vstd::arithmetic::power2::{
     lemma_pow2_strictly_increases, lemma2_to64, lemma2_to64_rest, pow2,
@@ -129,6 +130,63 @@ pub(super) proof fn lemma_level_of<A: Halves, S: Side>(size: PageSize)
         A::lemma_page_size(l);
         A::geo().lemma_powers(l);
         lemma_pow2_strictly_increases((12 + (l - 1) * 9) as nat, (12 + (top - 1) * 9) as nat);
+    }
+}
+
+impl<A: Halves, S: Side> EntryFormat for Half<A, S> {
+    proof fn lemma_geometry() {
+        A::lemma_geometry();
+        lemma_half::<A, S>();
+    }
+
+    proof fn lemma_pins() {
+    }
+
+    proof fn lemma_page_size(level: nat) {
+        lemma_half::<A, S>();
+        A::lemma_page_size(level);
+    }
+
+    proof fn lemma_wf(phys_bits: u64, level: nat, word: u64) {
+        lemma_half::<A, S>();
+        A::lemma_wf(phys_bits, level, word);
+    }
+
+    proof fn lemma_align_down(raw: u64, size: PageSize) {
+        lemma_half_limit::<A, S>();
+        A::lemma_align_down(raw, size);
+    }
+
+    proof fn lemma_read_only(prop: PageProperty) {
+        A::lemma_read_only(prop);
+    }
+
+    proof fn lemma_supports(prop: PageProperty, accessed: bool, dirty: bool) {
+        A::lemma_supports(prop, accessed, dirty);
+    }
+
+    proof fn lemma_zero(phys_bits: u64, level: nat) {
+        A::lemma_zero(phys_bits, level);
+    }
+
+    proof fn lemma_absent(phys_bits: u64, level: nat, word: u64) {
+        A::lemma_absent(phys_bits, level, word);
+    }
+
+    proof fn lemma_settled(phys_bits: u64, level: nat, word: u64) {
+        A::lemma_settled(phys_bits, level, word);
+    }
+
+    proof fn lemma_step(phys_bits: u64, level: nat, word: u64, now: u64) {
+        A::lemma_step(phys_bits, level, word, now);
+    }
+
+    proof fn lemma_reflexive(level: nat, word: u64) {
+        A::lemma_reflexive(level, word);
+    }
+
+    proof fn lemma_progress(level: nat, word: u64, now: u64) {
+        A::lemma_progress(level, word, now);
     }
 }
 

@@ -11,7 +11,7 @@ use crate::arch::halves::{Halves, Kernel, KernelHalf, User, UserHalf};
 use crate::hw::memory::{TableMemory, TablePerm};
 use crate::hw::mmu::{Memory, Mmu, settled, walk};
 use crate::refine::halves::lemma_walk_shared;
-use crate::spec::space::translation;
+use crate::spec::space::translation_in_halves;
 use vstd::prelude::*;
 
 verus! {
@@ -29,13 +29,9 @@ impl<M: TableMemory, A: Halves, B: AccessBits> PageTable<M, UserHalf<A>, B> {
             self.is_in(memory),
             kernel.is_in(memory),
         ensures
-            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == if va < UserHalf::<
+            walk::<A>(memory, self.phys_bits(), self.root_table(), va) == translation_in_halves::<
                 A,
-            >::geo().limit() {
-                translation::<UserHalf<A>>(self@, va)
-            } else {
-                translation::<KernelHalf<A>>(kernel@, va)
-            },
+            >(self@, kernel@, va),
     {
         use_type_invariant(self);
         use_type_invariant(kernel);
@@ -81,7 +77,7 @@ impl<M: TableMemory, A: Halves, B: AccessBits> Tree<M, KernelHalf<A>, B> {
     }
 
     /// One more is copied.
-    pub(super) proof fn lemma_copied(
+    pub(super) proof fn lemma_shared_word(
         self,
         was: TablePerm,
         now: TablePerm,

@@ -89,6 +89,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         requires
             self.sound(),
             1 <= leaf.level,
+            A::page_size(leaf.level as nat) is Some,
             leaf.start as int % A::geo().span(leaf.level as nat) == 0,
             leaf.span == A::geo().span(leaf.level as nat),
             leaf.start + leaf.span <= hi <= A::geo().limit(),
@@ -164,21 +165,44 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 &&& first < done ==> self.is_counted_to(p, q, leaf, k + 1) && p.contains(n)
             }),
     {
-        let geo = A::geo();
-        let (va, l) = (leaf.start as int, leaf.level as nat);
-        let n = home(geo, va, k);
-        geo.lemma_span(k);
-        geo.lemma_bounds(va, k);
+        let n = home(A::geo(), leaf.start as int, k);
+        A::geo().lemma_span(k);
         if n.base >= done {
             assert(!q.contains(n));
         } else {
-            let x = done - 1;
-            self.lemma_in_table(leaf, k);
-            lemma_same_table(geo, va, x, k);
-            self.lemma_has_above(leaf, k);
-            assert(self.is_served_at(into, p, x, k));
-            assert(p.contains(n));
+            self.lemma_was_counted(into, p, lo, at, done, leaf, k);
         }
+    }
+
+    /// A table that starts before the last page for which tables were counted was counted.
+    proof fn lemma_was_counted(
+        self,
+        into: Self,
+        p: Set<NodeId>,
+        lo: int,
+        at: int,
+        done: int,
+        leaf: Leaf,
+        k: nat,
+    )
+        requires
+            self.sound(),
+            self.is_leaf(leaf),
+            leaf.level <= k < A::geo().levels,
+            at < leaf.start + leaf.span,
+            self.is_counting(into, p, lo, at, done),
+            !into.perms@.contains_key(home(A::geo(), leaf.start as int, k)),
+            A::geo().base(leaf.start as int, k) < done,
+        ensures
+            p.contains(home(A::geo(), leaf.start as int, k)),
+    {
+        let (va, x) = (leaf.start as int, done - 1);
+        A::geo().lemma_span(k);
+        A::geo().lemma_bounds(va, k);
+        self.lemma_in_table(leaf, k);
+        lemma_same_table(A::geo(), va, x, k);
+        self.lemma_has_above(leaf, k);
+        assert(self.is_served_at(into, p, x, k));
     }
 
     /// A page lies in its tables.
