@@ -33,7 +33,7 @@ fn change<A: PagingMode>(table: &mut PageTable<Memory, A>, va: u64, pick: u64) {
     let size = SIZES[(pick >> 8) as usize % SIZES.len()];
     let va = VirtAddr::new(va).unwrap().align_down(size);
     if pick & 1 == 0 {
-        let frame = PhysAddr::new((pick >> 16) % 512 << 30);
+        let frame = PhysAddr::new(((pick >> 16) % 512) << 30);
         let _ = table.map(va, frame, size, PageProperty::KERNEL_RW);
     } else if let Ok((_, flush)) = table.unmap(va, size) {
         flush.pay(&NoTlb);
@@ -47,7 +47,7 @@ fn run<A: Halves>(regime: Regime) {
     let ends: Vec<_> = regime.ranges();
     let places = |n: usize| {
         let (first, last) = (*ends[n].start(), *ends[n].end() & !0xfff);
-        let middle = first + (last - first) / 2 + 1 & !0xfff;
+        let middle = (first + (last - first) / 2 + 1) & !0xfff;
         [
             first,
             first + 0x1000,
@@ -58,7 +58,7 @@ fn run<A: Halves>(regime: Regime) {
         ]
     };
     let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    for step in 0..400 {
+    for step in 0..200 {
         let pick = rng.next_u64();
         let at = (pick >> 32) as usize;
         match pick >> 60 {

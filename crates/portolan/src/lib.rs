@@ -68,7 +68,9 @@
 //! - [`X86_64`] and [`X86_64La57`] ([`arch::x86_64`]); [`Ept`] ([`arch::ept`]) for guests;
 //! - [`AArch64Lower`], [`AArch64Upper`] with granules of 4, 16 and 64 KiB ([`arch::aarch64`]); [`AArch64Stage2`]
 //!   ([`arch::aarch64::stage2`]) for guests;
-//! - [`Sv39`], [`Sv48`] and [`Sv57`] ([`arch::riscv`]).
+//! - [`Sv39`], [`Sv48`] and [`Sv57`] ([`arch::riscv`]);
+//! - [`KernelHalf`] and [`UserHalf`] of those of x86_64 and RISC-V ([`arch::halves`]): one kernel half, shared by all user
+//!   tables.
 //!
 //! Pages: [`map`](PageTable::map), [`unmap`](PageTable::unmap), [`protect`](PageTable::protect),
 //! [`query`](PageTable::query). Ranges, all or nothing: [`map_range`](PageTable::map_range),
