@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// `addr` is not a virtual address of this paging mode: its upper bits are not what they must be. On x86_64 and
     /// RISC-V they are copies of the highest bit that is translated (Intel SDM vol. 1, 3.3.7.1), on AArch64 all zeros or all ones
-    /// by region, for a guest's addresses zeros.
+    /// by region, for a guest's addresses zeros. A half has no addresses of the other.
     NotCanonical {
         /// The address as it was given.
         addr: u64,
@@ -102,7 +102,8 @@ pub enum Error {
         /// The page's size.
         size: u64,
     },
-    /// The frame, or a part of it, lies above what the machine's physical addresses reach.
+    /// The frame, or a part of it, lies above what the machine's physical addresses reach. For a kernel half that is to be
+    /// shared: it is another machine's, whose physical addresses reach further or less far; the frame is the half's root.
     PhysTooWide {
         /// The frame's physical address.
         addr: u64,

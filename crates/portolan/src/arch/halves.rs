@@ -119,6 +119,9 @@ pub struct Half<A: Halves, S: Side>(PhantomData<(A, S)>);
 pub type UserHalf<A> = Half<A, User>;
 
 /// The upper half of `A`: the kernel's.
+///
+/// A page that is unmapped here is one less in every table that [shares](crate::PageTable::sharing) the half: the
+/// [`Flush`](crate::Flush) is owed by all processors, whichever table they use.
 pub type KernelHalf<A> = Half<A, Kernel>;
 
 impl<A: Halves, S: Side> PagingMode for Half<A, S> {
