@@ -8,7 +8,7 @@ use portolan_machine::walk::{Allowed, Regime, Rights, Walk, walk};
 use portolan_machine::{Access, Fault, Isa, Kind, Machine, Memory, Outcome, Privilege};
 
 /// A guest with one chain of tables, from the root to level 1.
-pub struct Bench<M> {
+pub struct Bench<M: Machine> {
     pub machine: M,
     /// The table of each level, from level 1 on.
     tables: Vec<PhysAddr>,
@@ -274,5 +274,17 @@ impl<M: Machine> Bench<M> {
         }
         assert!(self.wrong.is_empty(), "{} disagree", self.wrong.len());
         assert!(checked > 0, "nothing was checked");
+    }
+}
+
+impl<M: Machine> Drop for Bench<M> {
+    fn drop(&mut self) {
+        // A machine that fails here fails again in whatever is asked of it next
+        self.machine.set_root(0, None).ok();
+        self.machine.invalidate_all(0).ok();
+        for table in &self.tables {
+            // SAFETY: the frame was allocated in `new`, and no root leads to it any more
+            unsafe { self.memory().free(*table, 1 << self.regime().page_bits()) };
+        }
     }
 }
