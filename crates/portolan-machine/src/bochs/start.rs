@@ -103,10 +103,11 @@ fn memory_start(log: &File) -> Option<u64> {
     u64::from_str_radix(digits.trim(), 16).ok()
 }
 
-/// The line that says why, in all that Bochs says when it ends.
+/// Why it ended, from all that Bochs said.
 fn complaint(said: &str) -> &str {
-    let panic = said.lines().find(|line| line.contains(">>PANIC<<"));
-    panic.or(said.lines().next_back()).unwrap_or_default()
+    let panic = said.lines().find_map(|line| line.split_once(">>PANIC<< "));
+    let why = panic.map(|(_, why)| why);
+    why.or(said.lines().next_back()).unwrap_or_default()
 }
 
 fn host(call: &'static str, error: &std::io::Error) -> MachineError {
