@@ -96,6 +96,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old(self).is_place(place),
             old(self).entry_at(place.va as int, place.stop.level as nat) is Page,
             change.is_allowed::<A, B>(),
+            change.needs_no_break::<A>(
+                old(self).entry_at(place.va as int, place.stop.level as nat)->Page_prop,
+            ),
             !(change is Clear),
         ensures
             final(self).inv(),

@@ -193,6 +193,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             None => size,
         };
         let range = VirtRange::of_page(va, size);
+        proof {
+            proof::lemma_nothing_cut(*self, va, size, part);
+        }
         match self.unmap_range(range) {
             Ok((_, flush)) => {
                 let was = Mapping { frame, size, prop };
@@ -201,12 +204,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 }
                 Ok(Broken { table: self, va, was, part, flush })
             },
-            Err(e) => {
-                proof {
-                    proof::lemma_nothing_cut(*old(self), va, size, part, range, e);
-                }
-                Err(e)
-            },
+            Err(e) => Err(e),
         }
     }
 }

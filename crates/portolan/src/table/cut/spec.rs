@@ -112,6 +112,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// in another way after any single store.
     pub(crate) open spec fn is_cut_from(self, old: Self, lo: int, hi: int) -> bool {
         &&& self.root_table() == old.root_table()
+        &&& self.fixed() == old.fixed()
         &&& self.phys_bits() == old.phys_bits()
         &&& old.history().is_prefix_of(self.history())
         &&& forall|k: int|

@@ -762,7 +762,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         } else {
             self.lemma_run_below(at, l, d.stop.level as nat, run.pages as int);
         }
-        assert forall|n: NodeId| self.perms@.dom().contains(n) implies q.contains(n) by {
+        assert forall|n: NodeId| self.perms@.dom().contains(n) implies #[trigger] q.contains(n) by {
             assert(p.contains(n));
             lemma_ext::<A>(p, at, l, n);
         }

@@ -185,14 +185,27 @@ pub(super) proof fn lemma_broken_pages<M: TableMemory, A: PagingMode, B: AccessB
         part.bytes() <= was.size.bytes(),
         old@.is_uniform(va@, was.size, part),
         old@.is_disjoint(),
-        now@ == old@.unmap_range(va@, va@ + was.size.bytes()),
+        !old@.is_cut(va@, va@ + was.size.bytes()),
+        exists|cut: AddressSpace| #[trigger]
+            old@.may_cut::<A>(va@, va@ + was.size.bytes(), cut) && now@ == cut.unmap_range(
+                va@,
+                va@ + was.size.bytes(),
+            ),
         now.phys_bits() == old.phys_bits(),
-        flush.due().reaches(old@, va@, va@ + was.size.bytes()),
+        flush.due().reaches(
+            old@.cut::<A>(va@, va@ + was.size.bytes()),
+            va@,
+            va@ + was.size.bytes(),
+        ),
     ensures
+        now@ == old@.unmap_range(va@, va@ + was.size.bytes()),
         is_hole(now, va, was, part),
         tells_of(flush.due(), va, was.size, part),
 {
     let (lo, hi) = (va@, va@ + was.size.bytes());
+    let cut = choose|cut: AddressSpace| #[trigger]
+        old@.may_cut::<A>(lo, hi, cut) && now@ == cut.unmap_range(lo, hi);
+    old@.lemma_cut_none::<A>(cut, lo, hi);
     assert forall|x: int| lo <= x < hi implies #[trigger] now@.translate(x) is None by {
         if exists|base: int| now@.covers(base, x) {
             let base = choose|base: int| now@.covers(base, x);
@@ -237,47 +250,47 @@ proof fn lemma_place<A: PagingMode>(va: VirtAddr<A>, size: PageSize)
     lemma_smallest(geo, size.bytes() as int, l);
 }
 
-/// Uniform pages are in no range's way that they fill.
+/// Uniform pages fill a range: none lies partly outside.
 pub(super) proof fn lemma_nothing_cut<M: TableMemory, A: PagingMode, B: AccessBits>(
     old: PageTable<M, A, B>,
     va: VirtAddr<A>,
     size: PageSize,
     part: PageSize,
-    range: VirtRange<A>,
-    e: Error,
 )
     requires
         request::check(va, size) is None,
         part.bytes() <= size.bytes(),
         old@.is_uniform(va@, size, part),
         old@.is_disjoint(),
-        range.first() == va,
-        range.bytes() == size.bytes(),
-        request::is_range_error(old@, range, e),
     ensures
-        false,
+        !old@.is_cut(va@, va@ + size.bytes()),
+        forall|range: VirtRange<A>|
+            range.first() == va && range.bytes() == size.bytes()
+                ==> #[trigger] request::check_range(range) is None,
 {
     let (lo, hi) = (va@, va@ + size.bytes());
     lemma_place(va, size);
-    assert(request::check_range(range) is None);
-    let addr = e->CoveredByHugePage_addr;
-    let base = addr as int % A::geo().limit();
-    let x = if base < lo {
-        lo
-    } else {
-        base
-    };
-    let p = lemma_part_at(lo, size, part, x);
-    assert(old@.fits(lo, size, part, p));
-    assert(old@.covers(base, x) && old@.covers(p, x));
-    let n = lemma_sizes(size, part);
-    let k = lemma_part_index(lo, size, part, p, n);
-    assert(p + part.bytes() <= hi) by (nonlinear_arith)
-        requires
-            p == lo + k * part.bytes(),
-            k < n,
-            hi == lo + part.bytes() * n,
-    ;
+    assert forall|base: int| #[trigger]
+        old@.pages.contains_key(base) && base < hi && lo < base
+            + old@.pages[base].size.bytes() implies lo <= base && base
+        + old@.pages[base].size.bytes() <= hi by {
+        let x = if base < lo {
+            lo
+        } else {
+            base
+        };
+        let p = lemma_part_at(lo, size, part, x);
+        assert(old@.fits(lo, size, part, p));
+        assert(old@.covers(base, x) && old@.covers(p, x));
+        let n = lemma_sizes(size, part);
+        let k = lemma_part_index(lo, size, part, p, n);
+        assert(p + part.bytes() <= hi) by (nonlinear_arith)
+            requires
+                p == lo + k * part.bytes(),
+                k < n,
+                hi == lo + part.bytes() * n,
+        ;
+    }
 }
 
 /// A page can be mapped in a hole: but for what the caller asks for, only memory can be missing.

@@ -362,6 +362,45 @@ impl AddressSpace {
         }
     }
 
+    /// Where no page has the address inside, there is nothing to divide.
+    proof fn lemma_cut_at_none<A: EntryFormat>(self, at: int, l: nat)
+        requires
+            self.is_at_most(at, 0),
+        ensures
+            self.cut_at::<A>(at, l) == self,
+        decreases l,
+    {
+        if l > 1 {
+            self.lemma_cut_at_none::<A>(at, (l - 1) as nat);
+            if let Some(whole) = A::page_size(l) {
+                vstd::arithmetic::div_mod::lemma_mod_bound(at, whole.bytes() as int);
+                assert(self.has(at - at % whole.bytes() as int, whole) ==> self.pages.contains_key(
+                    at - at % whole.bytes() as int,
+                ));
+            }
+        }
+    }
+
+    /// A range that no page lies partly in leaves all as it is.
+    pub(crate) proof fn lemma_cut_none<A: EntryFormat>(self, now: Self, lo: int, hi: int)
+        requires
+            lo < hi,
+            !self.is_cut(lo, hi),
+            self.may_cut::<A>(lo, hi, now),
+        ensures
+            now == self,
+            self.cut::<A>(lo, hi) == self,
+    {
+        assert(self.is_at_most(lo, 0) && self.is_at_most(hi, 0));
+        self.lemma_cut_at_none::<A>(lo, A::geo().levels as nat);
+        self.lemma_cut_at_none::<A>(hi, A::geo().levels as nat);
+        assert forall|base: int| #[trigger] self.pages.contains_key(base) implies now.pages[base]
+            == self.pages[base] by {
+            assert(!self.is_inside(base, lo) && !self.is_inside(base, hi));
+        }
+        assert(now.pages =~= self.pages);
+    }
+
     /// As many bytes are mapped.
     pub(crate) proof fn lemma_resembling_bytes(self, now: Self, lo: int, hi: int)
         requires
