@@ -99,7 +99,7 @@ impl BochsMachine {
         layout::write(&memory, AREA);
         let mailbox = Mailbox::new(memory.clone(), [AREA; 2], process, config.patience);
         let slot = (layout::SLOT, layout::slot_entry(AREA));
-        // Wider addresses than the slot serves, Bochs has not
+        // Addresses of 40 bits lead through the own slot and those before it, and through no other
         let root = Copied::new(memory.clone(), AREA, Some(slot), layout::SLOT);
         let guest = Guest::new(memory.clone(), mailbox, root, Box::new(Hypervisor), AREA)?;
         Ok(BochsMachine {
