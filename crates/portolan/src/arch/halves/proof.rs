@@ -53,8 +53,8 @@ pub(crate) proof fn lemma_half_limit<A: Halves, S: Side>()
         },
         3 <= A::geo().levels <= 5,
         forall|va: u64| #[trigger]
-            A::canonical(va) <==> va < Half::<A, S>::geo().limit() || va
-                >= 0x1_0000_0000_0000_0000 - Half::<A, S>::geo().limit(),
+            A::canonical(va) <==> va < Half::<A, S>::geo().limit() || va >= 0x1_0000_0000_0000_0000
+                - Half::<A, S>::geo().limit(),
 {
     lemma_half::<A, S>();
     A::lemma_halves();

@@ -53,8 +53,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         lemma_tables_empty();
         assert(Map::<_, TablePerm>::empty().insert(root, perm).dom() =~= Set::empty().insert(root));
         assert(perm_ok::<A>(perm, root.level, phys_bits));
-        assert forall|n| #![auto] self.perms@.contains_key(n) implies n == root
-            && m.nodes[n] == node::<A>(self.perms@[n]) by {}
+        assert forall|n| #![auto] self.perms@.contains_key(n) implies n == root && m.nodes[n]
+            == node::<A>(self.perms@[n]) by {}
         assert(m.root() == root);
         assert(m.nodes.contains_key(root));
         assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
@@ -91,7 +91,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             A::geo().wf(),
             ({
-                let (level, va) = (A::geo().levels as nat, index * A::geo().span(A::geo().levels as nat));
+                let (level, va) = (
+                    A::geo().levels as nat,
+                    index * A::geo().span(A::geo().levels as nat),
+                );
                 &&& 0 <= va < A::geo().limit() <= u64::MAX
                 &&& self.model().in_range(va)
                 &&& home(A::geo(), va, level) == top::<A>()
@@ -201,7 +204,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             0 <= index < A::geo().entries(A::geo().levels as nat),
             chain.offset == index * A::geo().span(A::geo().levels as nat),
             chain.lo == chain.hi == A::geo().levels - 1,
-            old.model().attached(linked.model(), chain.offset as int, chain.hi as nat, chain.lo as nat),
+            old.model().attached(
+                linked.model(),
+                chain.offset as int,
+                chain.hi as nat,
+                chain.lo as nat,
+            ),
             linked.entry_at(chain.offset as int, A::geo().levels as nat) == (Entry::Table {
                 table: stop.table,
                 used: 1,
