@@ -11,6 +11,7 @@ pub mod aarch64;
 pub mod aarch64_stage2;
 #[cfg(verus_only)]
 pub mod ept;
+pub(crate) mod frame;
 pub(crate) mod memory;
 pub mod mmu;
 #[cfg(verus_only)]

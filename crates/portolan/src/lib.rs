@@ -127,6 +127,7 @@ mod addr;
 pub mod arch;
 mod error;
 mod flush;
+pub mod frame;
 pub mod hw;
 #[cfg(any(feature = "x86_64", feature = "aarch64-paging"))]
 // each of its modules says which feature it needs
