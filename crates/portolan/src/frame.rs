@@ -73,6 +73,7 @@
 pub(crate) mod alloc;
 pub(crate) mod borrowed;
 pub(crate) mod error;
+mod format;
 pub(crate) mod handle;
 pub(crate) mod kind;
 pub(crate) mod run;

@@ -1,4 +1,4 @@
-//! Values of other crates as Portolan's and back: each module is behind the feature of its name.
+//! Values of other crates as Portolan's and back, and an allocator: each module is behind the feature of its name.
 //!
 //! Every conversion is exact or an error. Flags and attributes stand for properties only if Portolan writes just these
 //! bits for them, so that nothing is dropped on the way and the way back leads to the same bits.
@@ -12,6 +12,9 @@ use crate::prop::PageProperty;
 #[cfg(feature = "aarch64-paging")]
 #[cfg_attr(docsrs, doc(cfg(feature = "aarch64-paging")))]
 pub mod aarch64_paging;
+#[cfg(feature = "buddy_system_allocator")]
+#[cfg_attr(docsrs, doc(cfg(feature = "buddy_system_allocator")))]
+pub mod buddy_system_allocator;
 #[cfg(feature = "x86_64")]
 #[cfg_attr(docsrs, doc(cfg(feature = "x86_64")))]
 pub mod x86_64;

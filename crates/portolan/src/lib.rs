@@ -82,6 +82,8 @@
 //! [`cursor_mut`](PageTable::cursor_mut), which changes what it meets. What was used: [`harvest`](PageTable::harvest).
 //! What processors have to be told is a value, a [`Flush`].
 //!
+//! Frames: [`frame::Frame`] and its kin count the references to a physical frame, and the last one gives it back.
+//!
 //! # What is proven
 //! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an
 //! abstract address space, and which error it gives when. No function has a precondition, none panics, and after an
@@ -101,6 +103,7 @@
 //! None is on by default, and none changes what is proven.
 //! - `x86_64`: values of the [`x86_64`](https://docs.rs/x86_64) crate as Portolan's and back, and its frame allocators as
 //!   [`TableMemory`];
+//! - `buddy_system_allocator`: an allocator of [frames](frame), which needs a heap and a lock;
 //! - `aarch64-paging`: values of the [`aarch64-paging`](https://docs.rs/aarch64-paging) crate as Portolan's and back.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -129,7 +132,11 @@ mod error;
 mod flush;
 pub mod frame;
 pub mod hw;
-#[cfg(any(feature = "x86_64", feature = "aarch64-paging"))]
+#[cfg(any(
+    feature = "x86_64",
+    feature = "aarch64-paging",
+    feature = "buddy_system_allocator"
+))]
 // each of its modules says which feature it needs
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod interop;

@@ -20,10 +20,10 @@ pub const FRAME_SIZE: u64 = 0x1000;
 ///
 /// A kernel has one, in a static. Handles refer to it.
 pub struct FrameTable<'a, F> {
-    base: u64,
+    pub(super) base: u64,
     slots: &'a [MetaSlot],
     /// How many slots: what is known of it holds without calls that might unwind.
-    count: usize,
+    pub(super) count: usize,
     limit: u64,
     allocator: F,
 }

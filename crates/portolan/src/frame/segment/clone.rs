@@ -16,7 +16,7 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
     /// # Errors
     /// - [`FrameError::NotAligned`], [`FrameError::Empty`], [`FrameError::Wrapping`] if `range` is not one of whole frames;
     /// - [`FrameError::OutOfRange`] if the segment ends before it;
-    /// - [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`].
+    /// - [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`](crate::frame::FrameRef::try_clone).
     pub fn slice(&self, range: Range<u64>) -> (r: Result<Self, FrameError>)
         ensures
             r matches Ok(part) ==> {
@@ -53,7 +53,7 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
     /// References of their own to all frames.
     ///
     /// # Errors
-    /// [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`].
+    /// [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`](crate::frame::FrameRef::try_clone).
     pub fn try_clone(&self) -> (r: Result<Self, FrameError>)
         ensures
             r matches Ok(same) ==> {

@@ -14,7 +14,8 @@ use vstd::prelude::*;
 
 verus! {
 
-/// Where the metadata of a segment's frames comes from, such as a closure.
+/// Where the metadata of a segment's frames comes from, such as a closure. If it unwinds, the frames of the segment are
+/// never given back.
 pub trait MetaSource<M> {
     /// What to note of the frame at `addr`.
     fn meta_of(&mut self, addr: PhysAddr) -> M;
