@@ -192,11 +192,11 @@ impl<'a, F: FrameAllocator, M: FrameKind> Frame<'a, F, M> {
                     frame.kind(),
                 ),
                 Ok(None) => table.check(addr) is None,
-                Err(e) => table.refuses(addr, e),
+                Err(e) => table.refuses_reference(addr, e),
             },
     {
         let index = table.find(addr)?;
-        let token = table.acquire(index)?;
+        let token = table.acquire(index, Tracked(None))?;
         let frame = Frame::<F, Dyn>::from_handle(Handle::new(table, addr, token));
         match frame.downcast() {
             Ok(frame) => Ok(Some(frame)),
@@ -257,7 +257,8 @@ impl<'a, F: FrameAllocator, M: FrameKind> Frame<'a, F, M> {
                     &&& frame.kind() == self.kind()
                     &&& frame.noted() == self.noted()
                 },
-                Err(e) => e.is_state_of(self.at()),
+                Err(e) => e == FrameError::Saturated { addr: self.at().0 } || e
+                    == FrameError::Busy { addr: self.at().0 },
             },
     {
         self.borrow().try_clone()
@@ -360,7 +361,7 @@ impl<'a, F: FrameAllocator, M: FrameMeta> Frame<'a, F, M> {
                     &&& frame.kind() == kind_of::<M>()
                     &&& frame.noted() == meta
                 },
-                Err(e) => table.refuses(addr, e),
+                Err(e) => table.refuses_claim(addr, e),
             },
     {
         let index = table.find(addr)?;

@@ -135,13 +135,15 @@ impl<'b, 'a, F: FrameAllocator, M: FrameKind> FrameRef<'b, 'a, F, M> {
                     &&& frame.kind() == self.kind()
                     &&& frame.noted() == self.noted()
                 },
-                Err(e) => e.is_state_of(self.at()),
+                Err(e) => e == FrameError::Saturated { addr: self.at().0 } || e
+                    == FrameError::Busy { addr: self.at().0 },
             },
     {
         proof {
             use_type_invariant(self);
         }
-        let Tracked(token) = self.table.acquire(self.table.locate(self.addr))?;
+        let held = Tracked(Some(*self.token.borrow()));
+        let Tracked(token) = self.table.acquire(self.table.locate(self.addr), held)?;
         proof {
             token.lemma_agree(self.token.borrow());
         }

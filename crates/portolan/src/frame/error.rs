@@ -76,26 +76,32 @@ pub enum FrameError {
 }
 
 impl FrameError {
-    /// Whether it says in which state a frame is, rather than what is wrong with the request.
-    pub open spec fn is_state_of(self, addr: PhysAddr) -> bool {
-        match self {
-            FrameError::Reserved { addr: a } => a == addr.0,
-            FrameError::Unused { addr: a } => a == addr.0,
-            FrameError::Free { addr: a } => a == addr.0,
-            FrameError::InUse { addr: a } => a == addr.0,
-            FrameError::Unique { addr: a } => a == addr.0,
-            FrameError::Busy { addr: a } => a == addr.0,
-            FrameError::Saturated { addr: a } => a == addr.0,
-            _ => false,
-        }
+    /// Whether it says that the frame at `addr` can't be taken as one that nobody uses.
+    pub open spec fn is_refused_claim(self, addr: PhysAddr) -> bool {
+        ||| self == FrameError::Reserved { addr: addr.0 }
+        ||| self == FrameError::Unused { addr: addr.0 }
+        ||| self == FrameError::Free { addr: addr.0 }
+        ||| self == FrameError::Unique { addr: addr.0 }
+        ||| self == FrameError::Busy { addr: addr.0 }
+        ||| self == FrameError::InUse { addr: addr.0 }
+    }
+
+    /// Whether it says that there can't be one more reference to the frame at `addr`.
+    pub open spec fn is_refused_reference(self, addr: PhysAddr) -> bool {
+        ||| self == FrameError::Reserved { addr: addr.0 }
+        ||| self == FrameError::Unused { addr: addr.0 }
+        ||| self == FrameError::Free { addr: addr.0 }
+        ||| self == FrameError::Unique { addr: addr.0 }
+        ||| self == FrameError::Busy { addr: addr.0 }
+        ||| self == FrameError::Saturated { addr: addr.0 }
     }
 }
 
 /// Why a frame in this state is refused.
 pub(crate) fn refusal(state: u64, addr: u64) -> (r: FrameError)
     ensures
-        r.is_state_of(PhysAddr(addr)),
-        r is InUse <==> 1 <= state && !(state == RESERVED || state == UNUSED || state == FREE
+        r.is_refused_claim(PhysAddr(addr)),
+        r is InUse <==> !(state == BUSY || state == RESERVED || state == UNUSED || state == FREE
             || state == UNIQUE),
     no_unwind
 {

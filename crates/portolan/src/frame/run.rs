@@ -26,7 +26,7 @@ impl<'a, F> FrameTable<'a, F> {
     pub closed spec fn refuses_range(self, range: Range<PhysAddr>, e: FrameError) -> bool {
         match self.check_range(range.start, range.end) {
             Some(wrong) => e == wrong,
-            None => self.is_state_of_one(e, self.index_of(range.start), self.index_of(range.end)),
+            None => self.is_refused_one(e, self.index_of(range.start), self.index_of(range.end)),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a, F> FrameTable<'a, F> {
         ensures
             match r {
                 Ok(claims) => self.are_claims(claims@, first as int, end as int, from != RESERVED),
-                Err(e) => self.is_state_of_one(e, first as int, end as int),
+                Err(e) => self.is_refused_one(e, first as int, end as int),
             },
     {
         let tracked mut claims = Map::tracked_empty();

@@ -173,31 +173,43 @@ impl MetaSlot {
         Tracked(token)
     }
 
-    /// Adds a reference if there is one and are less than `limit`; otherwise answers with the state.
-    pub(crate) fn acquire(&self, limit: u64) -> (r: Result<Tracked<FrameToken>, u64>)
+    /// Adds a reference if there is one and are less than `limit`; otherwise answers with the state, which is a count if a
+    /// reference is at hand.
+    pub(crate) fn acquire(&self, limit: u64, Tracked(held): Tracked<Option<&FrameToken>>) -> (r:
+        Result<Tracked<FrameToken>, u64>)
         requires
             self.inv(),
             limit <= MAX_COUNT,
+            held matches Some(token) ==> token.is_for(self.id()),
         ensures
             match r {
                 Ok(token) => token@.is_for(self.id()),
-                Err(state) => SlotId::is_state(state),
+                Err(state) => {
+                    &&& SlotId::is_state(state)
+                    &&& held is Some ==> 1 <= state <= MAX_COUNT
+                },
             },
         no_unwind
     {
-        let mut count = atomic_with_ghost!(&self.state => load(); ghost kept => {});
+        let mut count =
+            atomic_with_ghost!(&self.state => load(); returning count; ghost kept => {
+            FrameToken::lemma_held(held, self.id(), count, &kept);
+        });
         let mut left = TRIES;
         while left > 0 && 1 <= count && count < limit
             invariant
                 self.inv(),
                 limit <= MAX_COUNT,
+                held matches Some(token) ==> token.is_for(self.id()),
                 SlotId::is_state(count),
+                held is Some ==> 1 <= count <= MAX_COUNT,
             decreases left,
         {
             let next = count + 1;
             let tracked mut token = None;
             let r =
                 atomic_with_ghost!(&self.state => compare_exchange(count, next); update was -> now; returning r; ghost kept => {
+                FrameToken::lemma_held(held, self.id(), was, &kept);
                 if r is Ok {
                     token = Some(FrameToken::split(self.id(), now as int, &mut kept));
                 }

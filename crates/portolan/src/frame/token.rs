@@ -158,6 +158,24 @@ impl FrameToken {
         self.share.agree(&other.share);
     }
 
+    /// With a reference at hand, the state is a count.
+    pub(crate) proof fn lemma_held(
+        tracked held: Option<&Self>,
+        slot: SlotId,
+        state: u64,
+        tracked kept: &Frac<Option<FrameRight>>,
+    )
+        requires
+            slot.keeps(state, *kept),
+            held matches Some(token) ==> token.is_for(slot),
+        ensures
+            held is Some ==> 1 <= state <= MAX_COUNT,
+    {
+        if let Some(token) = held {
+            lemma_counted(slot, state, token, kept);
+        }
+    }
+
     /// The right to read the metadata.
     pub(crate) proof fn borrow_meta(tracked &self) -> (tracked r: &MetaPerm)
         requires

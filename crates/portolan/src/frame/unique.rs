@@ -246,7 +246,7 @@ impl<'a, F: FrameAllocator, M: FrameMeta> UniqueFrame<'a, F, M> {
                     &&& frame.kind() == kind_of::<M>()
                     &&& frame.noted() == meta
                 },
-                Err(e) => table.refuses(addr, e),
+                Err(e) => table.refuses_claim(addr, e),
             },
     {
         let index = table.find(addr)?;

@@ -43,9 +43,9 @@ impl<'a, F> FrameTable<'a, F> {
             first <= i < end ==> #[trigger] tokens.contains_key(i) && tokens[i].is_for(self.id(i))
     }
 
-    /// Whether `e` says the state of one of the frames of the slots from `first` to `end`.
-    pub(crate) open spec fn is_state_of_one(self, e: FrameError, first: int, end: int) -> bool {
-        exists|i: int| first <= i < end && e.is_state_of(#[trigger] self.id(i).addr)
+    /// Whether `e` says that one of the frames of the slots from `first` to `end` can't be taken.
+    pub(crate) open spec fn is_refused_one(self, e: FrameError, first: int, end: int) -> bool {
+        exists|i: int| first <= i < end && e.is_refused_claim(#[trigger] self.id(i).addr)
     }
 }
 

@@ -11,6 +11,28 @@ use vstd::prelude::*;
 verus! {
 
 impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
+    /// What is wrong with a range of offsets.
+    pub open spec fn check_slice(self, range: Range<u64>) -> Option<FrameError> {
+        if range.start as int % 0x1000 != 0 {
+            Some(FrameError::NotAligned { addr: range.start })
+        } else if range.end as int % 0x1000 != 0 {
+            Some(FrameError::NotAligned { addr: range.end })
+        } else if range.start == range.end {
+            Some(FrameError::Empty { addr: range.start })
+        } else if range.start > range.end {
+            Some(FrameError::Wrapping { addr: range.start })
+        } else if range.end > self.end() - self.start() {
+            Some(FrameError::OutOfRange { addr: range.end })
+        } else {
+            None
+        }
+    }
+
+    /// Whether `e` is a reason not to have one more reference to each of the frames.
+    pub open spec fn refuses_reference(self, e: FrameError) -> bool {
+        e is Saturated || e is Busy
+    }
+
     /// References of their own to the frames from one offset to another, in bytes from the start.
     ///
     /// # Errors
@@ -19,11 +41,17 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
     /// - [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`](crate::frame::FrameRef::try_clone).
     pub fn slice(&self, range: Range<u64>) -> (r: Result<Self, FrameError>)
         ensures
-            r matches Ok(part) ==> {
-                &&& part.table() == self.table()
-                &&& part.start() == self.start() + range.start
-                &&& part.end() == self.start() + range.end
-                &&& range.start < range.end <= self.end() - self.start()
+            match r {
+                Ok(part) => {
+                    &&& self.check_slice(range) is None
+                    &&& part.table() == self.table()
+                    &&& part.start() == self.start() + range.start
+                    &&& part.end() == self.start() + range.end
+                },
+                Err(e) => match self.check_slice(range) {
+                    Some(wrong) => e == wrong,
+                    None => self.refuses_reference(e),
+                },
             },
     {
         if range.start % FRAME_SIZE != 0 {
@@ -56,10 +84,13 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
     /// [`FrameError::Saturated`] and [`FrameError::Busy`] as for [`FrameRef::try_clone`](crate::frame::FrameRef::try_clone).
     pub fn try_clone(&self) -> (r: Result<Self, FrameError>)
         ensures
-            r matches Ok(same) ==> {
-                &&& same.table() == self.table()
-                &&& same.start() == self.start()
-                &&& same.end() == self.end()
+            match r {
+                Ok(same) => {
+                    &&& same.table() == self.table()
+                    &&& same.start() == self.start()
+                    &&& same.end() == self.end()
+                },
+                Err(e) => self.refuses_reference(e),
             },
     {
         proof {
@@ -73,8 +104,10 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
         requires
             self.first <= first <= end <= self.end,
         ensures
-            r matches Ok(part) ==> part.table == self.table && part.first == first && part.end
-                == end,
+            match r {
+                Ok(part) => part.table == self.table && part.first == first && part.end == end,
+                Err(e) => self.refuses_reference(e),
+            },
     {
         proof {
             use_type_invariant(self);
@@ -90,7 +123,11 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
                 Self::are_kind(*table, tokens, first as int, i as int),
             decreases end - i,
         {
-            let Tracked(token) = match table.acquire(i) {
+            proof {
+                assert(self.tokens@.contains_key(i as int));
+            }
+            let tracked held = self.tokens.borrow().tracked_borrow(i as int);
+            let Tracked(token) = match table.acquire(i, Tracked(Some(held))) {
                 Ok(token) => token,
                 Err(e) => {
                     table.release_run(first, i, Tracked(tokens));
@@ -98,8 +135,7 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
                 },
             };
             proof {
-                assert(self.tokens@.contains_key(i as int));
-                token.lemma_agree(self.tokens.borrow().tracked_borrow(i as int));
+                token.lemma_agree(held);
                 tokens.tracked_insert(i as int, token);
             }
             i += 1;

@@ -27,7 +27,7 @@ impl<'a, F> FrameTable<'a, F> {
                     &&& claim@.right.meta.kind() is None
                     &&& claim@.right.memory is None <==> from == RESERVED
                 },
-                Err(e) => e.is_state_of(self.id(index as int).addr),
+                Err(e) => e.is_refused_claim(self.id(index as int).addr),
             },
         no_unwind
     {
@@ -147,20 +147,25 @@ impl<'a, F> FrameTable<'a, F> {
     }
 
     /// Adds a reference to a frame that has one.
-    pub(crate) fn acquire(&self, index: usize) -> (r: Result<Tracked<FrameToken>, FrameError>)
+    pub(crate) fn acquire(&self, index: usize, Tracked(held): Tracked<Option<&FrameToken>>) -> (r:
+        Result<Tracked<FrameToken>, FrameError>)
         requires
             index < self.len(),
+            held matches Some(token) ==> token.is_for(self.id(index as int)),
         ensures
             match r {
                 Ok(token) => token@.is_for(self.id(index as int)),
-                Err(e) => e.is_state_of(self.id(index as int).addr),
+                Err(e) => {
+                    &&& e.is_refused_reference(self.id(index as int).addr)
+                    &&& held is Some ==> e is Saturated || e is Busy
+                },
             },
         no_unwind
     {
         proof {
             use_type_invariant(self);
         }
-        match self.slots[index].acquire(self.limit) {
+        match self.slots[index].acquire(self.limit, Tracked(held)) {
             Ok(token) => Ok(token),
             Err(state) => {
                 let addr = self.base + index as u64 * FRAME_SIZE;

@@ -25,12 +25,21 @@ impl<'a, F> FrameTable<'a, F> {
         }
     }
 
-    /// Whether `e` is a reason to refuse `addr`: something is wrong with it, or the frame is in another state than it should
-    /// be.
-    pub open spec fn refuses(self, addr: PhysAddr, e: FrameError) -> bool {
+    /// Whether `e` is a reason not to take the frame at `addr` as one that nobody uses: something is wrong with the address, or
+    /// the frame is in another state.
+    pub open spec fn refuses_claim(self, addr: PhysAddr, e: FrameError) -> bool {
         match self.check(addr) {
             Some(wrong) => e == wrong,
-            None => e.is_state_of(addr),
+            None => e.is_refused_claim(addr),
+        }
+    }
+
+    /// Whether `e` is a reason not to have one more reference to the frame at `addr`: something is wrong with the address, or
+    /// the frame is not in use, or by too many.
+    pub open spec fn refuses_reference(self, addr: PhysAddr, e: FrameError) -> bool {
+        match self.check(addr) {
+            Some(wrong) => e == wrong,
+            None => e.is_refused_reference(addr),
         }
     }
 
