@@ -42,7 +42,7 @@
 //! unsafe { frames.add(ram.clone())? };
 //! frames.free(ram)?;
 //!
-//! let page: UFrame<'_, Free> = Frame::alloc(&frames, ())?.downcast().ok().unwrap();
+//! let page: UFrame<'_, Free> = Frame::alloc(&frames, ())?.into_untyped();
 //! let table = Frame::alloc(&frames, TableMeta { level: 1 })?;
 //! assert_eq!(table.meta().level, 1);
 //!
@@ -96,7 +96,7 @@ pub use unique::UniqueFrame;
 use crate::addr::PhysAddr;
 use crate::hw::frame::trust_raw;
 #[cfg(verus_only)]
-use crate::hw::frame::{MetaKind, kind_of};
+use crate::hw::frame::{MetaKind, kind_of, lemma_plain};
 use core::marker::PhantomData;
 use handle::Handle;
 use slot::UNUSED;
@@ -398,6 +398,33 @@ impl<'a, F: FrameAllocator, M: FrameMeta> Frame<'a, F, M> {
             *r == self.noted(),
     {
         self.borrow().meta()
+    }
+}
+
+impl<'a, F: FrameAllocator> Frame<'a, F, ()> {
+    /// The same frame as one of plain bytes, which it is.
+    #[inline]
+    #[must_use]
+    pub fn into_untyped(self) -> (r: UFrame<'a, F>)
+        ensures
+            r.table() == self.table(),
+            r.at() == self.at(),
+            r.kind() == self.kind(),
+    {
+        proof {
+            lemma_plain();
+        }
+        Frame::from_handle(self.into_handle())
+    }
+}
+
+impl<'a, F: FrameAllocator> UFrame<'a, F> {
+    /// The frame's memory is plain bytes, as long as there is a reference to it.
+    pub(crate) proof fn lemma_untyped(tracked &self)
+        ensures
+            self.kind().untyped,
+    {
+        use_type_invariant(self);
     }
 }
 

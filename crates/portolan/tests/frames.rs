@@ -33,6 +33,16 @@ fn a_slot_is_64_bytes() {
 }
 
 #[test]
+fn zeroed_memory_is_slots() {
+    let mut memory = vec![0u64; 4 * 8];
+    // SAFETY: it is as long as four slots, aligned to words, and any bytes are slots
+    let slots = unsafe { std::slice::from_raw_parts_mut(memory.as_mut_ptr().cast(), 4) };
+    let table = free(slots);
+    let one = Frame::alloc(&table, TableMeta(3)).unwrap();
+    assert_eq!((one.meta().0, table.allocator().len()), (3, 3));
+}
+
+#[test]
 fn a_table_starts_with_all_frames_reserved() {
     let mut slots = slots(3);
     let table = reserved(&mut slots);
@@ -355,7 +365,7 @@ fn a_frame_of_any_kind_turns_out_to_be_what_it_is() {
     };
     assert_eq!(any.downcast::<TableMeta>().ok().unwrap().meta().0, 1);
 
-    let user: UFrame<'_, Pool> = plain.downcast().ok().unwrap();
+    let user: UFrame<'_, Pool> = plain.into_untyped();
     assert!(user.borrow().downcast::<TableMeta>().is_none());
     assert_eq!(user.downcast::<()>().ok().unwrap().reference_count(), 1);
     assert_eq!(table.allocator().len(), 2);

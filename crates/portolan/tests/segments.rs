@@ -5,7 +5,7 @@ mod common;
 
 use common::{Pool, TableMeta, frame, free, slots, state, unused};
 use portolan::PhysAddr;
-use portolan::frame::{FRAME_SIZE, Frame, FrameError, Segment, USegment};
+use portolan::frame::{Dyn, FRAME_SIZE, Frame, FrameError, Segment, USegment, Untyped};
 use std::cell::Cell;
 
 #[test]
@@ -103,9 +103,7 @@ fn a_slice_has_references_of_its_own() {
     let table = free(&mut slots);
     let segment: USegment<'_, Pool> = Segment::alloc(&table, 4, FRAME_SIZE, |_| ())
         .unwrap()
-        .downcast()
-        .ok()
-        .unwrap();
+        .into_untyped();
     let slice = |from: u64, to: u64| segment.slice(from * FRAME_SIZE..to * FRAME_SIZE);
     let part = slice(1, 3).unwrap();
     assert_eq!((part.paddr(), part.size()), (frame(1), 2 * FRAME_SIZE));
@@ -177,6 +175,23 @@ fn a_segment_gives_its_frames_one_by_one() {
     assert_eq!((segment.size(), table.allocator().len()), (0, 2));
     drop((segment, first));
     assert_eq!(table.allocator().len(), 3);
+}
+
+#[test]
+fn a_segment_is_of_a_kind_if_all_its_frames_are() {
+    let mut slots = slots(3);
+    let table = free(&mut slots);
+    let segment = Segment::alloc(&table, 3, FRAME_SIZE, |_| TableMeta(1)).unwrap();
+    let Err(segment) = segment.downcast::<Untyped>() else {
+        panic!("all are typed")
+    };
+    let any = segment.downcast::<Dyn>().ok().unwrap();
+    let Err(any) = any.downcast::<()>() else {
+        panic!("another type")
+    };
+    let same = any.downcast::<TableMeta>().ok().unwrap();
+    assert_eq!(same.frame_at(0).unwrap().meta().0, 1);
+    assert_eq!(table.allocator().len(), 0);
 }
 
 #[test]

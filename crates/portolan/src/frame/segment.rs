@@ -9,6 +9,8 @@ use super::kind::{Dyn, FrameKind, Untyped};
 use super::table::{FRAME_SIZE, FrameTable};
 use super::token::FrameToken;
 use crate::addr::PhysAddr;
+#[cfg(verus_only)]
+use crate::hw::frame::lemma_plain;
 use crate::hw::frame::settle_in_drop;
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -312,6 +314,24 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
         let mut segment = self;
         let (first, end, _) = segment.disarm();
         segment.table.address(first)..segment.table.address(end)
+    }
+}
+
+impl<'a, F: FrameAllocator> Segment<'a, F, ()> {
+    /// The same frames as ones of plain bytes, which they are.
+    #[must_use]
+    pub fn into_untyped(self) -> (r: USegment<'a, F>)
+        ensures
+            r.table() == self.table(),
+            r.start() == self.start(),
+            r.end() == self.end(),
+    {
+        let mut segment = self;
+        let (first, end, tokens) = segment.disarm();
+        proof {
+            lemma_plain();
+        }
+        Segment::from_tokens(segment.table, first, end, tokens)
     }
 }
 

@@ -44,7 +44,8 @@ impl AtomicInvariantPredicate<SlotId, u64, Frac<Option<FrameRight>>> for Counted
 
 /// What is known of one frame: whether it is in use, by how many references, and what for.
 ///
-/// A kernel makes an array of them, one for each frame of its memory, for a [`FrameTable`](super::FrameTable).
+/// A kernel makes an array of them, one for each frame of its memory, for a [`FrameTable`](super::FrameTable), which sets
+/// them up. A slot is 64 bytes long; memory that is filled with zeros is an array of slots.
 #[repr(C)]
 pub struct MetaSlot {
     meta: MetaCell,

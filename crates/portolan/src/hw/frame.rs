@@ -37,6 +37,24 @@ pub const META_ALIGN: usize = 8;
 ///     const UNTYPED: bool = true;
 /// }
 /// ```
+///
+/// Too large, so that the call doesn't compile:
+/// ```compile_fail,E0080
+/// # use portolan::frame::{Frame, FrameAllocator, FrameMeta, FrameTable};
+/// # struct No;
+/// # impl FrameAllocator for No {
+/// #     fn alloc(&self, _: usize, _: u64) -> Option<portolan::PhysAddr> { None }
+/// #     fn dealloc(&self, _: portolan::PhysAddr, _: usize) {}
+/// # }
+/// # let frames = FrameTable::new(portolan::PhysAddr::new(0), &mut [], No).unwrap();
+/// struct Large([u64; 7]);
+///
+/// impl FrameMeta for Large {
+///     const UNTYPED: bool = true;
+/// }
+///
+/// let _ = Frame::alloc(&frames, Large([0; 7]));
+/// ```
 pub trait FrameMeta: Send + Sync + Sized + 'static {
     /// Whether the frame's memory is plain bytes, which user space may have mapped and change at any time; else it holds
     /// objects of the kernel.
@@ -62,6 +80,14 @@ pub uninterp spec fn type_number<M>() -> int;
 /// The kind of frames with metadata of type `M`.
 pub open spec fn kind_of<M: FrameMeta>() -> MetaKind {
     MetaKind { number: type_number::<M>(), untyped: M::UNTYPED }
+}
+
+/// A plain frame of bytes is untyped.
+pub(crate) proof fn lemma_plain()
+    ensures
+        kind_of::<()>().untyped,
+{
+    assert(<() as FrameMeta>::UNTYPED);
 }
 
 /// The right to a frame's memory. There is one for each frame that was given to a table of frames.
