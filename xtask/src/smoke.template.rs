@@ -8,6 +8,10 @@ use crate::arch::aarch64::{AArch64Lower, Granule4K48};
 use crate::arch::ept::Ept;
 use crate::arch::riscv::Sv39;
 use crate::arch::x86_64::X86_64;
+use crate::frame::alloc::FrameAllocator;
+use crate::frame::token::{FrameRight, SlotId};
+use crate::frame::{FrameTable, UniqueFrame};
+use crate::hw::frame::{FrameMeta, MetaCell, trust_given, trust_raw};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use crate::hw::mmu::{Memory, Mmu, Rights, walk};
 use crate::prop::PageProperty;
@@ -41,6 +45,42 @@ fn group_frames<M: TableMemory, A: PagingMode>(memory: M, current: u64, new: u64
             apart.free::<A>(other, Tracked(spare));
             frames.free::<A>(table, Tracked(perm));
             assert(frames.held() =~= Set::<PhysAddr>::empty());
+            assert(CLAIM);
+        }
+    }
+}
+
+/// Metadata of a frame, from its room to its end, the right to the frame's memory, and a reference from an address.
+fn group_metadata<M: FrameMeta, N: FrameMeta>(slot: Ghost<SlotId>, meta: M, other: N) {
+    let (cell, Tracked(perm)) = MetaCell::new();
+    let tracked mut right = FrameRight { memory: None, meta: perm };
+    let Tracked(memory) = trust_given(Ghost(slot@.addr), Tracked(&right));
+    proof {
+        right.memory = Some(memory);
+    }
+    cell.put(Tracked(&mut right.meta), meta);
+    let same = cell.get::<M>(Tracked(&right.meta));
+    let is_one = cell.holds::<M>(Tracked(&right.meta));
+    let is_other = cell.holds::<N>(Tracked(&right.meta));
+    let untyped = cell.is_untyped(Tracked(&right.meta));
+    cell.clear(Tracked(&mut right.meta));
+    cell.put(Tracked(&mut right.meta), other);
+    let Tracked(token) = trust_raw::<M>(slot);
+    assert(CLAIM);
+}
+
+/// A frame with one owner, whose metadata is changed, and which is given back when it is dropped.
+fn group_owner<'a, F: FrameAllocator, M: FrameMeta>(
+    table: &'a FrameTable<'a, F>,
+    addr: PhysAddr,
+    meta: M,
+    next: M,
+) {
+    if let Ok(mut owner) = UniqueFrame::from_unused(table, addr, meta) {
+        *owner.meta_mut() = next;
+        let shared = owner.into_shared();
+        if let Ok(more) = shared.try_clone() {
+            let raw = more.into_raw();
             assert(CLAIM);
         }
     }

@@ -66,7 +66,8 @@
 //!   used.
 //! - **The last reference has the right to the frame**, and it alone drops the metadata and gives the frame back.
 //! - **What a frame is for stays as long as there is a reference**: a share says it, and all shares of a frame say the same.
-//! - **Errors are exact**, and change nothing. No function has a precondition, and no count overflows.
+//! - **Errors say exactly what is wrong with an address or a range**, and else one of the states that a contract names. No
+//!   function has a precondition, and no count overflows.
 //!
 //! That a reference is dropped at all is up to its owner: one that is forgotten counts forever.
 
