@@ -10,6 +10,7 @@ mod generate;
 mod interpose;
 pub mod model;
 mod parts;
+mod perform;
 mod probe;
 mod readback;
 mod report;
@@ -151,6 +152,8 @@ where
     bench.ends::<A>()?;
     bench.uneven::<A>()?;
     bench.tables::<A>()?;
+    bench.remakes::<A>()?;
+    bench.copies::<A>()?;
     bench.refusals::<A>()?;
     for length in 1..=plan.small {
         (0..3).try_for_each(|place| bench.small::<A>(length, place))?;

@@ -1,13 +1,14 @@
 //! Requests from a seed: close together, so that they meet, and of every way to be wrong.
 
-use super::model::{Model, Op};
+use super::model::{Make, Model, Op, Step};
 use super::shape::{CACHES, combination, expresses, fitting, in_place};
 use crate::machine::Machine;
 use crate::rng::Rng;
 use crate::walk::{PAGE_SIZES, Regime};
-use portolan::{PageProperty, PageSize};
+use portolan::{Mapping, PageProperty, PageSize};
 use std::ops::{Range, RangeInclusive};
 
+mod changes;
 mod ranges;
 
 /// Where addresses come from.
@@ -110,6 +111,13 @@ impl Source {
     /// The next request to a table that is as `model` says, which will have about `pages` pages.
     pub(super) fn op(&mut self, model: &Model, pages: usize) -> Op {
         let crowded = model.len() > 8 * pages;
+        match self.rng.below(16) {
+            0 => return self.copy(model),
+            1 => return self.remake(model),
+            2 if model.tracks() => return self.harvest(model),
+            3 | 4 => return self.some_step(model),
+            _ => {}
+        }
         let choice = match model.len() {
             _ if crowded && self.rng.one_in(2) => 14,
             few if few < pages => self.rng.below(15),
@@ -184,10 +192,7 @@ impl Source {
             let size = self.size();
             return (self.maybe_wrong(size), size);
         }
-        let (va, page) = model
-            .pages()
-            .nth(self.rng.below(model.len() as u64) as usize)
-            .expect("one of those there are");
+        let (va, page) = self.page(model);
         match self.rng.below(12) {
             // A part of it, or what it is a part of
             0 => {
@@ -202,6 +207,12 @@ impl Source {
             3 => (va, self.odd_size()),
             _ => (va, page.size),
         }
+    }
+
+    /// One of the pages, of which there is at least one.
+    fn page(&mut self, model: &Model) -> (u64, Mapping) {
+        let nth = self.rng.below(model.len() as u64) as usize;
+        model.pages().nth(nth).expect("one of those there are")
     }
 
     /// An address for a page of `size`, now and then one that is not aligned or not canonical.

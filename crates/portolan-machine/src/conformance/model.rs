@@ -8,11 +8,17 @@ use crate::walk::Regime;
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
 use std::collections::BTreeMap;
 
+mod answer;
+mod copy;
+mod due;
 mod op;
 mod range;
+mod remake;
 mod resize;
+mod step;
+mod used;
 
-pub use op::{Answer, Op};
+pub use op::{Answer, Make, Op, Step};
 
 /// A page table as a plain map, and a description of the machine that it is for.
 #[derive(Clone, Debug)]
@@ -34,6 +40,12 @@ impl Model {
             phys_bits,
             tracking,
         }
+    }
+
+    /// Whether accessed and dirty bits are as given and as hardware sets them.
+    #[must_use]
+    pub fn tracks(&self) -> bool {
+        self.tracking
     }
 
     /// The pages, by virtual address.
@@ -93,7 +105,7 @@ impl Model {
     /// # Errors
     /// What the page table should answer, unless it runs out of memory.
     pub fn apply(&mut self, op: &Op) -> Result<Answer, Error> {
-        let va = op.va();
+        let va = op.start();
         if !self.regime.canonical(va) {
             return Err(Error::NotCanonical { addr: va, size: 0 });
         }
@@ -134,6 +146,28 @@ impl Model {
             }
             Op::Split { size, .. } => self.split(va, size).map(Answer::Page),
             Op::Collapse { size, .. } => self.collapse(va, size).map(Answer::Page),
+            Op::Remake {
+                size, parts, make, ..
+            } => self.remake(va, size, parts, make).map(Answer::Page),
+            Op::Copy { .. } => {
+                let copied = self.copied(op)?;
+                *self = copied.child;
+                Ok(Answer::Bytes(copied.bytes))
+            }
+            Op::Harvest { bytes, bits, .. } => {
+                self.check_range(va, bytes)?;
+                self.harvest(va, bytes, bits).map(Answer::Pages)
+            }
+            Op::Step {
+                bytes, pos, step, ..
+            } => {
+                self.check_range(va, bytes)?;
+                self.check_ends(va, bytes)?;
+                if pos > 0 {
+                    self.check_jump((va, bytes), op.va())?;
+                }
+                self.step((va, bytes), pos, step)
+            }
         }
     }
 
@@ -252,31 +286,6 @@ impl Model {
         }
     }
 
-    /// Whether a page table may report `seen` where this model has `page`: hardware sets an accessed bit at any time,
-    /// and a dirty bit only for a store that is performed.
-    #[must_use]
-    pub fn agrees(&self, page: Mapping, seen: Mapping) -> bool {
-        let accessed = page.prop.accessed || self.tracking && seen.prop.accessed;
-        seen == Mapping {
-            prop: PageProperty {
-                accessed,
-                ..page.prop
-            },
-            ..page
-        }
-    }
-
-    /// Takes over what hardware has done to the page that covers `va`.
-    pub fn mark(&mut self, va: u64, accessed: bool, dirty: bool) {
-        let Some((base, _)) = self.covering(va) else {
-            return;
-        };
-        if let Some(page) = self.pages.get_mut(&base) {
-            page.prop.accessed |= accessed;
-            page.prop.dirty |= dirty;
-        }
-    }
-
     /// How many tables the pages need: a root, and each table that has an entry in use.
     #[must_use]
     pub fn tables(&self) -> usize {
@@ -319,7 +328,13 @@ impl Model {
         let mut with = self.clone();
         let performed = with.apply(op).is_ok();
         let tables = if performed { with.tables() } else { 0 };
-        tables.saturating_sub(self.tables())
+        let before = match *op {
+            // What is broken gives its tables back before others are taken
+            Op::Remake { va, size, .. } => self.without(va, size).tables(),
+            Op::Copy { .. } => self.beside(op).tables(),
+            _ => self.tables(),
+        };
+        tables.saturating_sub(before)
     }
 }
 

@@ -1,8 +1,10 @@
 //! The parts of the suite.
 
+mod copies;
 mod flags;
 mod hardware;
 mod ranges;
+mod remakes;
 mod requests;
 mod resizes;
 mod sequences;

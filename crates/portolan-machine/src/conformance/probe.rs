@@ -1,6 +1,7 @@
 //! Accesses to what a page table under test maps, and what should come of them.
 
 use super::model::{Model, number_at};
+use super::perform::Used;
 use super::report::{Failure, Mismatch};
 use super::shape::{granted, level_of, tells_dirty};
 use super::subject::Subject;
@@ -8,14 +9,14 @@ use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
 use crate::isa::Isa;
 use crate::machine::{Machine, Sight};
-use portolan::{AccessBits, Invalidate, PagingMode, PhysAddr, TableMemory};
+use portolan::{Invalidate, PagingMode, PhysAddr, TableMemory};
 
 impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
 where
     K: Machine + Invalidate<A>,
     M: TableMemory,
     A: PagingMode,
-    B: AccessBits,
+    B: Used,
 {
     /// Makes accesses of every kind on a processor, at the edges of every page that differs from its neighbours, of
     /// everything that was named since the last probe and of the address space, and compares the outcomes. `extra` addresses are probed too.
@@ -25,6 +26,13 @@ where
         addresses.sort_unstable();
         addresses.dedup();
         self.probe_at(cpu, &addresses)
+    }
+
+    /// As `probe`, of the first words of a few pages.
+    pub(super) fn probe_few(&mut self) -> Result<(), Failure> {
+        let pages = self.model.landmarks().into_iter().map(|(va, _)| va);
+        let addresses: Vec<_> = pages.take(4).collect();
+        self.probe_at(0, &addresses)
     }
 
     /// The first and last words of pages and what lies just outside of them.

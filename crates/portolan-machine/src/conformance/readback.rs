@@ -1,19 +1,18 @@
 //! A page table read back: what is in it as a whole.
 
 use super::model::{Answer, Op};
+use super::perform::Used;
 use super::report::{Failure, Mismatch};
 use super::subject::Subject;
 use crate::machine::Machine;
-use portolan::{
-    AccessBits, Cursor, Error, Invalidate, Mapping, PagingMode, TableMemory, VirtAddr, VirtRange,
-};
+use portolan::{Cursor, Error, Invalidate, Mapping, PagingMode, TableMemory, VirtAddr, VirtRange};
 
 impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
 where
     K: Machine + Invalidate<A>,
     M: TableMemory,
     A: PagingMode,
-    B: AccessBits,
+    B: Used,
 {
     /// Compares all that is in the table with all that is in the model.
     pub(super) fn read_back(&mut self) -> Result<(), Failure> {
@@ -73,7 +72,7 @@ where
 
 /// The pages that a cursor meets on its way through a range that starts at `first`. One that it finds where it should
 /// not be is given twice.
-fn pages_of<M: TableMemory, A: PagingMode, B: AccessBits>(
+fn pages_of<M: TableMemory, A: PagingMode, B: Used>(
     first: u64,
     mut cursor: Cursor<'_, M, A, B>,
 ) -> Vec<(u64, Mapping)> {

@@ -11,6 +11,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     operations: BTreeMap<(&'static str, &'static str), u64>,
+    divided: BTreeMap<&'static str, u64>,
     accesses: BTreeMap<(String, String), u64>,
 }
 
@@ -19,6 +20,11 @@ impl Counts {
     pub fn operation<T>(&mut self, op: &Op, answer: &Result<T, Error>) {
         let answer = answer.as_ref().err().map_or("done", error_name);
         *self.operations.entry((op.name(), answer)).or_default() += 1;
+    }
+
+    /// Counts the operations that had to divide a page first, which are counted as operations, too.
+    pub(super) fn divided(&mut self, op: &Op) {
+        *self.divided.entry(op.name()).or_default() += 1;
     }
 
     /// Counts the times that a range was read back by a cursor or an iterator.
@@ -67,6 +73,9 @@ impl fmt::Display for Counts {
         writeln!(f, "{:>9} operations", self.operations())?;
         for (op, answer, count) in self.operations_by_answer() {
             writeln!(f, "{count:>9}   {op}: {answer}")?;
+        }
+        for (op, count) in &self.divided {
+            writeln!(f, "{count:>9}   of them, {op} of parts of a larger page")?;
         }
         writeln!(f, "{:>9} accesses", self.accesses())?;
         for (kind, outcome, count) in self.accesses_by_outcome() {
@@ -178,6 +187,8 @@ pub enum Mismatch {
         /// What is reported.
         got: Answer,
     },
+    /// A new page table was refused.
+    NoTable(Error),
     /// The machine failed.
     Machine(MachineError),
 }

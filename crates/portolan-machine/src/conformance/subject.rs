@@ -1,11 +1,13 @@
 //! A page table beside its model, on a machine.
 
+use super::generate::Source;
 use super::model::{Answer, Model, Op};
+use super::perform::{Performed, Used, take_step};
 use super::report::{Counts, Failure, Mismatch};
-use crate::machine::Machine;
+use crate::machine::{Machine, MachineError};
 use portolan::{
-    AccessBits, Error, Flush, Invalidate, PageTable, PagingMode, PhysAddr, TableMemory, VirtAddr,
-    VirtRange,
+    CursorMut, Error, Flush, FlushRange, Invalidate, PageTable, PagingMode, PhysAddr, TableMemory,
+    VirtAddr, VirtRange,
 };
 use std::collections::HashMap;
 
@@ -16,6 +18,17 @@ pub(super) struct Bench<'m, K, M> {
     pub(super) counts: &'m mut Counts,
     /// Whether flushes are paid. They are, but in a control.
     pub(super) pay: bool,
+}
+
+impl<K: Machine, M> Bench<'_, K, M> {
+    /// Loads a table on all processors.
+    fn load(&self, root: PhysAddr) -> Result<(), MachineError> {
+        (0..self.machine.cpus()).try_for_each(|cpu| {
+            self.machine.set_root(cpu, Some(root))?;
+            // Global pages of a table before this one
+            self.machine.invalidate_all(cpu)
+        })
+    }
 }
 
 impl<'m, K, M> Bench<'m, K, M> {
@@ -31,11 +44,8 @@ impl<'m, K, M> Bench<'m, K, M> {
     }
 }
 
-/// What an operation answers, and what has to be flushed for it.
-type Performed<M, A> = (Answer, Option<Flush<M, A>>);
-
 /// A page table under test. All processors have it loaded for as long as this exists.
-pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: AccessBits> {
+pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: Used> {
     pub(super) bench: &'b mut Bench<'m, K, M>,
     pub(super) table: PageTable<M, A, B>,
     pub(super) model: Model,
@@ -46,6 +56,8 @@ pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: 
     /// Addresses that operations named since the last probe.
     pub(super) named: Vec<u64>,
     pub(super) stores: u32,
+    /// The copy that was made of the table.
+    pub(super) copy: Option<PageTable<M, A, B>>,
     frames_before: usize,
 }
 
@@ -54,7 +66,7 @@ where
     K: Machine + Invalidate<A>,
     M: TableMemory,
     A: PagingMode,
-    B: AccessBits,
+    B: Used,
 {
     pub(super) fn new(bench: &'b mut Bench<'m, K, M>, part: String) -> Result<Self, Failure> {
         let memory = bench.machine.memory();
@@ -65,20 +77,10 @@ where
             history: Vec::new(),
             what: Box::new(what),
         };
-        let op = Op::Query { va: 0 };
-        let refused = |error| Mismatch::Answer {
-            op,
-            expected: Ok(Answer::Done),
-            got: Err(error),
-        };
-        let table =
-            PageTable::new(bench.memory.clone()).map_err(|error| failure(refused(error)))?;
-        for cpu in 0..bench.machine.cpus() {
-            let loaded = bench.machine.set_root(cpu, Some(table.root()));
-            // Global pages of a table before this one
-            let loaded = loaded.and_then(|()| bench.machine.invalidate_all(cpu));
-            loaded.map_err(|error| failure(Mismatch::Machine(error)))?;
-        }
+        let table = PageTable::new(bench.memory.clone());
+        let table = table.map_err(|error| failure(Mismatch::NoTable(error)))?;
+        let loaded = bench.load(table.root());
+        loaded.map_err(|error| failure(Mismatch::Machine(error)))?;
         Ok(Subject {
             bench,
             table,
@@ -88,6 +90,7 @@ where
             words: HashMap::new(),
             named: Vec::new(),
             stores: 0,
+            copy: None,
             frames_before,
         })
     }
@@ -98,47 +101,6 @@ where
             history: self.history.clone(),
             what: Box::new(what),
         })
-    }
-
-    /// Asks the table.
-    fn perform(&mut self, op: &Op) -> Result<Performed<M, A>, Error> {
-        let va = VirtAddr::<A>::new(op.va())?;
-        let table = &mut self.table;
-        let page = |(page, flush)| (Answer::Page(page), Some(flush));
-        let bytes = |(bytes, flush)| (Answer::Bytes(bytes), Some(flush));
-        let done = |()| (Answer::Done, None);
-        match *op {
-            Op::Map {
-                frame, size, prop, ..
-            } => table.map(va, PhysAddr::new(frame), size, prop).map(done),
-            Op::Unmap { size, .. } => table.unmap(va, size).map(page),
-            Op::Protect { size, prop, .. } => table.protect(va, size, prop).map(page),
-            Op::Query { .. } => table.query(va).map(|page| (Answer::Page(page), None)),
-            Op::MapRange {
-                bytes,
-                frame,
-                largest,
-                prop,
-                ..
-            } => table
-                .map_range(
-                    VirtRange::new(va, bytes)?,
-                    PhysAddr::new(frame),
-                    largest,
-                    prop,
-                )
-                .map(done),
-            Op::UnmapRange { bytes: size, .. } => {
-                table.unmap_range(VirtRange::new(va, size)?).map(bytes)
-            }
-            Op::ProtectRange {
-                bytes: size, prop, ..
-            } => table
-                .protect_range(VirtRange::new(va, size)?, prop)
-                .map(bytes),
-            Op::Split { size, .. } => table.split(va, size).map(page),
-            Op::Collapse { size, .. } => table.collapse(va, size).map(page),
-        }
     }
 
     /// Performs an operation on the table and on the model, compares the answers and pays the flush. Gives the table's
@@ -166,11 +128,11 @@ where
         self.history.push(op);
         let before = self.model.clone();
         let expected = self.model.apply(&op);
-        let got = self.perform(&op);
+        let got = self.perform(&op)?;
         self.bench.counts.operation(&op, &got);
         match got {
             Ok((answer, flush)) => {
-                flush.map_or(Ok(()), |flush| self.pay(op, &before, flush))?;
+                flush.map_or(Ok(()), |flush| self.pay(op, &answer, &before, flush))?;
                 Ok(answer)
             }
             Err(error) => self.fail(Mismatch::Answer {
@@ -187,8 +149,25 @@ where
             addr: op.va(),
             size: op.bytes(),
         });
-        self.apply_expecting(op, &self.model.clone(), expected)
-            .map(drop)
+        let before = self.model.clone();
+        if let Op::Remake {
+            va, size, parts, ..
+        } = op
+        {
+            self.model.restore(va, size, parts);
+        }
+        self.apply_expecting(op, &before, expected).map(drop)
+    }
+
+    /// As `apply_refused`, where of the requests for table frames that `op` makes all but this one are granted.
+    pub(super) fn apply_refused_at(&mut self, op: Op, nth: u64) -> Result<(), Failure> {
+        // A table to copy into is made before, with what it has then
+        let made = match op {
+            Op::Copy { .. } => self.model.beside(&op).tables() as u64,
+            _ => 0,
+        };
+        self.bench.machine.memory().refuse_after(made + nth);
+        self.apply_refused(op)
     }
 
     fn apply_expecting(
@@ -198,31 +177,43 @@ where
         expected: Result<Answer, Error>,
     ) -> Result<Result<Answer, Error>, Failure> {
         self.history.push(op);
+        let got = self.perform(&op)?;
+        self.settle(op, before, expected, got)
+    }
+
+    /// Compares an answer, and pays the flush.
+    pub(super) fn settle(
+        &mut self,
+        op: Op,
+        before: &Model,
+        expected: Result<Answer, Error>,
+        got: Result<Performed<M, A>, Error>,
+    ) -> Result<Result<Answer, Error>, Failure> {
         let va = op.va();
         self.named.extend([va, va.wrapping_add(op.bytes())]);
-        let got = self.perform(&op);
         self.bench.counts.operation(&op, &got);
+        if got.is_ok() && before.is_divided_by(&op) {
+            self.bench.counts.divided(&op);
+        }
         let (got, flush) = match got {
             Ok((answer, flush)) => (Ok(answer), flush),
             Err(error) => (Err(error), None),
         };
         let same = match (&expected, &got) {
-            (Ok(Answer::Page(page)), Ok(Answer::Page(seen))) => before.agrees(*page, *seen),
+            (Ok(expected), Ok(got)) => before.may_answer(&op, expected, got),
             _ => expected == got,
         };
         if !same {
             return self.fail(Mismatch::Answer { op, expected, got });
         }
-        if let Ok(Answer::Page(seen)) = got {
-            // An accessed bit that hardware set on its own is there to stay, in every part of what was a page
-            let accessed = seen.prop.accessed && B::tracking();
-            let parts: Vec<_> = self.model.starting_in(va, op.bytes()).collect();
-            for part in parts.into_iter().map(|(part, _)| part).chain([va]) {
-                self.model.mark(part, accessed, false);
-            }
+        if let Ok(answer) = &got {
+            self.model.take_over(&op, answer);
         }
-        if let Some(flush) = flush {
-            self.pay(op, before, flush)?;
+        if let (Some(flush), Ok(answer)) = (flush, &got) {
+            self.pay(op, answer, before, flush)?;
+        }
+        if let Some(child) = self.copy.take() {
+            self.go_on_with(child, &op, before)?;
         }
         self.check_frames()?;
         Ok(got)
@@ -230,26 +221,106 @@ where
 
     /// Pays the flush for an operation on a table that was as `before` says: for all that was asked about, if anything
     /// was mapped there.
-    fn pay(&mut self, op: Op, before: &Model, flush: Flush<M, A>) -> Result<(), Failure> {
-        let mut before = before.clone();
-        if matches!(op, Op::UnmapRange { .. } | Op::ProtectRange { .. }) {
-            before.cut(op.va(), op.bytes());
-        }
-        let pages = before.starting_in(op.va(), op.bytes());
-        let smallest = pages.map(|(_, page)| page.size).min();
-        let got = (flush.addr().as_u64(), flush.size());
-        let stride = flush.range().stride();
-        if got != (op.va(), smallest.map_or(0, |_| op.bytes()))
-            || smallest.is_some_and(|smallest| smallest != stride)
-        {
-            return self.fail(Mismatch::Flush { op, got, stride });
-        }
+    fn pay(
+        &mut self,
+        op: Op,
+        answer: &Answer,
+        before: &Model,
+        flush: Flush<M, A>,
+    ) -> Result<(), Failure> {
+        self.check_flush(op, answer, before, flush.range())?;
         if self.bench.pay {
             flush.pay(self.bench.machine);
         } else {
             drop(flush);
         }
         Ok(())
+    }
+
+    /// Compares what a flush names.
+    pub(super) fn check_flush(
+        &self,
+        op: Op,
+        answer: &Answer,
+        before: &Model,
+        range: FlushRange<A>,
+    ) -> Result<(), Failure> {
+        let due = before.due(&op, answer);
+        let got = (range.addr().as_u64(), range.size());
+        let stride = range.stride();
+        if got == (due.va, due.bytes) && due.smallest.is_none_or(|smallest| smallest == stride) {
+            Ok(())
+        } else {
+            self.fail(Mismatch::Flush { op, got, stride })
+        }
+    }
+
+    /// Walks over a range with a cursor that takes several steps.
+    pub(super) fn walk(&mut self, source: &mut Source, steps: usize) -> Result<(), Failure> {
+        let (va, bytes) = source.cursor_range(&self.model);
+        let Ok(range) = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes)) else {
+            return Ok(());
+        };
+        // While the cursor has the table, there is another one in its place
+        let other = PageTable::new(self.bench.memory.clone());
+        let other = other.or_else(|error| self.fail(Mismatch::NoTable(error)))?;
+        let mut table = std::mem::replace(&mut self.table, other);
+        self.frames_before += 1;
+        let walked = match table.cursor_mut(range) {
+            Ok(cursor) => self.take_steps(cursor, (va, bytes), source, steps),
+            Err(_) => Ok(()),
+        };
+        self.table = table;
+        self.frames_before -= 1;
+        walked
+    }
+
+    fn take_steps(
+        &mut self,
+        mut cursor: CursorMut<'_, M, A, B>,
+        (va, bytes): (u64, u64),
+        source: &mut Source,
+        steps: usize,
+    ) -> Result<(), Failure> {
+        let mut pos = 0;
+        for _ in 0..steps {
+            let step = source.step(&self.model, (va, bytes), pos);
+            let op = Op::Step {
+                va,
+                bytes,
+                pos,
+                step,
+            };
+            self.history.push(op);
+            let before = self.model.clone();
+            let expected = self.model.step((va, bytes), pos, step);
+            let got = take_step(&mut cursor, va, bytes, step);
+            if let Ok(Answer::Moved { pos: to, .. }) = self.settle(op, &before, expected, got)? {
+                pos = to;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the copy as the table under test, after what became of the one that was copied has been compared, too.
+    fn go_on_with(
+        &mut self,
+        child: PageTable<M, A, B>,
+        op: &Op,
+        before: &Model,
+    ) -> Result<(), Failure> {
+        if let Ok(copied) = before.copied(op) {
+            let copy = std::mem::replace(&mut self.model, copied.parent);
+            self.read_back()?;
+            self.probe_few()?;
+            self.model = copy;
+        }
+        let parent = std::mem::replace(&mut self.table, child);
+        if let Err(error) = self.bench.load(self.table.root()) {
+            return self.fail(Mismatch::Machine(error));
+        }
+        drop(parent);
+        self.read_back()
     }
 
     fn check_frames(&self) -> Result<(), Failure> {
@@ -281,9 +352,7 @@ where
     }
 }
 
-impl<K: Machine, M: TableMemory, A: PagingMode, B: AccessBits> Drop
-    for Subject<'_, '_, K, M, A, B>
-{
+impl<K: Machine, M: TableMemory, A: PagingMode, B: Used> Drop for Subject<'_, '_, K, M, A, B> {
     fn drop(&mut self) {
         for cpu in 0..self.bench.machine.cpus() {
             // A machine that fails here fails again in whatever is asked of it next

@@ -85,9 +85,12 @@ impl Source {
     }
 
     /// A range around a page, now and then one that cuts it, a whole half or a wrong one.
-    fn range(&mut self, model: &Model, wide: bool) -> (u64, u64) {
+    pub(super) fn range(&mut self, model: &Model, wide: bool) -> (u64, u64) {
         let small = self.sizes[0].bytes();
         let (at, size) = self.place(model);
+        if size > self.sizes[0] && self.rng.one_in(4) {
+            return self.part_of_page(at, size);
+        }
         let unit = if wide {
             self.sizes.get(1).map_or(small, |size| size.bytes())
         } else {
@@ -118,21 +121,33 @@ impl Source {
         }
     }
 
+    /// A range that starts in a page, ends in one, or both.
+    fn part_of_page(&mut self, at: u64, size: PageSize) -> (u64, u64) {
+        let small = self.sizes[0].bytes();
+        let inside = self.rng.below(size.bytes() / small) * small;
+        let va = at.wrapping_add(inside);
+        match self.rng.below(3) {
+            0 => (va, size.bytes() - inside),
+            1 => (at, inside),
+            _ => (va, (self.rng.below(6) + 1) * small),
+        }
+    }
+
     pub(super) fn unmap_range(&mut self, model: &Model, wide: bool) -> Op {
         let (va, bytes) = self.range(model, wide);
         Op::UnmapRange { va, bytes }
     }
 
-    /// Only such that can be made while the pages are in use.
+    /// Mostly such that can be made while the pages are in use.
     pub(super) fn protect_range(&mut self, model: &Model) -> Op {
         let ((va, bytes), wanted) = (self.range(model, false), self.prop());
-        let pages = || model.starting_in(va, bytes).map(|(_, page)| page.prop);
-        let prop = pages().fold(wanted, |prop, was| in_place(self.regime, was, prop));
-        if pages().all(|was| in_place(self.regime, was, prop) == prop) {
-            Op::ProtectRange { va, bytes, prop }
-        } else {
-            Op::Query { va }
+        if self.rng.one_in(4) {
+            let prop = wanted;
+            return Op::ProtectRange { va, bytes, prop };
         }
+        let pages = model.starting_in(va, bytes).map(|(_, page)| page.prop);
+        let prop = pages.fold(wanted, |prop, was| in_place(self.regime, was, prop));
+        Op::ProtectRange { va, bytes, prop }
     }
 
     /// Mostly a split of a page that is large, or a collapse of such as are small.

@@ -1,7 +1,7 @@
 //! Requests for ranges.
 
-use super::Model;
-use crate::conformance::shape::{expresses, widest};
+use super::{Model, Op, Step};
+use crate::conformance::shape::{expresses, in_place, widest};
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
 
 impl Model {
@@ -122,6 +122,12 @@ impl Model {
     ) -> Result<u64, Error> {
         self.expressible_range(va, bytes, prop)?;
         let pages = self.whole_pages(va, bytes)?;
+        for (addr, was) in &pages {
+            if in_place(self.regime, was.prop, prop) != prop {
+                let (addr, size) = (*addr, was.size.bytes());
+                return Err(Error::BreakBeforeMake { addr, size });
+            }
+        }
         for (va, was) in &pages {
             let prop = prop.keeping(was.prop);
             self.pages.insert(*va, Mapping { prop, ..*was });
@@ -131,21 +137,53 @@ impl Model {
 
     /// The pages in a range, once those are divided that reach out of it.
     fn whole_pages(&mut self, va: u64, bytes: u64) -> Result<Vec<(u64, Mapping)>, Error> {
-        let (unit, end) = (self.regime.span(1), va.wrapping_add(bytes));
-        for addr in [va, end] {
-            if !addr.is_multiple_of(unit) {
-                return Err(Error::NotAligned { addr, size: unit });
-            }
-        }
-        let reaches_out = |(base, page): &(u64, Mapping)| {
-            *base < va || page.size.bytes() - 1 > end.wrapping_sub(1) - base
-        };
-        let cut = self.overlapping(va, bytes).find(reaches_out);
-        if let Some((base, page)) = cut {
+        self.check_ends(va, bytes)?;
+        if let Some((base, page)) = self.cut_by(va, bytes) {
             self.resizable(base, page.size)?;
             self.cut(va, bytes);
         }
         Ok(self.starting_in(va, bytes).collect())
+    }
+
+    /// Whether a range consists of whole pages of the smallest size.
+    pub(super) fn check_ends(&self, va: u64, bytes: u64) -> Result<(), Error> {
+        let size = self.regime.span(1);
+        let mut ends = [va, va.wrapping_add(bytes)].into_iter();
+        let odd = ends.find(|addr| !addr.is_multiple_of(size));
+        odd.map_or(Ok(()), |addr| Err(Error::NotAligned { addr, size }))
+    }
+
+    /// The first page that lies partly in a range and partly outside.
+    #[must_use]
+    pub fn cut_by(&self, va: u64, bytes: u64) -> Option<(u64, Mapping)> {
+        let last = va.wrapping_add(bytes).wrapping_sub(1);
+        let reaches_out =
+            |(base, page): &(u64, Mapping)| *base < va || page.size.bytes() - 1 > last - base;
+        self.overlapping(va, bytes).find(reaches_out)
+    }
+
+    /// Whether an operation on all pages of a range has to divide one first.
+    #[must_use]
+    pub fn is_divided_by(&self, op: &Op) -> bool {
+        let divides = matches!(
+            op,
+            Op::UnmapRange { .. }
+                | Op::ProtectRange { .. }
+                | Op::Step {
+                    step: Step::Unmap { .. },
+                    ..
+                }
+        );
+        divides && self.cut_by(op.va(), op.bytes()).is_some()
+    }
+
+    /// Refuses a range of which a page is cut.
+    pub(super) fn check_uncut(&self, va: u64, bytes: u64) -> Result<(), Error> {
+        self.check_ends(va, bytes)?;
+        self.cut_by(va, bytes).map_or(Ok(()), |(addr, page)| {
+            let size = page.size.bytes();
+            Err(Error::CoveredByHugePage { addr, size })
+        })
     }
 
     /// Divides the pages that a range starts or ends inside of, until it doesn't.

@@ -18,10 +18,15 @@ fn alike(one: PageProperty, other: PageProperty) -> bool {
 
 impl Model {
     /// The next smaller size of pages.
-    pub(super) fn part_size(&self, va: u64, size: PageSize) -> Result<PageSize, Error> {
+    #[must_use]
+    pub fn part_of(&self, size: PageSize) -> Option<PageSize> {
         let mut sizes = self.regime.page_sizes().into_iter();
-        let part = sizes.rfind(|part| *part < size);
-        part.ok_or(Error::UnsupportedSize {
+        sizes.rfind(|part| *part < size)
+    }
+
+    /// As `part_of`, or what a request for pages at `va` answers if there is none.
+    pub(super) fn part_size(&self, va: u64, size: PageSize) -> Result<PageSize, Error> {
+        self.part_of(size).ok_or(Error::UnsupportedSize {
             addr: va,
             size: size.bytes(),
         })
@@ -59,6 +64,15 @@ impl Model {
     }
 
     pub(super) fn collapse(&mut self, va: u64, size: PageSize) -> Result<Mapping, Error> {
+        let page = self.joinable(va, size)?;
+        self.resizable(va, size)?;
+        self.remove(va, size);
+        self.pages.insert(va, page);
+        Ok(page)
+    }
+
+    /// The one page of `size` that the smaller ones at `va` can become.
+    pub(super) fn joinable(&self, va: u64, size: PageSize) -> Result<Mapping, Error> {
         self.check(va, size)?;
         let part = self.part_size(va, size)?;
         if let Some((addr, page)) = self.covering(va)
@@ -75,23 +89,25 @@ impl Model {
         for offset in (0..size.bytes()).step_by(part.bytes() as usize) {
             self.check_part((va, size), first, va + offset, part)?;
         }
-        self.resizable(va, size)?;
         let dirty = parts.iter().any(|(_, page)| page.prop.dirty);
         let prop = PageProperty {
             accessed: true,
             dirty: dirty || first.prop.write,
             ..first.prop
         };
-        let page = Mapping {
+        Ok(Mapping {
             size,
             prop,
             ..first
-        };
+        })
+    }
+
+    /// Takes away the pages that start in the `size` bytes at `va`.
+    pub(super) fn remove(&mut self, va: u64, size: PageSize) {
+        let parts: Vec<_> = self.starting_in(va, size.bytes()).collect();
         for (va, _) in parts {
             self.pages.remove(&va);
         }
-        self.pages.insert(va, page);
-        Ok(page)
     }
 
     /// Whether at `at` is what has to be there for `first` to become a page of `size` at `va`.

@@ -1,16 +1,17 @@
 //! Every combination of flags and cache policies.
 
 use super::super::model::Op;
+use super::super::perform::Used;
 use super::super::report::Failure;
 use super::super::shape::{CACHES, combinations, expresses};
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use crate::walk::Regime;
-use portolan::{AccessBits, CachePolicy, Invalidate, PageProperty, PagingMode, TableMemory};
+use portolan::{CachePolicy, Invalidate, PageProperty, PagingMode, TableMemory};
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     /// Every combination of flags and cache policies at every size, and every change from one to another.
-    pub(in super::super) fn flags<A: PagingMode, B: AccessBits>(
+    pub(in super::super) fn flags<A: PagingMode, B: Used>(
         &mut self,
         changes: bool,
     ) -> Result<(), Failure>

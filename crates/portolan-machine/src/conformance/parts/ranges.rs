@@ -1,13 +1,12 @@
 //! Ranges: at the ends of the address space, and with large pages inside.
 
 use super::super::model::Op;
+use super::super::perform::Used;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
-use portolan::{
-    AccessBits, Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking,
-};
+use portolan::{Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking};
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     /// Ranges at both ends of each half, and such as go beyond.
@@ -75,7 +74,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         Ok(())
     }
 
-    fn uneven_by<A: PagingMode, B: AccessBits>(
+    fn uneven_by<A: PagingMode, B: Used>(
         &mut self,
         small: PageSize,
         large: PageSize,

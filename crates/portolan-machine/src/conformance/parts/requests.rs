@@ -1,14 +1,14 @@
 //! Requests that are not performed: wrong ones, and those for which there is no memory.
 
 use super::super::model::{Answer, Op};
+use super::super::perform::Used;
 use super::super::report::{Failure, Mismatch};
 use super::super::shape::level_of;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use crate::walk::PAGE_SIZES;
 use portolan::{
-    AccessBits, Error, Invalidate, PageProperty, PageSize, PageTable, PagingMode, Preset,
-    TableMemory,
+    Error, Invalidate, PageProperty, PageSize, PageTable, PagingMode, Preset, TableMemory,
 };
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
@@ -133,7 +133,7 @@ where
     K: Machine + Invalidate<A>,
     M: TableMemory,
     A: PagingMode,
-    B: AccessBits,
+    B: Used,
 {
     /// Maps, protects and queries at `va` with frames and properties that are right and wrong. What could be mapped is
     /// unmapped again, without an access: there may be no memory.

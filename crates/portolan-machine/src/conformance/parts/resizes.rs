@@ -1,13 +1,12 @@
 //! Whole tables: filled by a range, joined to one page, and divided again.
 
 use super::super::model::Op;
+use super::super::perform::Used;
 use super::super::report::Failure;
 use super::super::shape::{fitting, resizes};
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
-use portolan::{
-    AccessBits, Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking,
-};
+use portolan::{Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking};
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     /// Whole tables of pages of each size but the largest; of the smallest, with bits that hardware sets.
@@ -25,7 +24,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         Ok(())
     }
 
-    fn tables_of<A: PagingMode, B: AccessBits>(
+    fn tables_of<A: PagingMode, B: Used>(
         &mut self,
         part: PageSize,
         size: PageSize,

@@ -2,16 +2,17 @@
 
 use super::super::generate::Source;
 use super::super::model::Op;
+use super::super::perform::Used;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
 use crate::walk::Regime;
-use portolan::{AccessBits, Invalidate, PageProperty, PagingMode, Preset, TableMemory};
+use portolan::{Invalidate, PageProperty, PagingMode, Preset, TableMemory};
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     /// Requests at random, with accesses now and then.
-    pub(in super::super) fn random<A: PagingMode, B: AccessBits>(
+    pub(in super::super) fn random<A: PagingMode, B: Used>(
         &mut self,
         seed: u64,
         steps: u32,
@@ -28,12 +29,13 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             if source.rng.one_in(8) {
                 let missing = subject.model.missing_tables(&op) as u64;
                 if missing > 0 {
-                    let memory = subject.bench.machine.memory();
-                    memory.refuse_after(source.rng.below(missing));
-                    subject.apply_refused(op)?;
+                    subject.apply_refused_at(op, source.rng.below(missing))?;
                 }
             }
             let answer = subject.apply(op)?;
+            if source.rng.one_in(6) {
+                subject.walk(&mut source, 8)?;
+            }
             let worth_it = answer.is_ok() && source.rng.one_in(4);
             if worth_it || step == steps {
                 let extra = [source.va(smallest), source.rng.next()];

@@ -1,0 +1,70 @@
+//! Copies: of pages of each size, for want of each table once, and beside what is there.
+
+use super::super::model::Op;
+use super::super::report::Failure;
+use super::super::subject::{Bench, Subject};
+use crate::machine::Machine;
+use portolan::{Invalidate, PageProperty, PageSize, PagingMode, TableMemory, Tracking, UsedBits};
+
+impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+    /// Pages of each size, used and then copied, both ways; what was used is found in the copy.
+    pub(in super::super) fn copies<A: PagingMode>(&mut self) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        for size in self.source(0).sizes() {
+            for protect in [false, true] {
+                self.copies_of::<A>(size, protect)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn copies_of<A: PagingMode>(&mut self, size: PageSize, protect: bool) -> Result<(), Failure>
+    where
+        K: Invalidate<A>,
+    {
+        let mut source = self.source(size.bytes());
+        let (small, bytes) = (source.sizes()[0], size.bytes());
+        let (va, frame) = (self.last_of_first(size), source.frame(size));
+        let first = *self.machine.regime().ranges()[0].start();
+        let prop = PageProperty::USER_RW;
+        let part = format!("copies, pages of {size}, write-protected: {protect}");
+        let mut subject = Subject::<K, M, A, Tracking>::new(self, part)?;
+        for (va, frame, size) in [(va, frame, size), (first, source.frame(small), small)] {
+            subject.must(Op::Map {
+                va,
+                frame,
+                size,
+                prop,
+            })?;
+        }
+        subject.probe_at(0, &[va, first])?;
+        let copy = |va, bytes, beside| Op::Copy {
+            va,
+            bytes,
+            protect,
+            beside,
+        };
+        // What is in the way, and a page that is cut
+        let _ = subject.apply(copy(va, bytes, Some((va, frame))))?;
+        if size > small {
+            let _ = subject.apply(copy(va, small.bytes(), None))?;
+        }
+        let whole = copy(first, va + (bytes - 1) - first + 1, None);
+        let beside = copy(va, bytes, Some((first, frame)));
+        for op in [whole, beside] {
+            for nth in 0..subject.model.missing_tables(&op) as u64 {
+                subject.apply_refused_at(op, nth)?;
+            }
+            subject.must(op)?;
+            subject.probe_at(0, &[va, first])?;
+            for bits in [UsedBits::Dirty, UsedBits::Accessed] {
+                subject.must(Op::Harvest { va, bytes, bits })?;
+                subject.probe_at(0, &[va, va + (bytes - 8)])?;
+                subject.must(Op::Query { va })?;
+            }
+        }
+        subject.finish()
+    }
+}
