@@ -24,7 +24,8 @@ pub use report::{Counts, Failure, Mismatch};
 use crate::machine::Machine;
 use crate::rng::mix;
 use model::Op;
-use portolan::{Invalidate, PagingMode, Preset, TableMemory, Tracking};
+use portolan::arch::halves::Halves;
+use portolan::{Invalidate, KernelHalf, PagingMode, Preset, TableMemory, Tracking, UserHalf};
 use subject::{Bench, Subject};
 
 /// How much of the suite is run.
@@ -167,6 +168,24 @@ where
         }
     }
     Ok(())
+}
+
+/// Runs the part of the suite that is about a kernel half which user tables share.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_halves<A, K>(machine: &K, plan: &Plan, counts: &mut Counts) -> Result<(), Failure>
+where
+    A: Halves,
+    K: Machine + Invalidate<UserHalf<A>> + Invalidate<KernelHalf<A>>,
+{
+    let mut bench = Bench {
+        machine,
+        memory: machine.memory().clone(),
+        counts,
+        pay: plan.pay,
+    };
+    bench.halves::<A>(mix(plan.seed), plan.steps)
 }
 
 /// Performs one sequence of operations on a new table, compares each answer with the model's and makes accesses of

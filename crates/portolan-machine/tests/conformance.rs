@@ -3,8 +3,11 @@
 mod common;
 
 use common::guest;
-use portolan::{Invalidate, PagingMode, X86_64, X86_64La57};
-use portolan_machine::conformance::{Counts, Plan, agree, run};
+use portolan::arch::halves::Halves;
+use portolan::{
+    Invalidate, KernelHalf, PagingMode, Sv39, Sv48, Sv57, UserHalf, X86_64, X86_64La57,
+};
+use portolan_machine::conformance::{Counts, Plan, agree, run, run_halves};
 use portolan_machine::walk::Regime;
 use portolan_machine::{Caching, KvmConfig, Machine, SoftConfig, SoftMachine};
 
@@ -15,6 +18,46 @@ fn conforms<A: PagingMode, K: Machine + Invalidate<A>>(machine: &K, plan: &Plan)
     }
     println!("{counts}");
     assert_eq!(machine.memory().frames_held(), 0);
+}
+
+fn shares<A: Halves, K>(machine: &K, plan: &Plan)
+where
+    K: Machine + Invalidate<UserHalf<A>> + Invalidate<KernelHalf<A>>,
+{
+    let mut counts = Counts::default();
+    if let Err(failure) = run_halves::<A, K>(machine, plan, &mut counts) {
+        panic!("{failure}");
+    }
+    println!("{counts}");
+}
+
+#[test]
+fn halves_on_processors_with_adversarial_caches() {
+    let software = |regime| {
+        SoftMachine::new(SoftConfig {
+            regime,
+            ..SoftConfig::default()
+        })
+    };
+    let plan = Plan {
+        steps: 100,
+        ..Plan::quick(1)
+    };
+    shares::<X86_64, _>(&software(Regime::X86_64 { levels: 4 }), &plan);
+    shares::<X86_64La57, _>(&software(Regime::X86_64 { levels: 5 }), &plan);
+    shares::<Sv39, _>(&software(Regime::Riscv { levels: 3 }), &plan);
+    shares::<Sv48, _>(&software(Regime::Riscv { levels: 4 }), &plan);
+    shares::<Sv57, _>(&software(Regime::Riscv { levels: 5 }), &plan);
+}
+
+#[test]
+fn halves_on_a_guest() {
+    if let Some(guest) = guest(KvmConfig {
+        cpus: 2,
+        ..KvmConfig::default()
+    }) {
+        shares::<X86_64, _>(&guest, &Plan::quick_guest(1));
+    }
 }
 
 #[test]

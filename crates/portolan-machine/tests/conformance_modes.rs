@@ -116,7 +116,9 @@ mod on_bochs {
 mod on_qemu {
     use super::*;
     use common::skipped;
+    use portolan::arch::halves::Halves;
     use portolan::{X86_64, X86_64La57};
+    use portolan_machine::conformance::run_halves;
     use portolan_machine::qemu::{QemuConfig, QemuMachine};
 
     fn conforms_on_qemu<A: PagingMode>(regime: Regime) {
@@ -124,6 +126,25 @@ mod on_qemu {
         if let Ok(guest) = guest.inspect_err(skipped) {
             conforms::<A, _>(&guest, &Plan::quick_guest(1));
         }
+    }
+
+    fn shares_on_qemu<A: Halves>(regime: Regime) {
+        let guest = QemuMachine::start(regime, QemuConfig::default());
+        if let Ok(guest) = guest.inspect_err(skipped) {
+            let mut counts = Counts::default();
+            let plan = Plan::quick_guest(1);
+            if let Err(failure) = run_halves::<A, _>(&guest, &plan, &mut counts) {
+                panic!("{failure}");
+            }
+        }
+    }
+
+    #[test]
+    fn halves() {
+        shares_on_qemu::<X86_64>(Regime::X86_64 { levels: 4 });
+        shares_on_qemu::<X86_64La57>(Regime::X86_64 { levels: 5 });
+        shares_on_qemu::<portolan::Sv39>(Regime::Riscv { levels: 3 });
+        shares_on_qemu::<portolan::Sv48>(Regime::Riscv { levels: 4 });
     }
 
     macro_rules! on_qemu {

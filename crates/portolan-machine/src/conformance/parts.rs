@@ -2,6 +2,7 @@
 
 mod copies;
 mod flags;
+mod halves;
 mod hardware;
 mod ranges;
 mod remakes;

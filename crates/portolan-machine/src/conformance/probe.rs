@@ -10,6 +10,7 @@ use crate::fault::Refusal;
 use crate::isa::Isa;
 use crate::machine::{Machine, Sight};
 use portolan::{Invalidate, PagingMode, PhysAddr, TableMemory};
+use std::collections::HashMap;
 
 impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
 where
@@ -115,14 +116,7 @@ where
 
     /// Gives the word behind `va` its first value, if it has none.
     pub(super) fn prepare(&mut self, va: u64) {
-        let Some(addr) = self.model.target(va) else {
-            return;
-        };
-        self.words.entry(addr).or_insert_with(|| {
-            let word = Isa::of(self.bench.machine.regime()).code_word(number_at(addr));
-            self.bench.machine.memory().store(PhysAddr::new(addr), word);
-            word
-        });
+        prepare(self.bench.machine, &self.model, &mut self.words, va);
     }
 
     /// What should come of an access, which is then taken as performed.
@@ -139,31 +133,7 @@ where
 
     /// What should come of an access in a state of the table.
     pub(super) fn outcome_in(&self, model: &Model, access: &Access) -> Outcome {
-        let regime = self.bench.machine.regime();
-        let refused = |refusal: Refusal| Outcome::Fault(refusal.fault(regime, access));
-        if let Some((_, page)) = model.covering(access.va)
-            && !self.bench.machine.supports(page.size)
-        {
-            // To a processor without pages of this size, the bit that asks for one is reserved
-            let level = level_of(regime, page.size).unwrap_or_default();
-            return refused(Refusal::Reserved { level, bits: 0 });
-        }
-        if let Some(refusal) = model.refusal(access) {
-            return refused(refusal);
-        }
-        let addr = model.target(access.va);
-        let word = addr.and_then(|addr| self.words.get(&addr).copied());
-        let word = word.unwrap_or_default();
-        let isa = Isa::of(regime);
-        let exception = isa.illegal();
-        match access.kind {
-            Kind::Load => Outcome::Loaded(word),
-            Kind::Store => Outcome::Stored,
-            Kind::Fetch => {
-                let number = isa.code_number(word);
-                number.map_or(Outcome::Astray { exception }, Outcome::Fetched)
-            }
-        }
+        outcome(self.bench.machine, model, &self.words, access)
     }
 
     /// Compares a walk with the model, where the machine lets us see it.
@@ -212,5 +182,56 @@ where
             });
         }
         Ok(())
+    }
+}
+
+/// Gives the word behind `va` its first value, if it has none.
+pub(super) fn prepare(
+    machine: &impl Machine,
+    model: &Model,
+    words: &mut HashMap<u64, u64>,
+    va: u64,
+) {
+    let Some(addr) = model.target(va) else {
+        return;
+    };
+    words.entry(addr).or_insert_with(|| {
+        let word = Isa::of(machine.regime()).code_word(number_at(addr));
+        machine.memory().store(PhysAddr::new(addr), word);
+        word
+    });
+}
+
+/// What should come of an access where the table is as `model` says, and memory as `words` say.
+pub(super) fn outcome(
+    machine: &impl Machine,
+    model: &Model,
+    words: &HashMap<u64, u64>,
+    access: &Access,
+) -> Outcome {
+    let regime = machine.regime();
+    let refused = |refusal: Refusal| Outcome::Fault(refusal.fault(regime, access));
+    if let Some((_, page)) = model.covering(access.va)
+        && !machine.supports(page.size)
+    {
+        // To a processor without pages of this size, the bit that asks for one is reserved
+        let level = level_of(regime, page.size).unwrap_or_default();
+        return refused(Refusal::Reserved { level, bits: 0 });
+    }
+    if let Some(refusal) = model.refusal(access) {
+        return refused(refusal);
+    }
+    let addr = model.target(access.va);
+    let word = addr.and_then(|addr| words.get(&addr).copied());
+    let word = word.unwrap_or_default();
+    let isa = Isa::of(regime);
+    let exception = isa.illegal();
+    match access.kind {
+        Kind::Load => Outcome::Loaded(word),
+        Kind::Store => Outcome::Stored,
+        Kind::Fetch => {
+            let number = isa.code_number(word);
+            number.map_or(Outcome::Astray { exception }, Outcome::Fetched)
+        }
     }
 }

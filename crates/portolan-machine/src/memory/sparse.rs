@@ -1,6 +1,8 @@
 //! Memory of which only the frames that were written exist.
 
+use crate::rng::mix;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{PoisonError, RwLock};
 
@@ -9,10 +11,33 @@ const WORDS: usize = 512;
 
 type Frame = Box<[AtomicU64; WORDS]>;
 
-/// Frames by number, in parts with a lock each.
+/// Frames by number.
+type Frames = HashMap<u64, Frame, BuildHasherDefault<Scrambled>>;
+
+/// Frames in parts with a lock each.
 #[derive(Default)]
 pub(super) struct Sparse {
-    parts: [RwLock<HashMap<u64, Frame>>; 16],
+    parts: [RwLock<Frames>; 16],
+}
+
+/// A number's hash, for numbers that nobody chooses to collide.
+#[derive(Default)]
+struct Scrambled(u64);
+
+impl Hasher for Scrambled {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = mix(self.0 ^ number);
+    }
 }
 
 impl Sparse {
@@ -52,7 +77,7 @@ impl Sparse {
         act(&frame[index(addr)])
     }
 
-    fn part(&self, addr: u64) -> &RwLock<HashMap<u64, Frame>> {
+    fn part(&self, addr: u64) -> &RwLock<Frames> {
         &self.parts[(addr >> 12) as usize % self.parts.len()]
     }
 }
