@@ -155,6 +155,7 @@ where
     bench.tables::<A>()?;
     bench.remakes::<A>()?;
     bench.copies::<A>()?;
+    bench.cursors::<A>()?;
     bench.refusals::<A>()?;
     for length in 1..=plan.small {
         (0..3).try_for_each(|place| bench.small::<A>(length, place))?;

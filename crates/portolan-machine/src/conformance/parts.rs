@@ -1,6 +1,7 @@
 //! The parts of the suite.
 
 mod copies;
+mod cursors;
 mod flags;
 mod halves;
 mod hardware;

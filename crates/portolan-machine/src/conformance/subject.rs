@@ -1,7 +1,6 @@
 //! A page table beside its model, on a machine.
 
-use super::generate::Source;
-use super::model::{Answer, Model, Op};
+use super::model::{Answer, Model, Op, Step};
 use super::perform::{Performed, Used, take_step};
 use super::report::{Counts, Failure, Mismatch};
 use crate::machine::{Machine, MachineError};
@@ -255,9 +254,13 @@ where
         }
     }
 
-    /// Walks over a range with a cursor that takes several steps.
-    pub(super) fn walk(&mut self, source: &mut Source, steps: usize) -> Result<(), Failure> {
-        let (va, bytes) = source.cursor_range(&self.model);
+    /// Walks over a range with a cursor. `next` gives a step for what is mapped and where the cursor is, until there is
+    /// none.
+    pub(super) fn walk(
+        &mut self,
+        (va, bytes): (u64, u64),
+        next: impl FnMut(&Model, u64) -> Option<Step>,
+    ) -> Result<(), Failure> {
         let Ok(range) = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes)) else {
             return Ok(());
         };
@@ -267,7 +270,7 @@ where
         let mut table = std::mem::replace(&mut self.table, other);
         self.frames_before += 1;
         let walked = match table.cursor_mut(range) {
-            Ok(cursor) => self.take_steps(cursor, (va, bytes), source, steps),
+            Ok(cursor) => self.take_steps(cursor, (va, bytes), next),
             Err(_) => Ok(()),
         };
         self.table = table;
@@ -279,12 +282,10 @@ where
         &mut self,
         mut cursor: CursorMut<'_, M, A, B>,
         (va, bytes): (u64, u64),
-        source: &mut Source,
-        steps: usize,
+        mut next: impl FnMut(&Model, u64) -> Option<Step>,
     ) -> Result<(), Failure> {
         let mut pos = 0;
-        for _ in 0..steps {
-            let step = source.step(&self.model, (va, bytes), pos);
+        while let Some(step) = next(&self.model, pos) {
             let op = Op::Step {
                 va,
                 bytes,

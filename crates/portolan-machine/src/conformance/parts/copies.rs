@@ -31,11 +31,18 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let prop = PageProperty::USER_RW;
         let part = format!("copies, pages of {size}, write-protected: {protect}");
         let mut subject = Subject::<K, M, A, Tracking>::new(self, part)?;
-        for (va, frame, size) in [(va, frame, size), (first, source.frame(small), small)] {
+        subject.must(Op::Map {
+            va,
+            frame,
+            size,
+            prop,
+        })?;
+        let next = [first, first + small.bytes(), first + 2 * small.bytes()];
+        for va in next {
             subject.must(Op::Map {
                 va,
-                frame,
-                size,
+                frame: source.frame(small),
+                size: small,
                 prop,
             })?;
         }
@@ -59,6 +66,10 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             }
             subject.must(op)?;
             subject.probe_at(0, &[va, first])?;
+            // A table of the copy goes when the last of its pages does
+            for va in next {
+                let _ = subject.apply(Op::Unmap { va, size: small })?;
+            }
             for bits in [UsedBits::Dirty, UsedBits::Accessed] {
                 subject.must(Op::Harvest { va, bytes, bits })?;
                 subject.probe_at(0, &[va, va + (bytes - 8)])?;

@@ -73,6 +73,8 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                 subject.probe_at(0, &places)?;
             }
             subject.must(op)?;
+            // Before anything is used again
+            subject.must(Op::Query { va })?;
             let cpu = subject.bench.machine.cpus() - 1;
             subject.probe_at(cpu, &places)?;
             subject.must(Op::Query { va })?;

@@ -34,7 +34,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             }
             let answer = subject.apply(op)?;
             if source.rng.one_in(6) {
-                subject.walk(&mut source, 8)?;
+                let range = source.cursor_range(&subject.model);
+                let mut left = 8;
+                subject.walk(range, |model, pos| {
+                    left -= 1;
+                    (left > 0).then(|| source.step(model, range, pos))
+                })?;
             }
             let worth_it = answer.is_ok() && source.rng.one_in(4);
             if worth_it || step == steps {
