@@ -77,6 +77,45 @@ impl AddressSpace {
         forall|base: int| #[trigger] self.changes_at(now, lo, hi, base)
     }
 
+    /// What resembles what resembles this, does.
+    proof fn lemma_resembles_outside_on(self, mid: Self, now: Self, lo: int, hi: int)
+        requires
+            self.resembles(mid),
+            mid.resembles_outside(now, lo, hi),
+        ensures
+            self.resembles_outside(now, lo, hi),
+    {
+        assert forall|va: int| !(lo <= va < hi) implies #[trigger] self.agrees(now, va) by {
+            assert(self.agrees(mid, va));
+            assert(mid.agrees(now, va));
+        }
+    }
+
+    /// The pages of a range that was cut are of the sizes that cutting gives them, and end in it.
+    proof fn lemma_cut_sizes<A: EntryFormat>(self, now: Self, lo: int, hi: int)
+        requires
+            self.may_cut::<A>(lo, hi, now),
+            !now.is_cut(lo, hi),
+        ensures
+            forall|base: int|
+                lo <= base < hi && #[trigger] self.cut::<A>(lo, hi).pages.contains_key(base) ==> {
+                    &&& now.pages.contains_key(base)
+                    &&& now.pages[base].size == self.cut::<A>(lo, hi).pages[base].size
+                    &&& base + now.pages[base].size.bytes() <= hi
+                },
+    {
+        let was = self.cut::<A>(lo, hi);
+        assert forall|base: int|
+            lo <= base < hi && #[trigger] was.pages.contains_key(base) implies {
+            &&& now.pages.contains_key(base)
+            &&& now.pages[base].size == was.pages[base].size
+            &&& base + now.pages[base].size.bytes() <= hi
+        } by {
+            assert(was.pages.dom().contains(base) == now.pages.dom().contains(base));
+            assert(was.pages[base].may_become(now.pages[base]));
+        }
+    }
+
     /// Then no address outside is translated in another way, if no page lies partly in the range.
     proof fn lemma_changes_within(self, now: Self, lo: int, hi: int)
         requires
@@ -314,20 +353,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         self.lemma_steps_on(cut, old, lo, hi);
         cut@.lemma_changes_within(self@, lo, hi);
         old@.lemma_resembling_bytes(cut@, lo, hi);
-        assert forall|va: int| !(lo <= va < hi) implies #[trigger] old@.agrees(self@, va) by {
-            assert(old@.agrees(cut@, va));
-            assert(cut@.agrees(self@, va));
-        }
-        let was = old@.cut::<A>(lo, hi);
-        assert forall|base: int|
-            lo <= base < hi && #[trigger] was.pages.contains_key(base) implies {
-            &&& cut@.pages.contains_key(base)
-            &&& cut@.pages[base].size == was.pages[base].size
-            &&& base + cut@.pages[base].size.bytes() <= hi
-        } by {
-            assert(was.pages.dom().contains(base) == cut@.pages.dom().contains(base));
-            assert(was.pages[base].may_become(cut@.pages[base]));
-        }
+        old@.lemma_resembles_outside_on(cut@, self@, lo, hi);
+        old@.lemma_cut_sizes::<A>(cut@, lo, hi);
     }
 
     /// What is told of a range that was unmapped.

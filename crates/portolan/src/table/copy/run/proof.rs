@@ -263,28 +263,71 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_copying_run(tree, c, stack, leaf, d, n, k + 1, copied + 1, bytes + leaf.span),
     {
-        let (va, l, s) = (leaf.start as int, leaf.level as nat, leaf.span as int);
-        let x = page.start as int;
-        let e = Self::copy_of(c, page);
+        let (va, l) = (leaf.start as int, leaf.level as nat);
         let home = home(A::geo(), va, l);
         Self::lemma_copy_entry(c, leaf, d, n, k, c.from.perms@[home].addr());
         reveal(Tree::is_copying_run);
         before.lemma_nth_at(va, l, k);
-        let (was, now) = (before.model(), self.model());
-        assert(was.nodes.contains_key(home));
+        assert(before.model().nodes.contains_key(home));
         assert(!before.is_used_at(va, l, d.index + k));
-        was.lemma_put_uncounted(home, d.index + k, e);
-        self.lemma_fill_stop(before, va, d, x);
+        self.lemma_one_more_used(before, va, d, k, page.start as int, Self::copy_of(c, page));
         assert forall|j: int|
             d.index + k + 1 <= j < d.index + n implies !#[trigger] self.is_used_at(va, l, j) by {
             assert(!before.is_used_at(va, l, j));
         }
+        self.lemma_copied_page(before, c, stack, bytes, page);
+    }
+
+    /// One more entry of the table is in use, which is not counted yet.
+    proof fn lemma_one_more_used(self, before: Self, va: int, d: Descent, k: int, x: int, e: Entry)
+        requires
+            before.linked(),
+            before.is_stop(va, d.stop),
+            before.model().nodes.contains_key(home(A::geo(), va, d.stop.level as nat)),
+            before.model().counted_but(home(A::geo(), va, d.stop.level as nat)),
+            0 <= d.index + k < A::geo().entries(d.stop.level as nat),
+            !before.is_used_at(va, d.stop.level as nat, d.index + k),
+            home(A::geo(), x, d.stop.level as nat) == home(A::geo(), va, d.stop.level as nat),
+            A::geo().index_of(x, d.stop.level as nat) == d.index + k,
+            e is Page,
+            self.set_from(before, x, d.stop.level as nat, e),
+        ensures
+            self.is_stop(va, d.stop),
+            self.model().counted_but(home(A::geo(), va, d.stop.level as nat)),
+            self.noted(va, d.stop.level as nat) == before.noted(va, d.stop.level as nat) + 1,
+    {
+        let home = home(A::geo(), va, d.stop.level as nat);
+        before.model().lemma_put_uncounted(home, d.index + k, e);
+        self.lemma_fill_stop(before, va, d, x);
+    }
+
+    /// The tables that the rest needs are there as before.
+    proof fn lemma_copied_page(
+        self,
+        before: Self,
+        c: Copying<M, A, B>,
+        stack: Stack<A>,
+        bytes: int,
+        page: Leaf,
+    )
+        requires
+            c.inv(),
+            before.linked(),
+            c.from.is_leaf(page),
+            c.is_next(page.start as int, page),
+            before.perms@.contains_key(home(A::geo(), page.start as int, page.level as nat)),
+            before.entry_at(page.start as int, page.level as nat) is Empty,
+            self.set_from(before, page.start as int, page.level as nat, Self::copy_of(c, page)),
+            before.is_copied_to(c, stack, page.start as int, bytes),
+        ensures
+            self.is_copied_to(c, stack, page.start + page.span, bytes + page.span),
+    {
         self.lemma_put_on(before, c, page);
         assert(self.is_using(stack) && stack.inv(self.phys_bits()) && stack@.len()
             >= c.tables.difference(self.perms@.dom()).len()) by {
             reveal(Tree::is_copied_to);
         }
-        self.lemma_copied(before, c, stack, stack, x, bytes, page);
+        self.lemma_copied(before, c, stack, stack, page.start as int, bytes, page);
     }
 
     /// One store is a step on the way.
