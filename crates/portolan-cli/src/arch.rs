@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use portolan::arch::aarch64::{
     Granule4K39, Granule4K48, Granule16K47, Granule16K48, Granule64K42, Granule64K48,
 };
+use portolan::arch::halves::Halves;
 use portolan::{
     AArch64Lower, AArch64Stage2, AArch64Upper, Ept, PagingMode, Sv39, Sv48, Sv57, X86_64,
     X86_64La57,
@@ -18,6 +19,15 @@ pub trait Visit {
 
     /// Does it.
     fn visit<A: PagingMode>(self) -> Self::Answer;
+}
+
+/// Something that is done with any paging mode whose root table covers a user and a kernel half.
+pub trait VisitHalves {
+    /// What comes of it.
+    type Answer;
+
+    /// Does it.
+    fn visit<A: Halves>(self) -> Self::Answer;
 }
 
 /// Stage 1 of AArch64.
@@ -125,6 +135,20 @@ arches! {
     Sv48 = "sv48": Sv48, Regime::Riscv { levels: 4 };
     /// RISC-V with 5 levels
     Sv57 = "sv57": Sv57, Regime::Riscv { levels: 5 };
+}
+
+impl Arch {
+    /// Does something with the paging mode, if its root table covers a user and a kernel half.
+    pub fn visit_halves<V: VisitHalves>(self, visit: V) -> Option<V::Answer> {
+        match self {
+            Arch::X86_64 => Some(visit.visit::<X86_64>()),
+            Arch::X86_64La57 => Some(visit.visit::<X86_64La57>()),
+            Arch::Sv39 => Some(visit.visit::<Sv39>()),
+            Arch::Sv48 => Some(visit.visit::<Sv48>()),
+            Arch::Sv57 => Some(visit.visit::<Sv57>()),
+            _ => None,
+        }
+    }
 }
 
 impl Arch {

@@ -1,14 +1,15 @@
 //! The parts of a run: which paging mode on which machine.
 
 use super::{Part, Work};
-use crate::arch::{Arch, Visit};
+use crate::arch::{Arch, Visit, VisitHalves};
 use crate::choice::reason;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use portolan::Ept;
+use portolan::arch::halves::Halves;
 use portolan::{PageSize, PagingMode, X86_64};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use portolan_machine::bochs::{BochsConfig, BochsMachine};
-use portolan_machine::conformance::{Counts, Failure, Plan, agree, run};
+use portolan_machine::conformance::{Counts, Failure, Plan, agree, run, run_halves};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use portolan_machine::qemu::{QemuConfig, QemuMachine};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -64,7 +65,13 @@ fn soft_part(arch: Arch, config: SoftConfig, full: bool, seed: u64) -> Work {
                 machine: &machine,
                 plan,
                 counts,
-            })
+            })?;
+            let shared = arch.visit_halves(Suite {
+                machine: &machine,
+                plan,
+                counts,
+            });
+            shared.unwrap_or(Ok(()))
         };
         Part::new(&name).timed(work)
     })
@@ -82,6 +89,14 @@ impl Visit for Suite<'_, SoftMachine> {
 
     fn visit<A: PagingMode>(self) -> Self::Answer {
         run::<A, _>(self.machine, &self.plan, self.counts)
+    }
+}
+
+impl VisitHalves for Suite<'_, SoftMachine> {
+    type Answer = Result<(), Failure>;
+
+    fn visit<A: Halves>(self) -> Self::Answer {
+        run_halves::<A, _>(self.machine, &self.plan, self.counts)
     }
 }
 
@@ -134,7 +149,10 @@ fn on_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
             "the host doesn't serve top-level slots {slots:?} right; left out"
         ));
     }
-    part.timed(|counts| run::<X86_64, _>(guest, &plan, counts))
+    part.timed(|counts| {
+        run::<X86_64, _>(guest, &plan, counts)?;
+        run_halves::<X86_64, _>(guest, &plan, counts)
+    })
 }
 
 fn beside_guest(guest: &KvmMachine, full: bool, seed: u64) -> Part {
@@ -220,7 +238,13 @@ fn on_qemu(arch: Arch, full: bool, seed: u64) -> Part {
             machine: &machine,
             plan,
             counts,
-        })
+        })?;
+        let shared = arch.visit_halves(Suite {
+            machine: &machine,
+            plan,
+            counts,
+        });
+        shared.unwrap_or(Ok(()))
     })
 }
 
@@ -230,6 +254,15 @@ impl Visit for Suite<'_, QemuMachine> {
 
     fn visit<A: PagingMode>(self) -> Self::Answer {
         run::<A, _>(self.machine, &self.plan, self.counts)
+    }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+impl VisitHalves for Suite<'_, QemuMachine> {
+    type Answer = Result<(), Failure>;
+
+    fn visit<A: Halves>(self) -> Self::Answer {
+        run_halves::<A, _>(self.machine, &self.plan, self.counts)
     }
 }
 
