@@ -18,7 +18,7 @@ mod resize;
 mod step;
 mod used;
 
-pub use op::{Answer, Make, Op, Step};
+pub use op::{Answer, Make, Op, Search, Step};
 
 /// A page table as a plain map, and a description of the machine that it is for.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Asking a page table for what an operation says.
 
-use super::model::{Answer, Make, Model, Op, Step};
+use super::model::{Answer, Make, Model, Op, Search, Step};
 use super::report::{Failure, Mismatch};
 use super::subject::{Bench, Subject};
 use crate::access::{Access, Outcome, Privilege};
@@ -24,7 +24,58 @@ pub(super) trait Used: AccessBits {
         table: &mut PageTable<M, A, Self>,
         range: VirtRange<A>,
         bits: UsedBits,
+        by: Search,
     ) -> Result<UsedPages<M, A>, Error>;
+}
+
+/// One flush for two, of which there may be none.
+fn merged<M: TableMemory, A: PagingMode>(
+    one: Option<Flush<M, A>>,
+    other: Flush<M, A>,
+) -> Option<Flush<M, A>> {
+    match one {
+        // Both are of one range, so they lie in one half, and neither keeps tables
+        Some(one) => Some(one.merge(other).0),
+        None => Some(other),
+    }
+}
+
+/// Asks for the next used page until there is none.
+fn one_by_one<M: TableMemory, A: PagingMode>(
+    table: &mut PageTable<M, A, Tracking>,
+    range: VirtRange<A>,
+    bits: UsedBits,
+) -> Result<UsedPages<M, A>, Error> {
+    let (start, size) = (range.start().as_u64(), range.size());
+    let (mut pages, mut flush, mut rest) = (Vec::new(), None, range);
+    while let Some((va, page, due)) = table.test_and_clear_next(rest, bits)? {
+        pages.push((va.as_u64(), page));
+        flush = merged(flush, due);
+        let done = va.as_u64() - start + page.size.bytes();
+        if done == size {
+            break;
+        }
+        rest = VirtRange::new(VirtAddr::new(start + done)?, size - done)?;
+    }
+    Ok((pages, flush))
+}
+
+/// Asks of each page that is mapped.
+fn each_page<M: TableMemory, A: PagingMode>(
+    table: &mut PageTable<M, A, Tracking>,
+    range: VirtRange<A>,
+    bits: UsedBits,
+) -> Result<UsedPages<M, A>, Error> {
+    let mapped: Vec<_> = table.mappings(range)?.collect();
+    let (mut pages, mut flush) = (Vec::new(), None);
+    for (va, page) in mapped {
+        let (page, due) = table.test_and_clear(va, page.size, bits)?;
+        if due.size() > 0 {
+            pages.push((va.as_u64(), page));
+            flush = merged(flush, due);
+        }
+    }
+    Ok((pages, flush))
 }
 
 impl Used for Tracking {
@@ -32,11 +83,18 @@ impl Used for Tracking {
         table: &mut PageTable<M, A, Self>,
         range: VirtRange<A>,
         bits: UsedBits,
+        by: Search,
     ) -> Result<UsedPages<M, A>, Error> {
-        let mut search = table.harvest(range, bits)?;
-        let pages = search.by_ref().map(|(va, page)| (va.as_u64(), page));
-        let pages = pages.collect();
-        Ok((pages, Some(search.finish())))
+        match by {
+            Search::Harvest => {
+                let mut search = table.harvest(range, bits)?;
+                let pages = search.by_ref().map(|(va, page)| (va.as_u64(), page));
+                let pages = pages.collect();
+                Ok((pages, Some(search.finish())))
+            }
+            Search::Next => one_by_one(table, range, bits),
+            Search::Each => each_page(table, range, bits),
+        }
     }
 }
 
@@ -45,6 +103,7 @@ impl Used for Preset {
         _: &mut PageTable<M, A, Self>,
         _: VirtRange<A>,
         _: UsedBits,
+        _: Search,
     ) -> Result<UsedPages<M, A>, Error> {
         Ok((Vec::new(), None))
     }
@@ -94,8 +153,10 @@ where
             } => table.protect_range(range(size)?, prop).map(bytes),
             Op::Split { size, .. } => table.split(va, size).map(page),
             Op::Collapse { size, .. } => table.collapse(va, size).map(page),
-            Op::Harvest { bytes, bits, .. } => {
-                let (pages, flush) = B::harvest(table, range(bytes)?, bits)?;
+            Op::Harvest {
+                bytes, bits, by, ..
+            } => {
+                let (pages, flush) = B::harvest(table, range(bytes)?, bits, by)?;
                 Ok((Answer::Pages(pages), flush))
             }
             Op::Step {

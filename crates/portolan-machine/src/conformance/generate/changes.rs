@@ -1,5 +1,6 @@
 //! Requests to copy, to break before making, to search for used pages, and steps of cursors.
 
+use super::super::model::Search;
 use super::{Make, Model, Op, Source, Step, in_place};
 use portolan::{PageSize, UsedBits};
 
@@ -45,7 +46,18 @@ impl Source {
         let bits = self
             .rng
             .pick(&[UsedBits::Accessed, UsedBits::Dirty, UsedBits::Both]);
-        Op::Harvest { va, bytes, bits }
+        let by = if model.is_uncut(va, bytes) {
+            self.rng
+                .pick(&[Search::Harvest, Search::Next, Search::Each])
+        } else {
+            self.rng.pick(&[Search::Harvest, Search::Next])
+        };
+        Op::Harvest {
+            va,
+            bytes,
+            bits,
+            by,
+        }
     }
 
     /// A page that becomes another, or smaller ones; or smaller ones that become one.

@@ -106,8 +106,7 @@ pub enum Op {
         /// Where the new table has a page of the smallest size before that, if it has one, and its frame.
         beside: Option<(u64, u64)>,
     },
-    /// [`PageTable::harvest`](portolan::PageTable::harvest), to its end. Of a table that does not track what is used,
-    /// nothing is asked.
+    /// All pages of a range that were used. Of a table that does not track what is used, nothing is asked.
     Harvest {
         /// The first virtual address.
         va: u64,
@@ -115,6 +114,8 @@ pub enum Op {
         bytes: u64,
         /// Which bits are looked for, and cleared.
         bits: UsedBits,
+        /// How they are looked for.
+        by: Search,
     },
     /// A step of a [`CursorMut`](portolan::CursorMut) over a range.
     Step {
@@ -320,10 +321,26 @@ impl Op {
             Op::Remake { parts, make, .. } => make.name(*parts),
             Op::Copy { protect: false, .. } => "copy_range",
             Op::Copy { protect: true, .. } => "copy_range_write_protected",
-            Op::Harvest { .. } => "harvest",
+            Op::Harvest { by, .. } => match by {
+                Search::Harvest => "harvest",
+                Search::Next => "test_and_clear_next",
+                Search::Each => "test_and_clear",
+            },
             Op::Step { step, .. } => step.name(),
         }
     }
+}
+
+/// How used pages are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// [`PageTable::harvest`](portolan::PageTable::harvest), to its end.
+    Harvest,
+    /// [`PageTable::test_and_clear_next`](portolan::PageTable::test_and_clear_next), until there is none.
+    Next,
+    /// [`PageTable::test_and_clear`](portolan::PageTable::test_and_clear), of each page that is mapped. Of a range that cuts a
+    /// page, nobody asks in this way.
+    Each,
 }
 
 /// What a page table answers to a request that it performs.

@@ -186,6 +186,12 @@ impl Model {
         })
     }
 
+    /// Whether the range is one that no page lies partly in.
+    #[must_use]
+    pub fn is_uncut(&self, va: u64, bytes: u64) -> bool {
+        self.check_range(va, bytes).is_ok() && self.check_uncut(va, bytes).is_ok()
+    }
+
     /// Divides the pages that a range starts or ends inside of, until it doesn't.
     pub fn cut(&mut self, va: u64, bytes: u64) {
         for at in [va, va.wrapping_add(bytes)] {

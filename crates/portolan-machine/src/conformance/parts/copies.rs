@@ -1,6 +1,6 @@
 //! Copies: of pages of each size, for want of each table once, and beside what is there.
 
-use super::super::model::Op;
+use super::super::model::{Op, Search};
 use super::super::report::Failure;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
@@ -70,8 +70,17 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             for va in next {
                 let _ = subject.apply(Op::Unmap { va, size: small })?;
             }
-            for bits in [UsedBits::Dirty, UsedBits::Accessed] {
-                subject.must(Op::Harvest { va, bytes, bits })?;
+            for (bits, by) in [
+                (UsedBits::Dirty, Search::Each),
+                (UsedBits::Accessed, Search::Next),
+                (UsedBits::Both, Search::Harvest),
+            ] {
+                subject.must(Op::Harvest {
+                    va,
+                    bytes,
+                    bits,
+                    by,
+                })?;
                 subject.probe_at(0, &[va, va + (bytes - 8)])?;
                 subject.must(Op::Query { va })?;
             }
