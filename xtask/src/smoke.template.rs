@@ -30,6 +30,8 @@ fn group_frames<M: TableMemory, A: PagingMode>(memory: M, current: u64, new: u64
     proof {
         A::lemma_zero(bits, 1);
         A::lemma_settled(bits, 1, 0);
+        A::lemma_geometry();
+        A::geo().lemma_span(1);
     }
     if let Some((table, perm)) = frames.alloc::<A>(Ghost(1nat)) {
         if let Some((other, spare)) = frames.alloc::<A>(Ghost(1nat)) {
