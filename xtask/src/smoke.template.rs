@@ -67,7 +67,7 @@ fn group_metadata<M: FrameMeta, N: FrameMeta>(slot: Ghost<SlotId>, meta: M, othe
     let untyped = cell.is_untyped(Tracked(&right.meta));
     cell.clear(Tracked(&mut right.meta));
     cell.put(Tracked(&mut right.meta), other);
-    let Tracked(token) = trust_raw::<M>(slot);
+    let tracked token = trust_raw::<M>(slot@);
     assert(CLAIM);
 }
 

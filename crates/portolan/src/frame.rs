@@ -95,9 +95,8 @@ pub use table::{FRAME_SIZE, FrameTable};
 pub use unique::UniqueFrame;
 
 use crate::addr::PhysAddr;
-use crate::hw::frame::trust_raw;
 #[cfg(verus_only)]
-use crate::hw::frame::{MetaKind, kind_of, lemma_plain};
+use crate::hw::frame::{MetaKind, kind_of, lemma_plain, trust_raw};
 use core::marker::PhantomData;
 use handle::Handle;
 use slot::UNUSED;
@@ -338,8 +337,8 @@ impl<'a, F: FrameAllocator, M: FrameKind> Frame<'a, F, M> {
             },
     {
         table.find(addr)?;
-        let token = trust_raw::<M>(Ghost(table.id_of(addr)));
-        Ok(Frame::from_handle(Handle::new(table, addr, token)))
+        let tracked token = trust_raw::<M>(table.id_of(addr));
+        Ok(Frame::from_handle(Handle::new(table, addr, Tracked(token))))
     }
 }
 

@@ -1,13 +1,14 @@
 //! Ways around a proof that must not be in the sources at all, found in their tokens: also in macros and attributes.
 
 use super::tokens;
-use crate::project::is_trusted_place;
 use anyhow::{Result, anyhow};
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 
-/// Calls that make the prover believe something; the second list may stand among the assumptions.
+/// Calls that make the prover believe something.
 const CHEATS: [&str; 3] = ["assume", "admit", "inline_air_stmt"];
-const CHEATS_OF_HW: [&str; 2] = ["assume_new", "assume_new_fallback"];
+
+/// What makes up tracked values, called or named.
+const MAKES_UP: [&str; 2] = ["assume_new", "assume_new_fallback"];
 
 /// Attributes that assume nothing: they choose what is proven how or which warnings
 /// are shown, or are obligations themselves.
@@ -40,10 +41,7 @@ pub fn find(file: &str, text: &str) -> Result<Vec<String>> {
     let tokens: TokenStream = text
         .parse()
         .map_err(|error| anyhow!("can't read {file}: {error}"))?;
-    let mut finder = Finder {
-        trusted: is_trusted_place(file),
-        found: Vec::new(),
-    };
+    let mut finder = Finder { found: Vec::new() };
     tokens::each(tokens, &mut |ident, after| finder.look_at(ident, after));
     Ok(finder
         .found
@@ -53,16 +51,13 @@ pub fn find(file: &str, text: &str) -> Result<Vec<String>> {
 }
 
 struct Finder {
-    trusted: bool,
     found: Vec<(usize, String)>,
 }
 
 impl Finder {
     fn look_at(&mut self, ident: &Ident, after: &[TokenTree]) {
         let name = ident.to_string();
-        if CHEATS.contains(&name.as_str()) && is_call(after)
-            || !self.trusted && CHEATS_OF_HW.contains(&name.as_str())
-        {
+        if CHEATS.contains(&name.as_str()) && is_call(after) || MAKES_UP.contains(&name.as_str()) {
             self.complain(
                 ident,
                 format!("`{name}` makes the prover believe something"),
@@ -142,9 +137,9 @@ mod tests {
     }
 
     #[test]
-    fn tracked_values_are_made_up_in_hw_only() {
+    fn tracked_values_are_made_up_nowhere() {
         let text = "fn f() { Tracked::assume_new() }";
-        assert_eq!((holes(HW, text), holes(ELSEWHERE, text)), (0, 1));
+        assert_eq!((holes(HW, text), holes(ELSEWHERE, text)), (1, 1));
     }
 
     #[test]

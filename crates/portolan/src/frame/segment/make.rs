@@ -8,7 +8,9 @@ use super::super::table::FrameTable;
 use super::super::token::Claim;
 use super::Segment;
 use crate::addr::PhysAddr;
-use crate::hw::frame::{FrameMeta, trust_raw};
+use crate::hw::frame::FrameMeta;
+#[cfg(verus_only)]
+use crate::hw::frame::trust_raw;
 use core::ops::Range;
 use vstd::prelude::*;
 
@@ -57,7 +59,7 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
                 Self::are_kind(*table, tokens, first as int, i as int),
             decreases end - i,
         {
-            let Tracked(token) = trust_raw::<M>(Ghost(table.id(i as int)));
+            let tracked token = trust_raw::<M>(table.id(i as int));
             proof {
                 tokens.tracked_insert(i as int, token);
             }
