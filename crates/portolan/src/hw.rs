@@ -14,9 +14,11 @@ pub mod ept;
 pub(crate) mod frame;
 pub(crate) mod memory;
 pub mod mmu;
+pub(crate) mod processor;
 #[cfg(verus_only)]
 pub mod riscv;
 #[cfg(verus_only)]
 pub mod x86_64;
 
 pub use memory::{Invalidate, TableMemory};
+pub use processor::{AtomicMode, MAX_CPUS, Processors};

@@ -143,8 +143,10 @@ pub mod interop;
 mod prop;
 #[cfg(verus_only)]
 mod refine;
+pub mod space;
 pub mod spec;
 mod table;
+pub mod tlb;
 
 pub use addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 pub use arch::aarch64::stage2::AArch64Stage2;
