@@ -10,6 +10,8 @@ use crate::arch::entry::AccessBits;
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{Memory, reaches, walk};
+use crate::spec::processors::proof::{lemma_gone, lemma_said};
+use crate::spec::processors::{Processors, Step, Translation, is_run, was_quiet};
 use crate::spec::space::{translation, translation_in_halves};
 use crate::table::PageTable;
 use vstd::prelude::*;
@@ -119,6 +121,52 @@ pub proof fn theorem_frames<M: TableMemory, A: PagingMode, B: AccessBits>(
             ),
 {
     table.lemma_frames(memory, frame);
+}
+
+/// **What a processor may use.** On a machine whose TLBs load what the table in use says, and lose what they like, at any
+/// moment, each translation that one holds was said by that table at a moment since which the processor neither left the
+/// table nor invalidated the address.
+pub proof fn theorem_stale(
+    run: Seq<Processors>,
+    steps: Seq<Step>,
+    n: int,
+    cpu: nat,
+    t: Translation,
+) -> (i: int)
+    requires
+        is_run(run, steps),
+        0 <= n < run.len(),
+        (run[n].holds)(cpu, t),
+    ensures
+        0 <= i <= n,
+        run[i].backs(t),
+        !was_quiet(run, steps, i, n, cpu, t.root, t.va),
+{
+    lemma_said(run, steps, n, cpu, t)
+}
+
+/// **Shot down is gone.** A translation that its table has not said since a moment, after which each processor invalidated
+/// the address, or didn't use the table at some time, is in no TLB. Such a moment comes before each
+/// [`sync_tlb_flush`](crate::tlb::TlbFlusher::sync_tlb_flush) returns, and only thereafter frames and tables are released.
+pub proof fn theorem_shootdown(
+    run: Seq<Processors>,
+    steps: Seq<Step>,
+    since: int,
+    n: int,
+    t: Translation,
+)
+    requires
+        is_run(run, steps),
+        0 <= since <= n < run.len(),
+        forall|i: int| since <= i <= n ==> !(#[trigger] run[i]).backs(t),
+        forall|cpu: nat| #[trigger] was_quiet(run, steps, since, n, cpu, t.root, t.va),
+    ensures
+        forall|cpu: nat| !#[trigger] (run[n].holds)(cpu, t),
+{
+    assert forall|cpu: nat| !#[trigger] (run[n].holds)(cpu, t) by {
+        assert(was_quiet(run, steps, since, n, cpu, t.root, t.va));
+        lemma_gone(run, steps, since, n, cpu, t);
+    }
 }
 
 /// The theorems are about something: there is a memory that holds a page table, whatever is mapped in it.
