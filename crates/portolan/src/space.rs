@@ -1,1 +1,4 @@
 //! Address spaces of user programs.
+
+pub(crate) mod batch;
+pub(crate) mod lock;
