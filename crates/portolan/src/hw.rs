@@ -15,6 +15,7 @@ pub(crate) mod frame;
 pub(crate) mod memory;
 pub mod mmu;
 pub(crate) mod processor;
+pub(crate) mod space;
 #[cfg(verus_only)]
 pub mod riscv;
 #[cfg(verus_only)]
