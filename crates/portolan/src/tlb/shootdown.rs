@@ -1,0 +1,448 @@
+//! The protocol of a shootdown.
+
+use super::active::ActiveSet;
+#[cfg(verus_only)]
+use super::bits::{cpu_at, lemma_clear};
+use super::bits::{WORDS, lowest};
+use super::cpus::CpuSet;
+#[cfg(verus_only)]
+use super::letter::{AskId, Reply, Request, Round, is_share};
+use super::letter::{Account, Letter, SlotId};
+use super::slot::{CpuSlot, Inbox, Outbox};
+#[cfg(verus_only)]
+use crate::addr::PhysAddr;
+use crate::arch::PagingMode;
+use crate::flush::FlushRange;
+use crate::hw::memory::Flushed;
+#[cfg(verus_only)]
+use crate::hw::processor::{Moment, cpu_of};
+use crate::hw::processor::{invalidate_here, notify, relax, this_cpu};
+use crate::hw::{AtomicMode, MAX_CPUS, Processors};
+use vstd::prelude::*;
+use vstd::resource::frac_opt::Frac;
+
+verus! {
+
+/// Why a shootdown was refused. Nobody has been told of anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShootdownError {
+    /// There is no slot for a processor: for this one, or for one that uses the table.
+    NoSuchCpu {
+        /// Which one.
+        cpu: usize,
+    },
+    /// An earlier shootdown of this processor has not been waited for.
+    Unfinished {
+        /// Which processor.
+        cpu: usize,
+    },
+}
+
+/// The processors of a machine, as they tell each other what to invalidate.
+#[verifier::reject_recursive_types(A)]
+pub struct Shootdown<'a, A: PagingMode> {
+    slots: &'a [CpuSlot<A>],
+    count: usize,
+    ids: Ghost<Seq<SlotId>>,
+}
+
+/// A shootdown on its way.
+#[must_use = "the processors have not answered yet"]
+#[verifier::reject_recursive_types(A)]
+pub(crate) struct Ticket<'g, A: PagingMode> {
+    outbox: &'g Outbox<A>,
+    account: Tracked<Account<A>>,
+}
+
+impl<'g, A: PagingMode> Ticket<'g, A> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        &&& self.outbox.inv()
+        &&& self.account@.of@.slot == self.outbox.id()
+        &&& self.account@.is_settled_before(0)
+    }
+
+    /// What is invalidated.
+    pub(crate) closed spec fn range(self) -> FlushRange<A> {
+        self.account@.of@.round.range
+    }
+
+    /// Of which table.
+    pub(crate) closed spec fn root(self) -> PhysAddr {
+        self.account@.of@.root
+    }
+}
+
+impl<'a, A: PagingMode> Shootdown<'a, A> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        &&& self.count <= MAX_CPUS
+        &&& self.count <= self.slots@.len()
+        &&& self.ids@.len() == self.count
+        &&& forall|c: int| 0 <= c < self.count ==> self.is_set_up(#[trigger] self.slots@[c], c)
+    }
+
+    /// Whether `slot` is that of the processor `cpu`.
+    spec fn is_set_up(self, slot: CpuSlot<A>, cpu: int) -> bool {
+        &&& slot.outbox.inv()
+        &&& slot.outbox.id() == self.ids@[cpu]
+        &&& slot.inbox.inv()
+        &&& slot.inbox.slots() == self.ids@
+    }
+
+    /// How many processors.
+    pub closed spec fn len(self) -> nat {
+        self.count as nat
+    }
+
+    /// The processors from 0 on, one for each slot; of slots past [`MAX_CPUS`] none.
+    #[must_use]
+    pub fn new(slots: &'a mut [CpuSlot<A>]) -> (r: Self)
+        ensures
+            r.len() <= MAX_CPUS,
+            r.len() <= old(slots)@.len(),
+    {
+        let count = if slots.len() < MAX_CPUS {
+            slots.len()
+        } else {
+            MAX_CPUS
+        };
+        let ghost mut ids = Seq::<SlotId>::empty();
+        let mut c = 0;
+        while c < count
+            invariant
+                c <= count <= slots@.len(),
+                slots@.len() == old(slots)@.len(),
+                ids.len() == c,
+                forall|i: int|
+                    0 <= i < c ==> (#[trigger] slots@[i]).outbox.inv() && slots@[i].outbox.id()
+                        == ids[i],
+            decreases count - c,
+        {
+            slots[c] = CpuSlot::idle();
+            proof {
+                ids = ids.push(slots@[c as int].outbox.id());
+            }
+            c += 1;
+        }
+        c = 0;
+        while c < count
+            invariant
+                c <= count <= slots@.len(),
+                slots@.len() == old(slots)@.len(),
+                ids.len() == count,
+                forall|i: int|
+                    0 <= i < count ==> (#[trigger] slots@[i]).outbox.inv() && slots@[i].outbox.id()
+                        == ids[i],
+                forall|i: int|
+                    0 <= i < c ==> (#[trigger] slots@[i]).inbox.inv() && slots@[i].inbox.slots()
+                        == ids,
+            decreases count - c,
+        {
+            slots[c].inbox = Inbox::new(Ghost(ids));
+            c += 1;
+        }
+        Shootdown { slots, count, ids: Ghost(ids) }
+    }
+
+    /// How many processors there are.
+    #[inline]
+    #[must_use]
+    pub fn cpus(&self) -> (r: usize)
+        ensures
+            r == self.len(),
+    {
+        self.count
+    }
+
+    /// This processor, if it has a slot.
+    fn this<G: AtomicMode>(&self, guard: &G) -> (r: Option<usize>)
+        ensures
+            r matches Some(cpu) ==> cpu == cpu_of(guard) && cpu < self.len(),
+    {
+        match this_cpu(guard) {
+            Some(cpu) if cpu < self.count => Some(cpu),
+            _ => None,
+        }
+    }
+
+    /// Answers what other processors ask of this one.
+    pub fn handle<G: AtomicMode, P: Processors<A>>(&self, guard: &G, machine: &P) {
+        let Some(cpu) = self.this(guard) else {
+            return;
+        };
+        let mut w = 0;
+        while w < WORDS
+            invariant
+                cpu == cpu_of(guard),
+                cpu < self.len(),
+            decreases WORDS - w,
+        {
+            self.handle_word(guard, machine, cpu, w);
+            w += 1;
+        }
+    }
+
+    /// Answers what the processors from `64 * w` on ask.
+    fn handle_word<G: AtomicMode, P: Processors<A>>(
+        &self,
+        guard: &G,
+        machine: &P,
+        cpu: usize,
+        w: usize,
+    )
+        requires
+            cpu == cpu_of(guard),
+            cpu < self.len(),
+            w < WORDS,
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let (word, Tracked(shares)) = self.slots[cpu].inbox.take(w);
+        let ghost id = AskId { slots: self.ids@, w: w as int };
+        let mut left = word;
+        while left != 0
+            invariant
+                self.inv(),
+                cpu == cpu_of(guard),
+                cpu < self.len(),
+                id == (AskId { slots: self.ids@, w: w as int }),
+                id.keeps(left, shares),
+            decreases left,
+        {
+            let i = lowest(left);
+            let by = w * 64 + i as usize;
+            proof {
+                lemma_clear(left, i as u64);
+                assert(id.has_share(shares, cpu_at(w as int, i as u64)));
+            }
+            let tracked share = shares.tracked_remove(by as nat);
+            self.handle_one(guard, machine, cpu, by, Tracked(share));
+            left &= !(1u64 << (i as u64));
+        }
+    }
+
+    /// Answers what the processor `by` asks.
+    fn handle_one<G: AtomicMode, P: Processors<A>>(
+        &self,
+        guard: &G,
+        machine: &P,
+        cpu: usize,
+        by: usize,
+        Tracked(share): Tracked<Frac<Letter<A>>>,
+    )
+        requires
+            cpu == cpu_of(guard),
+            cpu < self.len(),
+            by < self.len(),
+            is_share(share, self.slot_id(by as int)),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let outbox = &self.slots[by].outbox;
+        let range = outbox.read(Tracked(&share));
+        let Tracked(quiet) = invalidate_here(guard, machine, range, Tracked(&share.borrow().since));
+        outbox.answer(cpu, Tracked(Reply { share, quiet }));
+    }
+
+    /// Which slot the processor `cpu` has.
+    spec fn slot_id(self, cpu: int) -> SlotId {
+        self.ids@[cpu]
+    }
+
+    /// Asks all processors that use a table to invalidate a range. This processor, if it is one of them, has done so when
+    /// the function returns; [`sync`](Shootdown::sync) waits for the others.
+    ///
+    /// The moment from which on they have to be quiet is noted first: after all stores to the table that were made before
+    /// the call.
+    pub(crate) fn dispatch<'g, G: AtomicMode, P: Processors<A>>(
+        &'g self,
+        guard: &'g G,
+        machine: &P,
+        active: &ActiveSet,
+        range: FlushRange<A>,
+    ) -> (r: Result<Ticket<'g, A>, ShootdownError>)
+        ensures
+            r matches Ok(ticket) ==> ticket.range() == range && ticket.root() == active.root(),
+    {
+        let Some(cpu) = self.this(guard) else {
+            return Err(ShootdownError::NoSuchCpu { cpu: guard.cpu() });
+        };
+        let tracked since = Moment::now();
+        let (mut targets, Tracked(quiets)) = active.snapshot::<A>(Ghost(range), Tracked(&since));
+        if let Some(cpu) = targets.next_from(self.count) {
+            return Err(ShootdownError::NoSuchCpu { cpu });
+        }
+        proof {
+            use_type_invariant(self);
+        }
+        let outbox = &self.slots[cpu].outbox;
+        let Some(pen) = outbox.claim() else {
+            return Err(ShootdownError::Unfinished { cpu });
+        };
+        let here = targets.remove(cpu);
+        let ghost of = Request {
+            slot: outbox.id(),
+            cpu: cpu as nat,
+            round: Round { since, range, targets },
+            root: active.root(),
+        };
+        let account = outbox.post(
+            range,
+            &targets,
+            Ghost(of),
+            Tracked(since),
+            Tracked(quiets),
+            pen,
+        );
+        let Tracked(mut account) = self.ask_all(machine, cpu, &targets, account);
+        let ghost sent = account;
+        if here {
+            let Tracked(quiet) = invalidate_here(guard, machine, range, Tracked(&account.since));
+            proof {
+                account.quiets.tracked_insert(cpu as nat, quiet);
+            }
+        }
+        proof {
+            assert forall|c: nat|
+                c < MAX_CPUS && !targets.holds(c) implies #[trigger] account.is_settled(c) by {
+                assert(sent.has_share(c));
+                assert(account.quiets.contains_key(c));
+            }
+            assert(account.is_settled(cpu as nat));
+        }
+        Ok(Ticket { outbox, account: Tracked(account) })
+    }
+
+    /// Asks the processors `targets` for what `cpu` has posted.
+    fn ask_all<P: Processors<A>>(
+        &self,
+        machine: &P,
+        cpu: usize,
+        targets: &CpuSet,
+        Tracked(account): Tracked<Account<A>>,
+    ) -> (r: Tracked<Account<A>>)
+        requires
+            cpu < self.len(),
+            account.of@.slot == self.slot_id(cpu as int),
+            forall|c: nat| #[trigger] targets.holds(c) ==> c < self.len(),
+            forall|c: nat| c < MAX_CPUS ==> #[trigger] account.has_share(c),
+        ensures
+            r@ == (Account { shares: r@.shares, ..account }),
+            forall|c: nat| c < MAX_CPUS && !targets.holds(c) ==> #[trigger] r@.has_share(c),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let tracked mut left = account;
+        let mut from = 0;
+        while let Some(to) = targets.next_from(from)
+            invariant
+                self.inv(),
+                cpu < self.len(),
+                account.of@.slot == self.slot_id(cpu as int),
+                forall|c: nat| #[trigger] targets.holds(c) ==> c < self.len(),
+                from <= MAX_CPUS,
+                left == (Account { shares: left.shares, ..account }),
+                forall|c: nat|
+                    c < MAX_CPUS && (c >= from || !targets.holds(c)) ==> #[trigger] left.has_share(c),
+            decreases MAX_CPUS - from,
+        {
+            let tracked share = left.give(to as nat);
+            self.slots[to].inbox.ask(cpu, Tracked(share));
+            notify::<A, P>(machine, to);
+            from = to + 1;
+        }
+        Tracked(left)
+    }
+
+    /// Waits until all processors that were asked have answered.
+    ///
+    /// It ends, since each of them handles what it is asked: in an interrupt, or, if it waits as well, here.
+    pub(crate) fn sync<G: AtomicMode, P: Processors<A>>(
+        &self,
+        guard: &G,
+        machine: &P,
+        ticket: Ticket<'_, A>,
+    ) -> (r: Tracked<Flushed<A>>)
+        ensures
+            r@.range() == ticket.range(),
+    {
+        proof {
+            use_type_invariant(&ticket);
+        }
+        let outbox = ticket.outbox;
+        let Tracked(mut account) = ticket.account;
+        let mut w = 0;
+        while w < WORDS
+            invariant
+                w <= WORDS,
+                outbox.inv(),
+                account.of == ticket.account@.of,
+                account.of@.slot == outbox.id(),
+                account.is_settled_before(w as int),
+            decreases WORDS - w,
+        {
+            let Tracked(next) = self.wait(guard, machine, outbox, w, Tracked(account));
+            proof {
+                account = next;
+            }
+            w += 1;
+        }
+        let tracked (flushed, pen) = account.close();
+        outbox.release(Tracked(pen));
+        Tracked(flushed)
+    }
+
+    /// Waits for the answers of the processors from `64 * w` on.
+    #[verifier::exec_allows_no_decreases_clause]
+    fn wait<G: AtomicMode, P: Processors<A>>(
+        &self,
+        guard: &G,
+        machine: &P,
+        outbox: &Outbox<A>,
+        w: usize,
+        Tracked(account): Tracked<Account<A>>,
+    ) -> (r: Tracked<Account<A>>)
+        requires
+            w < WORDS,
+            outbox.inv(),
+            account.of@.slot == outbox.id(),
+            account.is_settled_before(w as int),
+        ensures
+            r@.of == account.of,
+            r@.is_settled_before(w + 1),
+    {
+        let tracked mut rest = account;
+        assert(rest.opens.contains_key(w as int));
+        let tracked mut open = rest.opens.tracked_remove(w as int);
+        loop
+            invariant
+                w < WORDS,
+                outbox.inv(),
+                account.of@.slot == outbox.id(),
+                account.is_settled_before(w as int),
+                rest == (Account { opens: account.opens.remove(w as int), ..account }),
+                open.id() == outbox.id().opens[w as int],
+                open@,
+        {
+            let tracked share = rest.shares.tracked_borrow(rest.of@.cpu);
+            let replies = outbox.collect(w, Tracked(share), Tracked(&mut open));
+            if let Some(replies) = replies {
+                let Tracked(mut replies) = replies;
+                proof {
+                    rest.opens.tracked_insert(w as int, open);
+                    rest.enter(w as int, 0, &mut replies);
+                    account.lemma_settled(rest, w as int);
+                }
+                return Tracked(rest);
+            }
+            self.handle(guard, machine);
+            relax::<A, P>(machine);
+        }
+    }
+}
+
+} // verus!

@@ -1,0 +1,389 @@
+//! The slot of a processor: what it asks others, and what others ask of it.
+
+#[cfg(verus_only)]
+use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
+use super::bits::{WORDS, mask_of, word_of};
+use super::cpus::CpuSet;
+use super::letter::{Account, AskId, Letter, Pen, Reply, Request, Shares, SlotId, WaitId, Waits};
+#[cfg(verus_only)]
+use super::letter::{Round, are_open, are_opens, is_share, split};
+use crate::arch::PagingMode;
+use crate::flush::FlushRange;
+#[cfg(verus_only)]
+use crate::hw::MAX_CPUS;
+use crate::hw::processor::{Moment, Quiet};
+use vstd::atomic_ghost::{AtomicInvariantPredicate, AtomicU64};
+use vstd::atomic_with_ghost;
+use vstd::cell::pcell_maybe_uninit::PCell;
+use vstd::prelude::*;
+use vstd::resource::frac_opt::Frac;
+use vstd::resource::ghost_var::GhostVar;
+
+verus! {
+
+/// What a word of `waiting` keeps.
+pub(crate) struct Waiting;
+
+impl<A: PagingMode> AtomicInvariantPredicate<WaitId, u64, Waits<A>> for Waiting {
+    closed spec fn atomic_inv(id: WaitId, word: u64, waits: Waits<A>) -> bool {
+        id.keeps(word, waits)
+    }
+}
+
+/// What a word of `asked` keeps.
+pub(crate) struct Asked;
+
+impl<A: PagingMode> AtomicInvariantPredicate<AskId, u64, Shares<A>> for Asked {
+    closed spec fn atomic_inv(id: AskId, word: u64, shares: Shares<A>) -> bool {
+        id.keeps(word, shares)
+    }
+}
+
+/// What a slot keeps while it makes no request.
+pub(crate) struct Line;
+
+impl<A: PagingMode> AtomicInvariantPredicate<SlotId, u64, Option<Pen<A>>> for Line {
+    closed spec fn atomic_inv(id: SlotId, taken: u64, pen: Option<Pen<A>>) -> bool {
+        id.keeps(taken, pen)
+    }
+}
+
+/// What a processor asks others: one request at a time.
+#[verifier::reject_recursive_types(A)]
+pub(crate) struct Outbox<A: PagingMode> {
+    /// 0, or 1 while there is a request.
+    taken: AtomicU64<SlotId, Option<Pen<A>>, Line>,
+    /// What is to be invalidated.
+    range: PCell<FlushRange<A>>,
+    /// The processors that have not answered yet.
+    waiting: [AtomicU64<WaitId, Waits<A>, Waiting>; WORDS],
+}
+
+/// Which processors ask this one.
+#[verifier::reject_recursive_types(A)]
+pub(crate) struct Inbox<A: PagingMode> {
+    asked: [AtomicU64<AskId, Shares<A>, Asked>; WORDS],
+}
+
+impl<A: PagingMode> Outbox<A> {
+    /// Which slot.
+    pub(crate) closed spec fn id(&self) -> SlotId {
+        self.taken.constant()
+    }
+
+    /// The words are kept as their ids say.
+    pub(crate) closed spec fn inv(&self) -> bool {
+        &&& self.taken.well_formed()
+        &&& self.id().cell == self.range.id()
+        &&& forall|w: int|
+            0 <= w < WORDS ==> (#[trigger] self.waiting[w]).well_formed()
+                && self.waiting[w].constant() == (WaitId { slot: self.id(), w })
+    }
+
+    /// No request.
+    const fn new() -> (r: Self)
+        ensures
+            r.inv(),
+    {
+        let (range, Tracked(cell)) = PCell::empty();
+        let tracked (w0, h0, k0) = Waits::fresh();
+        let tracked (w1, h1, k1) = Waits::fresh();
+        let tracked (w2, h2, k2) = Waits::fresh();
+        let tracked (w3, h3, k3) = Waits::fresh();
+        let ghost rounds = map![0int => h0.id(), 1int => h1.id(), 2int => h2.id(), 3int => h3.id()];
+        let ghost opens = map![0int => k0.id(), 1int => k1.id(), 2int => k2.id(), 3int => k3.id()];
+        let tracked (letter, opens_held) = Pen::parts(cell, h0, h1, h2, h3, k0, k1, k2, k3);
+        let ghost slot = SlotId { cell: range.id(), letter: letter.id(), rounds, opens };
+        let tracked pen = Pen { letter, opens: opens_held };
+        Outbox {
+            taken: AtomicU64::new(Ghost(slot), 0, Tracked(Some(pen))),
+            range,
+            waiting: [
+                AtomicU64::new(Ghost(WaitId { slot, w: 0 }), 0, Tracked(w0)),
+                AtomicU64::new(Ghost(WaitId { slot, w: 1 }), 0, Tracked(w1)),
+                AtomicU64::new(Ghost(WaitId { slot, w: 2 }), 0, Tracked(w2)),
+                AtomicU64::new(Ghost(WaitId { slot, w: 3 }), 0, Tracked(w3)),
+            ],
+        }
+    }
+
+    /// Takes the right to make a request, if there is none.
+    pub(crate) fn claim(&self) -> (r: Option<Tracked<Pen<A>>>)
+        requires
+            self.inv(),
+        ensures
+            r matches Some(pen) ==> pen@.is_of(self.id()),
+        no_unwind
+    {
+        let tracked mut pen = None;
+        let r =
+            atomic_with_ghost!(&self.taken => compare_exchange(0, 1); returning r; ghost kept => {
+            if r is Ok {
+                vstd::modes::tracked_swap(&mut pen, &mut kept);
+            }
+        });
+        match r {
+            Ok(_) => Some(Tracked(pen.tracked_unwrap())),
+            Err(_) => None,
+        }
+    }
+
+    /// Gives the right back.
+    pub(crate) fn release(&self, Tracked(pen): Tracked<Pen<A>>)
+        requires
+            self.inv(),
+            pen.is_of(self.id()),
+        no_unwind
+    {
+        atomic_with_ghost!(&self.taken => store(0); ghost kept => {
+            kept = Some(pen);
+        });
+    }
+
+    /// Writes a request: nobody is asked yet. Answers with a share of its letter for each processor, and with what is
+    /// known already.
+    pub(crate) fn post(
+        &self,
+        range: FlushRange<A>,
+        targets: &CpuSet,
+        Ghost(of): Ghost<Request<A>>,
+        Tracked(since): Tracked<Moment>,
+        Tracked(quiets): Tracked<Map<nat, Quiet<A>>>,
+        Tracked(pen): Tracked<Pen<A>>,
+    ) -> (r: Tracked<Account<A>>)
+        requires
+            self.inv(),
+            pen.is_of(self.id()),
+            of.slot == self.id(),
+            of.round == (Round { since, range, targets: *targets }),
+        ensures
+            r@.of@ == of,
+            r@.since == since,
+            r@.quiets == quiets,
+            are_open(r@.opens, self.id(), 0),
+            forall|c: nat| c < MAX_CPUS ==> #[trigger] r@.has_share(c),
+    {
+        let ghost round = of.round;
+        let tracked Pen { letter, mut opens } = pen;
+        let tracked (mut letter, empty) = letter.take_resource();
+        self.range.write(Tracked(&mut letter.cell), range);
+        proof {
+            letter.since = since.tell();
+        }
+        let mut w = 0;
+        while w < WORDS
+            invariant
+                self.inv(),
+                w <= WORDS,
+                letter.is_of(self.id()),
+                letter.cell.is_init(),
+                letter.cell.value() == range,
+                letter.since == since,
+                round == (Round { since, range, targets: *targets }),
+                are_opens(opens, self.id()),
+                forall|v: int| 0 <= v < w ==> (#[trigger] letter.rounds[v])@ == round,
+                forall|v: int| 0 <= v < w ==> (#[trigger] opens[v])@,
+            decreases WORDS - w,
+        {
+            let word = targets.word(w);
+            proof {
+                targets.lemma_bits();
+                assert(letter.rounds.contains_key(w as int) && opens.contains_key(w as int));
+            }
+            let tracked mut half = letter.rounds.tracked_remove(w as int);
+            let tracked mut open = opens.tracked_remove(w as int);
+            atomic_with_ghost!(&self.waiting[w] => store(word); ghost waits => {
+                waits.round.update(&mut half, round);
+                waits.open.update(&mut open, true);
+            });
+            proof {
+                letter.rounds.tracked_insert(w as int, half);
+                opens.tracked_insert(w as int, open);
+            }
+            w += 1;
+        }
+        let tracked shares = split(empty.put_resource(letter), MAX_CPUS as nat);
+        Tracked(Account { of: Ghost(of), since, shares, quiets, opens })
+    }
+
+    /// Reads the request.
+    pub(crate) fn read(&self, Tracked(share): Tracked<&Frac<Letter<A>>>) -> (r: FlushRange<A>)
+        requires
+            self.inv(),
+            is_share(*share, self.id()),
+        ensures
+            r == share.resource().round().range,
+        no_unwind
+    {
+        *self.range.borrow(Tracked(&share.borrow().cell))
+    }
+
+    /// Answers the request for the processor `cpu`.
+    pub(crate) fn answer(&self, cpu: usize, Tracked(reply): Tracked<Reply<A>>)
+        requires
+            self.inv(),
+            cpu < MAX_CPUS,
+            reply.answers(self.id(), cpu as nat, reply.share.resource().round()),
+        no_unwind
+    {
+        let (w, mask) = (word_of(cpu), mask_of(cpu));
+        let ghost i = (cpu % 64) as u64;
+        atomic_with_ghost!(&self.waiting[w] => fetch_and(!mask); update was -> now; ghost waits => {
+            lemma_clear(was, i);
+            assert(reply.share.resource().rounds.contains_key(w as int));
+            waits.round.agree(reply.share.borrow().rounds.tracked_borrow(w as int));
+            waits.replies.tracked_insert(cpu_at(w as int, i), reply);
+        });
+    }
+
+    /// Takes the answers of a word, if all are there.
+    pub(crate) fn collect(
+        &self,
+        w: usize,
+        Tracked(share): Tracked<&Frac<Letter<A>>>,
+        Tracked(open): Tracked<&mut GhostVar<bool>>,
+    ) -> (r: Option<Tracked<Map<nat, Reply<A>>>>)
+        requires
+            self.inv(),
+            w < WORDS,
+            is_share(*share, self.id()),
+            old(open).id() == self.id().opens[w as int],
+            old(open)@,
+        ensures
+            final(open).id() == old(open).id(),
+            match r {
+                Some(replies) => forall|i: u64|
+                    #![trigger cpu_at(w as int, i)]
+                    i < 64 && share.resource().round().targets.holds(cpu_at(w as int, i)) ==> {
+                        &&& replies@.contains_key(cpu_at(w as int, i))
+                        &&& replies@[cpu_at(w as int, i)].answers(
+                            self.id(),
+                            cpu_at(w as int, i),
+                            share.resource().round(),
+                        )
+                    },
+                None => final(open)@,
+            },
+    {
+        let tracked mut replies = Map::tracked_empty();
+        let word =
+            atomic_with_ghost!(&self.waiting[w] => load(); returning word; ghost waits => {
+            assert(share.resource().rounds.contains_key(w as int));
+            waits.round.agree(share.borrow().rounds.tracked_borrow(w as int));
+            waits.open.agree(open);
+            if word == 0 {
+                lemma_zero();
+                waits.open.update(open, false);
+                vstd::modes::tracked_swap(&mut waits.replies, &mut replies);
+                assert forall|i: u64| i < 64 && waits.round@.targets.holds(#[trigger] cpu_at(w as int, i)) implies
+                    replies.contains_key(cpu_at(w as int, i)) && replies[cpu_at(w as int, i)].answers(
+                        self.id(), cpu_at(w as int, i), waits.round@) by {
+                    assert(!bit(word, i));
+                }
+            }
+        });
+        if word == 0 {
+            Some(Tracked(replies))
+        } else {
+            None
+        }
+    }
+}
+
+impl<A: PagingMode> Inbox<A> {
+    /// Of which slots.
+    pub(crate) closed spec fn slots(&self) -> Seq<SlotId> {
+        self.asked[0].constant().slots
+    }
+
+    /// The words are kept as their ids say.
+    pub(crate) closed spec fn inv(&self) -> bool {
+        forall|w: int|
+            0 <= w < WORDS ==> (#[trigger] self.asked[w]).well_formed()
+                && self.asked[w].constant() == (AskId { slots: self.slots(), w })
+    }
+
+    /// Nobody asks.
+    pub(crate) const fn new(Ghost(slots): Ghost<Seq<SlotId>>) -> (r: Self)
+        ensures
+            r.inv(),
+            r.slots() == slots,
+    {
+        proof {
+            lemma_zero();
+        }
+        Inbox {
+            asked: [
+                AtomicU64::new(Ghost(AskId { slots, w: 0 }), 0, Tracked(Map::tracked_empty())),
+                AtomicU64::new(Ghost(AskId { slots, w: 1 }), 0, Tracked(Map::tracked_empty())),
+                AtomicU64::new(Ghost(AskId { slots, w: 2 }), 0, Tracked(Map::tracked_empty())),
+                AtomicU64::new(Ghost(AskId { slots, w: 3 }), 0, Tracked(Map::tracked_empty())),
+            ],
+        }
+    }
+
+    /// Asks in the name of the processor `by`.
+    pub(crate) fn ask(&self, by: usize, Tracked(share): Tracked<Frac<Letter<A>>>)
+        requires
+            self.inv(),
+            by < self.slots().len(),
+            by < MAX_CPUS,
+            is_share(share, self.slots()[by as int]),
+        no_unwind
+    {
+        let (w, mask) = (word_of(by), mask_of(by));
+        let ghost i = (by % 64) as u64;
+        atomic_with_ghost!(&self.asked[w] => fetch_or(mask); update was -> now; ghost shares => {
+            lemma_set(was, i);
+            shares.tracked_insert(cpu_at(w as int, i), share);
+        });
+    }
+
+    /// Takes what is asked by the processors of a word.
+    pub(crate) fn take(&self, w: usize) -> (r: (u64, Tracked<Shares<A>>))
+        requires
+            self.inv(),
+            w < WORDS,
+        ensures
+            (AskId { slots: self.slots(), w: w as int }).keeps(r.0, r.1@),
+    {
+        let tracked mut taken = Map::tracked_empty();
+        let word = atomic_with_ghost!(&self.asked[w] => swap(0); ghost shares => {
+            lemma_zero();
+            vstd::modes::tracked_swap(&mut shares, &mut taken);
+        });
+        (word, Tracked(taken))
+    }
+}
+
+/// The slot of a processor, by which it asks others and others ask it.
+///
+/// A kernel makes an array of them, one for each processor, for a [`Shootdown`](super::Shootdown), which sets them up.
+#[repr(C, align(64))]
+#[verifier::reject_recursive_types(A)]
+pub struct CpuSlot<A: PagingMode> {
+    pub(crate) inbox: Inbox<A>,
+    pub(crate) outbox: Outbox<A>,
+}
+
+impl<A: PagingMode> CpuSlot<A> {
+    /// A slot that is not yet part of a [`Shootdown`](super::Shootdown).
+    #[inline]
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it is of use in an array only")]
+    pub const fn new() -> Self {
+        CpuSlot::idle()
+    }
+
+    /// A slot by which nobody asks.
+    #[inline]
+    pub(crate) const fn idle() -> (r: Self)
+        ensures
+            r.outbox.inv(),
+            r.inbox.inv(),
+    {
+        CpuSlot { inbox: Inbox::new(Ghost(Seq::empty())), outbox: Outbox::new() }
+    }
+}
+
+} // verus!
