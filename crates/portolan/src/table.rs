@@ -32,6 +32,8 @@ pub(crate) mod root;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod scan;
+#[cfg(verus_only)]
+pub(crate) mod shape;
 mod share;
 #[cfg(verus_only)]
 pub(crate) mod spec;

@@ -18,6 +18,7 @@ use vstd::prelude::*;
 
 mod clone;
 mod make;
+mod parts;
 
 pub use make::MetaSource;
 
@@ -44,17 +45,6 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
     spec fn inv(self) -> bool {
         &&& self.first <= self.end <= self.table.len()
         &&& Self::are_kind(*self.table, self.tokens@, self.first as int, self.end as int)
-    }
-
-    /// Whether `tokens` are references to the frames of the slots from `first` to `end`, all of which are what `M` says.
-    spec fn are_kind(
-        table: FrameTable<'a, F>,
-        tokens: Map<int, FrameToken>,
-        first: int,
-        end: int,
-    ) -> bool {
-        &&& table.are_tokens(tokens, first, end)
-        &&& forall|i: int| first <= i < end ==> M::admits((#[trigger] tokens[i]).kind())
     }
 
     /// The table of the frames.

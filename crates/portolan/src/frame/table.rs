@@ -173,6 +173,32 @@ impl<'a, F> FrameTable<'a, F> {
         Ok(((addr.0 - self.base) / FRAME_SIZE) as usize)
     }
 
+    /// Whether all of the `bytes` from `addr` on are in frames of the table.
+    pub(crate) fn contains(&self, addr: PhysAddr, bytes: u64) -> (r: bool)
+        ensures
+            r == self.has_all(addr.0 as int, bytes as int),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let end = self.base + self.count as u64 * FRAME_SIZE;
+        addr.0 >= self.base && addr.0 <= end && bytes <= end - addr.0
+    }
+
+    /// Whether any of them is.
+    pub(crate) fn overlaps(&self, addr: PhysAddr, bytes: u64) -> (r: bool)
+        ensures
+            r != self.has_none(addr.0 as int, bytes as int),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let end = self.base + self.count as u64 * FRAME_SIZE;
+        self.base < end && addr.0 < end && (addr.0 > self.base || bytes > self.base - addr.0)
+    }
+
     /// Where the frames and their slots are.
     pub(crate) proof fn lemma_layout(tracked &self)
         ensures

@@ -12,6 +12,7 @@ use crate::frame::alloc::FrameAllocator;
 use crate::frame::handle::Debt;
 #[cfg(verus_only)]
 use crate::frame::kind::FrameKind;
+use crate::frame::table::FrameTable;
 use crate::frame::token::FrameRight;
 #[cfg(verus_only)]
 use crate::frame::token::{FrameToken, SlotId};
@@ -153,6 +154,21 @@ pub(crate) fn settle_in_drop<F: FrameAllocator>(debt: Debt<'_, F>)
     no_unwind
 {
     debt.settle();
+}
+
+/// Whether two references are to the same table of frames.
+/// Trusted because one place holds one value: a table has bytes of its own, and both references keep it as it is.
+///
+/// Exercised by `vm_space::a_frame_of_another_table_is_refused`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn same_table<'a, F>(a: &FrameTable<'a, F>, b: &FrameTable<'a, F>) -> (r: bool)
+    ensures
+        r ==> *a == *b,
+    opens_invariants none
+    no_unwind
+{
+    core::ptr::eq(a, b)
 }
 
 } // verus!

@@ -247,7 +247,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// Divides the pages that the range starts or ends inside of.
-    pub(super) fn cut(&mut self, range: &VirtRange<A>, lo: u64, hi: u64) -> (r: Result<(), Error>)
+    pub(crate) fn cut(&mut self, range: &VirtRange<A>, lo: u64, hi: u64) -> (r: Result<(), Error>)
         requires
             request::check_range(*range) is None,
             lo == range.first()@,

@@ -3,6 +3,8 @@
 use super::PageTable;
 use super::scan::Place;
 use crate::addr::{VirtAddr, VirtRange};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
 use crate::arch::entry::{AccessBits, Entry};
 use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset};
@@ -63,11 +65,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             },
     {
         let (at, end) = Self::bounds(&range)?;
+        Ok(self.pages_between(at, end))
+    }
+
+    /// The pages that overlap the addresses from `at` to below `end`, counted from the start of what the table covers.
+    pub(crate) fn pages_between(&self, at: u64, end: u64) -> (r: Mappings<'_, M, A, B>)
+        requires
+            at < A::geo().limit(),
+            end <= A::geo().limit(),
+        ensures
+            r.space() == self@,
+            r.next_at() == at,
+            r.end_at() == end,
+    {
         proof {
             use_type_invariant(self);
         }
         let near = self.owned.tree.top(at);
-        Ok(Mappings { table: self, at, end, near })
+        Mappings { table: self, at, end, near }
     }
 }
 

@@ -208,7 +208,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// The first address of `range` and its end, if it can be worked on.
-    pub(super) fn bounds(range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
+    pub(crate) fn bounds(range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
         ensures
             match r {
                 Ok((lo, hi)) => {
@@ -239,7 +239,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// The first address of `range` and its end, if no page lies partly in it.
-    pub(super) fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
+    pub(crate) fn check_range(&self, range: &VirtRange<A>) -> (r: Result<(u64, u64), Error>)
         ensures
             match r {
                 Ok((lo, hi)) => {

@@ -14,6 +14,16 @@ impl<'a, F> FrameTable<'a, F> {
         addr.0 as int % 0x1000 == 0 && self.first() <= addr.0 < self.end()
     }
 
+    /// Whether all of the `bytes` from `addr` on are in frames of the table.
+    pub open spec fn has_all(self, addr: int, bytes: int) -> bool {
+        self.first() <= addr && addr + bytes <= self.end()
+    }
+
+    /// Whether none of them is.
+    pub open spec fn has_none(self, addr: int, bytes: int) -> bool {
+        addr + bytes <= self.first() || self.end() <= addr || self.end() <= self.first()
+    }
+
     /// What is wrong with `addr`.
     pub open spec fn check(self, addr: PhysAddr) -> Option<FrameError> {
         if addr.0 as int % 0x1000 != 0 {
