@@ -191,6 +191,15 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         flushed
     }
 
+    /// Gives back the tables that became empty, with evidence that the processors have been told.
+    #[inline]
+    pub(crate) fn settle_for(self, Tracked(flushed): Tracked<&Flushed<A>>)
+        requires
+            flushed.range() == self.due(),
+    {
+        let _ = self.settle(Tracked(flushed));
+    }
+
     /// Gives back the tables that became empty, and answers with what is left on their account: nothing.
     #[inline]
     fn settle(self, Tracked(flushed): Tracked<&Flushed<A>>) -> (r: Option<Frames<M>>)

@@ -5,7 +5,7 @@ mod bits;
 mod cpus;
 mod letter;
 mod op;
-mod shootdown;
+pub(crate) mod shootdown;
 mod slot;
 
 pub use cpus::{CpuSet, Cpus};

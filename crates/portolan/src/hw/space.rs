@@ -1,6 +1,8 @@
 //! Address spaces: where a proof ends in `Drop`.
 
+use crate::hw::AtomicMode;
 use crate::space::lock::{Held, SpinLock};
+use crate::space::{Kernel, TlbFlusher};
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
@@ -26,6 +28,19 @@ pub(crate) fn unlock_in_drop<T, P: Predicate<T>>(
     no_unwind
 {
     lock.unlock(value, held);
+}
+
+/// Tells processors what a flusher still owes them, when it is dropped.
+/// Trusted for the reason of [`unlock_in_drop`]: `sync_tlb_flush` is proven.
+///
+/// Exercised by `space::a_flusher_that_is_dropped_pays`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn settle_in_drop<K: Kernel, G: AtomicMode>(flusher: &mut TlbFlusher<'_, '_, K, G>)
+    opens_invariants none
+    no_unwind
+{
+    let _ = flusher.sync_tlb_flush();
 }
 
 } // verus!

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::frame::FrameError;
+use crate::tlb::ShootdownError;
 use vstd::prelude::*;
 
 verus! {
@@ -25,6 +26,25 @@ pub enum VmError {
         /// The physical address as it was given.
         addr: u64,
     },
+    /// Processors can't be asked to invalidate what was taken away.
+    Shootdown(ShootdownError),
+    /// An address is not in the cursor's range.
+    OutOfRange {
+        /// The address.
+        addr: u64,
+    },
+    /// A page table with pages in it can't become an address space, which knows of each page whose it is.
+    NotEmpty {
+        /// The first address that is mapped.
+        addr: u64,
+    },
+    /// The code runs on another processor than the value is for.
+    WrongCpu {
+        /// The processor that runs the code.
+        cpu: usize,
+    },
+    /// An operation unwound, in a function that the kernel supplies, and what it worked on is lost.
+    Poisoned,
 }
 
 } // verus!
@@ -40,6 +60,12 @@ impl From<FrameError> for VmError {
     }
 }
 
+impl From<ShootdownError> for VmError {
+    fn from(e: ShootdownError) -> Self {
+        Self::Shootdown(e)
+    }
+}
+
 impl core::fmt::Display for VmError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
@@ -47,6 +73,11 @@ impl core::fmt::Display for VmError {
             Self::Frame(e) => e.fmt(f),
             Self::ForeignFrame { addr } => write!(f, "a frame of another table: {addr:#x}"),
             Self::IsMemory { addr } => write!(f, "ordinary memory, not a device's: {addr:#x}"),
+            Self::Shootdown(e) => e.fmt(f),
+            Self::OutOfRange { addr } => write!(f, "not in the cursor's range: {addr:#x}"),
+            Self::NotEmpty { addr } => write!(f, "the table maps {addr:#x} already"),
+            Self::WrongCpu { cpu } => write!(f, "not for processor {cpu}, which runs this"),
+            Self::Poisoned => f.write_str("an earlier operation unwound"),
         }
     }
 }
@@ -56,7 +87,8 @@ impl core::error::Error for VmError {
         match self {
             Self::Paging(e) => Some(e),
             Self::Frame(e) => Some(e),
-            Self::ForeignFrame { .. } | Self::IsMemory { .. } => None,
+            Self::Shootdown(e) => Some(e),
+            _ => None,
         }
     }
 }

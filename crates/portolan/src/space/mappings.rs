@@ -22,6 +22,8 @@ pub(crate) mod reference;
 #[cfg(verus_only)]
 pub(crate) mod spec;
 
+pub use reference::MappedItem;
+
 verus! {
 
 /// A page table, and for each frame of ordinary memory that it maps one reference.

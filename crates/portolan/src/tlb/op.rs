@@ -29,28 +29,33 @@ pub enum TlbFlushOp<A: PagingMode> {
 }
 
 impl<A: PagingMode> TlbFlushOp<A> {
+    /// Whether `range` is what processors are told.
+    pub open spec fn says(self, range: FlushRange<A>) -> bool {
+        &&& A::page_size(1) matches Some(size) ==> range.least() == size
+        &&& match self {
+            TlbFlushOp::All => {
+                &&& range.first()@ == 0
+                &&& range.first().raw() + range.len() >= u64::MAX
+                &&& range.keeps_tables()
+            },
+            TlbFlushOp::Address(va) => {
+                &&& range.first() == va
+                &&& range.len() == range.least().bytes()
+                &&& !range.keeps_tables()
+            },
+            TlbFlushOp::Range(addresses) => {
+                &&& range.first() == addresses.first()
+                &&& range.len() == addresses.bytes()
+                &&& !range.keeps_tables()
+            },
+        }
+    }
+
     /// What the processors are told. In steps of the mode's smallest page, since what was there is not known.
     #[must_use]
     pub fn range(self) -> (r: FlushRange<A>)
         ensures
-            A::page_size(1) matches Some(size) ==> r.least() == size,
-            match self {
-                TlbFlushOp::All => {
-                    &&& r.first()@ == 0
-                    &&& r.first().raw() + r.len() >= u64::MAX
-                    &&& r.keeps_tables()
-                },
-                TlbFlushOp::Address(va) => {
-                    &&& r.first() == va
-                    &&& r.len() == r.least().bytes()
-                    &&& !r.keeps_tables()
-                },
-                TlbFlushOp::Range(range) => {
-                    &&& r.first() == range.first()
-                    &&& r.len() == range.bytes()
-                    &&& !r.keeps_tables()
-                },
-            },
+            self.says(r),
     {
         proof {
             A::lemma_geometry();

@@ -446,3 +446,16 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
 }
 
 } // verus!
+
+impl core::fmt::Display for ShootdownError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoSuchCpu { cpu } => write!(f, "no slot for processor {cpu}"),
+            Self::Unfinished { cpu } => {
+                write!(f, "an earlier shootdown of processor {cpu} is not synced")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ShootdownError {}

@@ -14,13 +14,26 @@ use vstd::prelude::*;
 verus! {
 
 /// What is mapped by a page.
-pub(crate) enum MappedItem<'f, F: FrameAllocator> {
+pub enum MappedItem<'f, F: FrameAllocator> {
     /// One frame of 4 KiB.
     Frame(UFrame<'f, F>),
     /// The frames of a larger page.
     Segment(USegment<'f, F>),
     /// A device's memory or registers, of which nobody has references.
     Io(PhysAddr),
+}
+
+impl<F: FrameAllocator> MappedItem<'_, F> {
+    /// Whether it is what `page` is mapped to.
+    pub open spec fn is_at(self, page: Mapping) -> bool {
+        let (addr, bytes) = (page.frame.0 as int, page.size.bytes() as int);
+        match self {
+            MappedItem::Frame(frame) => frame.at() == page.frame && bytes == 0x1000,
+            MappedItem::Segment(segment) => segment.start() == addr && segment.end() == addr
+                + bytes,
+            MappedItem::Io(at) => at == page.frame,
+        }
+    }
 }
 
 impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {

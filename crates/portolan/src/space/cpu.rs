@@ -1,0 +1,271 @@
+//! Which address space a processor uses.
+
+use super::error::VmError;
+use super::kernel::{Kernel, Machine};
+use super::vm_space::VmSpace;
+use crate::addr::PhysAddr;
+use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu, trust_kernel_table};
+#[cfg(verus_only)]
+use crate::hw::processor::cpu_of;
+use crate::hw::{AtomicMode, MAX_CPUS};
+use core::mem::ManuallyDrop;
+use vstd::prelude::*;
+
+verus! {
+
+/// What refers to an address space and keeps it alive: a reference, or a counted one.
+pub trait SpaceRef<'k, K: Kernel>: sealed::Sealed {
+    /// Which address space.
+    spec fn space(&self) -> VmSpace<'k, K>;
+
+    /// The address space.
+    fn get(&self) -> (r: &VmSpace<'k, K>)
+        ensures
+            *r == self.space(),
+        no_unwind
+    ;
+}
+
+impl<'k, K: Kernel> SpaceRef<'k, K> for &VmSpace<'k, K> {
+    open spec fn space(&self) -> VmSpace<'k, K> {
+        **self
+    }
+
+    #[inline(always)]
+    fn get(&self) -> (r: &VmSpace<'k, K>)
+        no_unwind
+    {
+        self
+    }
+}
+
+/// The address space that a processor uses, and the right to use another one.
+#[verifier::reject_recursive_types(S)]
+struct InUse<S> {
+    space: ManuallyDrop<Option<S>>,
+    using: Tracked<Using>,
+}
+
+/// A processor, as it uses one address space after the other. A kernel has one for each processor, where only that one gets
+/// at it.
+///
+/// The address space in use is kept alive. If the value is dropped, it stays so for ever.
+#[verifier::reject_recursive_types(K)]
+#[verifier::reject_recursive_types(S)]
+pub struct Cpu<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> {
+    machine: &'a Machine<'k, K>,
+    cpu: usize,
+    /// `None` only if a function that the kernel supplies has unwound.
+    in_use: Option<InUse<S>>,
+}
+
+impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        &&& self.cpu < MAX_CPUS
+        &&& self.in_use matches Some(now) ==> {
+            &&& now.using@.cpu() == self.cpu
+            &&& now.using@.root() == Self::root_of(now.space@)
+        }
+    }
+
+    /// The root of an address space, if there is one.
+    pub open spec fn root_of(space: Option<S>) -> Option<PhysAddr> {
+        match space {
+            Some(space) => Some(space.space().root_table()),
+            None => None,
+        }
+    }
+
+    /// The number of the processor.
+    pub closed spec fn number(self) -> nat {
+        self.cpu as nat
+    }
+
+    /// Whether no operation has unwound.
+    pub closed spec fn is_live(self) -> bool {
+        self.in_use is Some
+    }
+
+    /// The root of the table in use, if it is an address space's.
+    pub closed spec fn root(self) -> Option<PhysAddr> {
+        self.in_use->0.using@.root()
+    }
+
+    /// This processor, which uses a table of the kernel's own.
+    ///
+    /// # Errors
+    /// [`VmError::WrongCpu`] if the machine has no slot for it.
+    ///
+    /// # Safety
+    /// It is called once for each processor, when that one uses a table of the kernel's own, which maps nothing for user
+    /// space, and its TLB holds nothing else; from then on it goes over to other tables by this value only.
+    pub unsafe fn new<G: AtomicMode>(machine: &'a Machine<'k, K>, guard: &G) -> (r: Result<
+        Self,
+        VmError,
+    >)
+        ensures
+            match r {
+                Ok(this) => {
+                    &&& this.number() == cpu_of(guard)
+                    &&& this.is_live()
+                    &&& this.root() is None
+                },
+                Err(e) => e is WrongCpu,
+            },
+    {
+        let cpu = match this_cpu(guard) {
+            Some(cpu) if cpu < machine.shootdown().cpus() => cpu,
+            Some(cpu) => return Err(VmError::WrongCpu { cpu }),
+            None => return Err(VmError::WrongCpu { cpu: MAX_CPUS }),
+        };
+        let tracked using = trust_kernel_table(cpu as nat);
+        let now = InUse { space: ManuallyDrop::new(None), using: Tracked(using) };
+        Ok(Cpu { machine, cpu, in_use: Some(now) })
+    }
+
+    /// Makes the processor use `space`, and lets go of the one used before. Its TLB then holds nothing of the latter.
+    ///
+    /// The processor is one of those that are told of what changes in `space` before it uses it, and of those that are told of
+    /// what changes in the other as long as it uses that.
+    ///
+    /// # Errors
+    /// [`VmError::WrongCpu`] if this processor is another one; [`VmError::Poisoned`].
+    pub fn activate<G: AtomicMode>(&mut self, guard: &G, space: S) -> (r: Result<(), VmError>)
+        ensures
+            final(self).number() == old(self).number(),
+            match r {
+                Ok(()) => final(self).is_live() && final(self).root() == Some(
+                    space.space().root_table(),
+                ),
+                Err(e) => {
+                    &&& *final(self) == *old(self)
+                    &&& e is WrongCpu || e is Poisoned
+                },
+            },
+    {
+        self.check(guard)?;
+        let root = space.get().root();
+        if self.uses(root) {
+            return Ok(());
+        }
+        let Some(Tracked(away)) = space.get().active().add(self.cpu) else {
+            return Err(VmError::WrongCpu { cpu: self.cpu });
+        };
+        proof {
+            use_type_invariant(&*self);
+        }
+        let mut before = None;
+        core::mem::swap(&mut self.in_use, &mut before);
+        let Some(before) = before else {
+            return Err(VmError::Poisoned);
+        };
+        let InUse { space: last, using: Tracked(mut using) } = before;
+        let Tracked(gone) = switch_here::<K::Mode, G, K::Cpus>(
+            guard,
+            self.machine.cpus(),
+            root,
+            Tracked(&mut using),
+            Tracked(away),
+        );
+        self.in_use = Some(
+            InUse { space: ManuallyDrop::new(Some(space)), using: Tracked(using) },
+        );
+        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), Tracked(gone));
+        Ok(())
+    }
+
+    /// Makes the processor use a table of the kernel's own, and lets go of the address space used before, of which its TLB then
+    /// holds nothing.
+    ///
+    /// # Errors
+    /// Those of [`activate`](Cpu::activate).
+    pub fn deactivate<G: AtomicMode>(&mut self, guard: &G) -> (r: Result<(), VmError>)
+        ensures
+            final(self).number() == old(self).number(),
+            match r {
+                Ok(()) => final(self).is_live() && final(self).root() is None,
+                Err(e) => {
+                    &&& *final(self) == *old(self)
+                    &&& e is WrongCpu || e is Poisoned
+                },
+            },
+    {
+        self.check(guard)?;
+        proof {
+            use_type_invariant(&*self);
+        }
+        let mut before = None;
+        core::mem::swap(&mut self.in_use, &mut before);
+        let Some(before) = before else {
+            return Err(VmError::Poisoned);
+        };
+        let InUse { space: last, using: Tracked(mut using) } = before;
+        let Tracked(gone) = leave_here::<K::Mode, G, K::Cpus>(
+            guard,
+            self.machine.cpus(),
+            Tracked(&mut using),
+        );
+        self.in_use = Some(InUse { space: ManuallyDrop::new(None), using: Tracked(using) });
+        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), Tracked(gone));
+        Ok(())
+    }
+
+    /// Whether this processor runs the code.
+    fn check<G: AtomicMode>(&self, guard: &G) -> (r: Result<(), VmError>)
+        ensures
+            match r {
+                Ok(()) => self.number() == cpu_of(guard) && self.is_live(),
+                Err(e) => e is WrongCpu || e is Poisoned,
+            },
+    {
+        if self.in_use.is_none() {
+            return Err(VmError::Poisoned);
+        }
+        match this_cpu(guard) {
+            Some(cpu) if cpu == self.cpu => Ok(()),
+            Some(cpu) => Err(VmError::WrongCpu { cpu }),
+            None => Err(VmError::WrongCpu { cpu: MAX_CPUS }),
+        }
+    }
+
+    /// Whether the processor uses the table at `root`.
+    fn uses(&self, root: PhysAddr) -> (r: bool)
+        requires
+            self.is_live(),
+        ensures
+            r == (self.root() == Some(root)),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        match &self.in_use {
+            Some(now) => match &*now.space {
+                Some(space) => space.get().root().0 == root.0,
+                None => false,
+            },
+            None => false,
+        }
+    }
+
+    /// The processor doesn't use `space` any more.
+    fn let_go(cpu: usize, space: Option<S>, Tracked(gone): Tracked<Option<Away>>)
+        requires
+            cpu < MAX_CPUS,
+            gone is Some == space is Some,
+            gone matches Some(away) ==> away.cpu() == cpu && away.root()
+                == space->0.space().root_table(),
+    {
+        if let Some(space) = space {
+            space.get().active().remove(cpu, Tracked(gone.tracked_unwrap()));
+        }
+    }
+}
+
+} // verus!
+mod sealed {
+    /// Who refers to an address space is known.
+    pub trait Sealed {}
+
+    impl<K: super::Kernel> Sealed for &super::VmSpace<'_, K> {}
+}

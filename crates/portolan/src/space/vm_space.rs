@@ -1,0 +1,285 @@
+//! The address space of a user program.
+
+use super::cursor::Cursor;
+use super::cursor_mut::CursorMut;
+use super::error::VmError;
+use super::flusher::TlbFlusher;
+use super::kernel::{Kernel, Machine};
+use super::lease::Lease;
+use super::lock::SpinLock;
+use super::mappings::Mappings;
+use super::pages::{Pages, Whole};
+use super::span::Span;
+use crate::addr::{PhysAddr, VirtRange};
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::error::Error;
+use crate::frame::FrameTable;
+use crate::hw::AtomicMode;
+use crate::hw::processor::relax;
+use crate::hw::space::close_in_drop;
+#[cfg(verus_only)]
+use crate::spec::request;
+use crate::table::PageTable;
+use crate::tlb::active::ActiveSet;
+use vstd::predicate::Predicate;
+use vstd::prelude::*;
+
+verus! {
+
+/// The address space of a user program: what it can reach of memory, and how.
+///
+/// # Processors
+/// A processor uses an address space from when it [activates](super::Cpu::activate) it until it activates another one. Its
+/// TLB then holds what it likes of what is mapped; whatever an operation takes away is owed to these processors by the
+/// cursor's [`TlbFlusher`], and frames and tables are given back only after they have been told.
+///
+/// # Memory
+/// Nothing is mapped at first. [`CursorMut::map`] maps frames, which stay alive as long as they are mapped, counted once for
+/// each mapping, and device memory, which is not counted.
+///
+/// # Kernel
+/// The page table that an address space is made of can share the kernel's half with all others
+/// ([`PageTable::sharing`]); no address of that half is an address of this space's mode.
+///
+/// # Cursors
+/// A cursor has the whole address space to itself: others wait until it is dropped. While a processor waits it answers what
+/// others ask of its TLB.
+#[verifier::reject_recursive_types(K)]
+pub struct VmSpace<'k, K: Kernel> {
+    machine: &'k Machine<'k, K>,
+    root: PhysAddr,
+    active: ActiveSet,
+    lock: SpinLock<Pages<'k, K>, Whole<'k, K>>,
+}
+
+impl<'k, K: Kernel> VmSpace<'k, K> {
+    #[verifier::type_invariant]
+    spec fn inv(self) -> bool {
+        &&& self.active.root() == self.root
+        &&& self.lock.kept() == self.whole()
+    }
+
+    /// What holds of the page table.
+    pub(crate) closed spec fn whole(self) -> Whole<'k, K> {
+        Whole { root: self.root, frames: self.machine.frame_table() }
+    }
+
+    /// The physical address of the root table.
+    pub closed spec fn root_table(self) -> PhysAddr {
+        self.root
+    }
+
+    /// An address space without mappings, made of `table`.
+    ///
+    /// # Errors
+    /// [`VmError::NotEmpty`] if something is mapped there.
+    pub fn new(
+        machine: &'k Machine<'k, K>,
+        table: PageTable<K::Tables, K::Mode, K::Bits>,
+    ) -> (r: Result<Self, VmError>)
+        ensures
+            match r {
+                Ok(space) => space.root_table() == table.root_table(),
+                Err(e) => e is NotEmpty,
+            },
+    {
+        let root = table.root();
+        let pages = match Mappings::of(table, machine.frames()) {
+            Ok(pages) => pages,
+            Err(addr) => {
+                return Err(VmError::NotEmpty { addr });
+            },
+        };
+        let ghost whole = Whole { root, frames: machine.frame_table() };
+        Ok(
+            VmSpace {
+                machine,
+                root,
+                active: ActiveSet::new(root),
+                lock: SpinLock::new(pages, Ghost(whole)),
+            },
+        )
+    }
+
+    /// The physical address of the root table: what the processor's root register takes.
+    #[inline]
+    #[must_use]
+    pub fn root(&self) -> (r: PhysAddr)
+        ensures
+            r == self.root_table(),
+        no_unwind
+    {
+        self.root
+    }
+
+    /// The machine that it is for.
+    #[inline]
+    #[must_use]
+    pub fn machine(&self) -> &'k Machine<'k, K>
+        no_unwind
+    {
+        self.machine
+    }
+
+    /// Which processors use it.
+    pub(crate) fn active(&self) -> (r: &ActiveSet)
+        ensures
+            *r == self.active_set(),
+            r.root() == self.root_table(),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        &self.active
+    }
+
+    /// Which processors use it.
+    pub(crate) closed spec fn active_set(self) -> ActiveSet {
+        self.active
+    }
+
+    /// A cursor over `range`, to look at what is mapped. Waits until no other cursor is there.
+    ///
+    /// # Errors
+    /// [`VmError::Paging`] with [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page,
+    /// or with [`Error::PastEnd`].
+    pub fn cursor<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r: Result<
+        Cursor<'a, 'k, K>,
+        VmError,
+    >)
+        ensures
+            match r {
+                Ok(cursor) => {
+                    &&& request::check_range(*range) is None
+                    &&& cursor.is_live()
+                    &&& cursor.first() == range.first()@
+                    &&& cursor.end() == range.first()@ + range.bytes()
+                    &&& cursor.at() == cursor.first()
+                },
+                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
+            },
+    {
+        let span = Self::span(range)?;
+        Ok(Cursor::new(self.lock(guard), span))
+    }
+
+    /// A cursor over `range`, to change what is mapped. Waits until no other cursor is there.
+    ///
+    /// # Errors
+    /// Those of [`cursor`](VmSpace::cursor).
+    pub fn cursor_mut<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r: Result<
+        CursorMut<'a, 'k, K, G>,
+        VmError,
+    >)
+        ensures
+            match r {
+                Ok(cursor) => {
+                    &&& request::check_range(*range) is None
+                    &&& cursor.is_live()
+                    &&& cursor.first() == range.first()@
+                    &&& cursor.end() == range.first()@ + range.bytes()
+                    &&& cursor.at() == cursor.first()
+                    &&& cursor.root() == self.root_table()
+                },
+                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
+            },
+    {
+        let span = Self::span(range)?;
+        let lease = self.lock(guard);
+        proof {
+            use_type_invariant(self);
+        }
+        Ok(CursorMut::new(lease, span, TlbFlusher::new(self.machine, &self.active, guard)))
+    }
+
+    /// Unmaps everything, and waits until all processors have been told.
+    ///
+    /// # Errors
+    /// Those of [`TlbFlusher::sync_tlb_flush`]: then all is unmapped, and what waits for the processors is not given back.
+    pub fn clear<G: AtomicMode>(&self, guard: &G) -> Result<(), VmError> {
+        proof {
+            use_type_invariant(self);
+        }
+        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
+        let mut lease = self.lock(guard);
+        if let Some((mut pages, held)) = lease.take() {
+            Self::take_all(&mut pages, &mut flusher);
+            lease.put(pages, held);
+        }
+        flusher.sync_tlb_flush()
+    }
+
+    /// Unmaps everything.
+    fn take_all<G: AtomicMode>(pages: &mut Pages<'k, K>, flusher: &mut TlbFlusher<'_, 'k, K, G>)
+        requires
+            old(pages).inv(),
+        ensures
+            final(pages).inv(),
+            final(pages).table().root_table() == old(pages).table().root_table(),
+            final(pages).frame_table() == old(pages).frame_table(),
+    {
+        // pages are finite in number, but the prover counts addresses
+        let (mut at, end) = (0, pages.limit());
+        while at < end
+            invariant
+                at <= end == K::Mode::geo().limit(),
+                pages.inv(),
+                pages.table().root_table() == old(pages).table().root_table(),
+                pages.frame_table() == old(pages).frame_table(),
+                pages.space().is_free(0, at as int),
+            decreases end - at,
+        {
+            match pages.unmap_run(at, end) {
+                Some(gone) => {
+                    at = gone.start.offset() + gone.bytes;
+                    flusher.take(gone.flush, gone.item);
+                },
+                None => {
+                    return;
+                },
+            }
+        }
+    }
+
+    /// The range, if a cursor can be over it.
+    fn span(range: &VirtRange<K::Mode>) -> (r: Result<Span<K::Mode>, VmError>)
+        ensures
+            match r {
+                Ok(span) => {
+                    &&& request::check_range(*range) is None
+                    &&& span.first() == range.first()@
+                    &&& span.end() == range.first()@ + range.bytes()
+                    &&& span.at() == span.first()
+                },
+                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
+            },
+    {
+        match PageTable::<K::Tables, K::Mode, K::Bits>::bounds(range) {
+            Ok((lo, hi)) => Ok(Span::new(lo, hi)),
+            Err(e) => Err(VmError::Paging(e)),
+        }
+    }
+
+    /// Waits until no cursor is there. Meanwhile this processor does what others ask of it, one of which may have the cursor.
+    #[verifier::exec_allows_no_decreases_clause]
+    fn lock<G: AtomicMode>(&self, guard: &G) -> (r: Lease<'_, Pages<'k, K>, Whole<'k, K>>)
+        ensures
+            r.kept() == self.whole(),
+            r@ matches Some(pages) && self.whole().predicate(pages),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        loop {
+            if let Some(lease) = Lease::try_new(&self.lock) {
+                return lease;
+            }
+            self.machine.shootdown().handle(guard, self.machine.cpus());
+            relax::<K::Mode, K::Cpus>(self.machine.cpus());
+        }
+    }
+}
+
+} // verus!
