@@ -20,7 +20,7 @@ use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
-mod change;
+
 #[cfg(verus_only)]
 mod spec;
 

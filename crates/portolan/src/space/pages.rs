@@ -4,6 +4,8 @@ use super::kernel::Kernel;
 use super::mappings::Mappings;
 use crate::addr::PhysAddr;
 use crate::frame::FrameTable;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
@@ -32,6 +34,31 @@ impl<'k, K: Kernel> Predicate<Pages<'k, K>> for Whole<'k, K> {
         &&& pages.inv()
         &&& pages.table().root_table() == self.root
         &&& pages.frame_table() == self.frames
+    }
+}
+
+/// All below the end of the first run that was unmapped is free; it started no lower than what was known to be free reached.
+pub(crate) proof fn lemma_first_run(old: AddressSpace, now: AddressSpace, at: int, start: int, end: int)
+    requires
+        0 <= at,
+        start < end,
+        old.is_free(0, at),
+        old.is_next_page(0, start),
+        now == old.unmap_range(start, end),
+    ensures
+        now.is_free(0, end),
+        at <= start,
+{
+    assert(old.covers(start, start));
+    assert(old.lookup(start) is Some);
+    assert(old.translate(start) is Some);
+    assert forall|va: int| 0 <= va < end implies #[trigger] now.translate(va) is None by {
+        if now.translate(va) is Some {
+            let base = now.base(va);
+            assert(now.covers(base, va));
+            assert(old.covers(base, base));
+            assert(old.translate(base) is Some);
+        }
     }
 }
 

@@ -9,20 +9,24 @@ use super::lease::Lease;
 use super::lock::SpinLock;
 use super::mappings::Mappings;
 use super::pages::{Pages, Whole};
+#[cfg(verus_only)]
+use super::pages::lemma_first_run;
 use super::span::Span;
 use crate::addr::{PhysAddr, VirtRange};
 #[cfg(verus_only)]
-use crate::arch::entry::EntryFormat;
+use crate::hw::mmu::Mmu;
 use crate::error::Error;
 use crate::frame::FrameTable;
 use crate::hw::AtomicMode;
-use crate::hw::processor::relax;
+use crate::hw::processor::{Moment, flushed_everywhere, relax};
 use crate::hw::space::close_in_drop;
 #[cfg(verus_only)]
 use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use crate::tlb::active::ActiveSet;
-use vstd::predicate::Predicate;
+use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
 verus! {
@@ -219,27 +223,70 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             final(pages).inv(),
             final(pages).table().root_table() == old(pages).table().root_table(),
             final(pages).frame_table() == old(pages).frame_table(),
+            final(pages).space() == AddressSpace::empty(),
     {
-        // pages are finite in number, but the prover counts addresses
-        let (mut at, end) = (0, pages.limit());
-        while at < end
+        let ghost mut at = 0;
+        loop
             invariant
-                at <= end == K::Mode::geo().limit(),
+                0 <= at <= K::Mode::geo().limit(),
                 pages.inv(),
                 pages.table().root_table() == old(pages).table().root_table(),
                 pages.frame_table() == old(pages).frame_table(),
-                pages.space().is_free(0, at as int),
-            decreases end - at,
+                pages.space().is_free(0, at),
+            ensures
+                pages.space() == AddressSpace::empty(),
+            decreases K::Mode::geo().limit() - at,
         {
-            match pages.unmap_run(at, end) {
-                Some(gone) => {
-                    at = gone.start.offset() + gone.bytes;
-                    flusher.take(gone.flush, gone.item);
-                },
-                None => {
-                    return;
-                },
+            let ghost before = pages.space();
+            let Some(gone) = pages.clear_step() else {
+                return;
+            };
+            proof {
+                let end = gone.start@ + gone.bytes;
+                lemma_first_run(before, pages.space(), at, gone.start@, end);
+                at = end;
             }
+            flusher.take(gone.flush, gone.item);
+        }
+    }
+
+    /// Gives back what is mapped, and the tables, when the space is dropped.
+    ///
+    /// If a cursor was forgotten, or a processor uses the space whose [`Cpu`](super::Cpu) was dropped, nothing is given back.
+    pub(crate) fn close(&self) {
+        proof {
+            use_type_invariant(self);
+        }
+        let Some((mut pages, _)) = self.lock.try_lock() else {
+            return;
+        };
+        let ghost mut at = 0;
+        loop
+            invariant
+                self.inv(),
+                0 <= at <= K::Mode::geo().limit(),
+                pages.inv(),
+                pages.space().is_free(0, at),
+            decreases K::Mode::geo().limit() - at,
+        {
+            let ghost before = pages.space();
+            let Some(gone) = pages.clear_step() else {
+                return;
+            };
+            proof {
+                let end = gone.start@ + gone.bytes;
+                lemma_first_run(before, pages.space(), at, gone.start@, end);
+                at = end;
+            }
+            let tracked since = Moment::now();
+            let ghost range = gone.flush.due();
+            let (users, Tracked(quiet)) = self.active.snapshot(Ghost(range), Tracked(&since));
+            if !users.is_empty() {
+                let _ = (ManuallyDrop::new(gone), ManuallyDrop::new(pages));
+                return;
+            }
+            let tracked flushed = flushed_everywhere(&since, &quiet, self.root, range);
+            gone.flush.settle_for(Tracked(&flushed));
         }
     }
 
@@ -279,6 +326,16 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             self.machine.shootdown().handle(guard, self.machine.cpus());
             relax::<K::Mode, K::Cpus>(self.machine.cpus());
         }
+    }
+}
+
+impl<K: Kernel> Drop for VmSpace<'_, K> {
+    /// Gives back what is mapped, and the tables.
+    fn drop(&mut self)
+        opens_invariants none
+        no_unwind
+    {
+        close_in_drop(self);
     }
 }
 
