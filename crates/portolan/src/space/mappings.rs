@@ -14,6 +14,7 @@ use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use vstd::prelude::*;
 
+mod fork;
 mod map;
 #[cfg(verus_only)]
 mod proof;
@@ -21,7 +22,7 @@ mod protect;
 pub(crate) mod reference;
 #[cfg(verus_only)]
 pub(crate) mod spec;
-
+pub(crate) mod unmap;
 verus! {
 
 /// A page table, and for each frame of ordinary memory that it maps one reference.
