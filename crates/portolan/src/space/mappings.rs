@@ -14,6 +14,7 @@ use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use vstd::prelude::*;
 
+mod fork;
 mod map;
 #[cfg(verus_only)]
 mod proof;
@@ -21,9 +22,8 @@ mod protect;
 pub(crate) mod reference;
 #[cfg(verus_only)]
 pub(crate) mod spec;
-
-pub use reference::MappedItem;
-
+pub(crate) mod unmap;
+mod whole;
 verus! {
 
 /// A page table, and for each frame of ordinary memory that it maps one reference.

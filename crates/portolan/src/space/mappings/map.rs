@@ -2,7 +2,7 @@
 
 use super::Mappings;
 #[cfg(verus_only)]
-use super::proof::put_run;
+use super::proof::pieces::put_run;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;

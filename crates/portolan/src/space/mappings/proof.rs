@@ -1,101 +1,27 @@
 //! That the references stay those to what is mapped.
 
 use super::Mappings;
-use super::spec::{
-    frame_at, has_run, is_held, is_one_kind, is_piece, is_sorted, is_with, is_without,
-};
+use super::spec::{has_pieces, is_held, is_one_kind, is_piece, is_sorted, is_with};
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat, stored};
+use crate::frame::FrameAllocator;
 use crate::frame::token::FrameToken;
-use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use crate::table::shape::is_page_of;
 use vstd::prelude::*;
 
+mod between;
+mod copy;
+pub(super) mod pieces;
+mod runs;
 mod within;
 
+use pieces::{lemma_put_at, lemma_run_pieces};
+
 verus! {
-
-/// Takes the references for `n` pieces out of `tokens`, as ones for the slots from `first` on.
-pub(super) proof fn take_run(
-    tracked tokens: &mut Map<int, FrameToken>,
-    at: int,
-    first: int,
-    n: nat,
-) -> (tracked r: Map<int, FrameToken>)
-    requires
-        forall|k: int| #[trigger] is_piece(at, n as int, k) ==> old(tokens).contains_key(k),
-    ensures
-        is_without(*old(tokens), *final(tokens), at, n as int),
-        forall|i: int|
-            first <= i < first + n ==> #[trigger] r.contains_key(i) && r[i] == old(tokens)[at + (i
-                - first) * 0x1000],
-    decreases n,
-{
-    if n == 0 {
-        Map::tracked_empty()
-    } else {
-        let m = (n - 1) as nat;
-        let last = at + m * 0x1000;
-        assert forall|k: int| #[trigger] is_piece(at, m as int, k) implies tokens.contains_key(
-            k,
-        ) by {
-            assert(is_piece(at, n as int, k));
-        }
-        let before = *tokens;
-        let tracked mut r = take_run(tokens, at, first, m);
-        assert(is_piece(at, n as int, last));
-        assert(tokens.contains_key(last));
-        let mid = *tokens;
-        r.tracked_insert(first + m, tokens.tracked_remove(last));
-        assert forall|k: int| #[trigger]
-            tokens.contains_key(k) == (before.contains_key(k) && !is_piece(at, n as int, k)) && (
-            tokens.contains_key(k) ==> tokens[k] == before[k]) by {
-            assert(mid.contains_key(k) == (before.contains_key(k) && !is_piece(at, m as int, k)));
-        }
-        r
-    }
-}
-
-/// Puts references to the `n` slots from `first` on into `tokens`, as ones for pieces from `at` on.
-pub(super) proof fn put_run(
-    tracked tokens: &mut Map<int, FrameToken>,
-    tracked more: Map<int, FrameToken>,
-    at: int,
-    first: int,
-    n: nat,
-)
-    requires
-        forall|i: int| first <= i < first + n ==> #[trigger] more.contains_key(i),
-    ensures
-        is_with(*old(tokens), more, *final(tokens), at, first, n as int),
-    decreases n,
-{
-    if n > 0 {
-        let m = (n - 1) as nat;
-        let last = at + m * 0x1000;
-        let (before, all) = (*tokens, more);
-        let tracked mut more = more;
-        assert(more.contains_key(first + m));
-        let tracked token = more.tracked_remove(first + m);
-        put_run(tokens, more, at, first, m);
-        let mid = *tokens;
-        tokens.tracked_insert(last, token);
-        assert forall|k: int| #[trigger]
-            tokens.contains_key(k) == (before.contains_key(k) || is_piece(at, n as int, k)) && (
-            tokens.contains_key(k) ==> tokens[k] == if is_piece(at, n as int, k) {
-                all[first + (k - at) / 0x1000]
-            } else {
-                before[k]
-            }) by {
-            assert(mid.contains_key(k) == (before.contains_key(k) || is_piece(at, m as int, k)));
-            assert(is_piece(at, n as int, k) <==> is_piece(at, m as int, k) || k == last);
-        }
-    }
-}
 
 /// An address that is a multiple of a page's size is one of 4 KiB.
 pub(super) proof fn lemma_aligned(x: int, size: PageSize)
@@ -351,37 +277,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
     {
     }
 
-    /// A run of ordinary memory has its references.
-    pub(super) proof fn lemma_run_tokens(self, lo: int, hi: int, frame: int)
-        requires
-            self.inv(),
-            self.table@.is_run(lo, hi, frame),
-            self.frames.has_all(frame, hi - lo),
-            frame % 0x1000 == 0,
-            self.frames.first() % 0x1000 == 0,
-            (hi - lo) % 0x1000 == 0,
-        ensures
-            has_run(
-                *self.frames,
-                self.tokens@,
-                lo,
-                (frame - self.frames.first()) / 0x1000,
-                (hi - lo) / 0x1000,
-            ),
-    {
-        let first = (frame - self.frames.first()) / 0x1000;
-        assert forall|k: int| #[trigger] is_piece(lo, (hi - lo) / 0x1000, k) implies {
-            &&& self.tokens@.contains_key(k)
-            &&& self.tokens@[k].is_for(self.frames.id(first + (k - lo) / 0x1000))
-            &&& self.tokens@[k].kind().untyped
-        } by {
-            assert(is_held(*self.frames, self.table@, self.tokens@, k));
-            assert(self.table@.place(k) == Some(frame + (k - lo)));
-            assert((frame + (k - lo) - self.frames.first()) / 0x1000 == first + (k - lo) / 0x1000);
-        }
-    }
-
-    /// So has a page.
+    /// A page of ordinary memory has its references.
     pub(super) proof fn lemma_page_tokens(tracked &self, base: int)
         requires
             self.inv(),
@@ -396,7 +292,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 &&& bytes >= 0x1000
                 &&& self.frames.has_all(frame, bytes) ==> {
                     &&& self.frames.covers(page.frame)
-                    &&& has_run(
+                    &&& has_pieces(
                         *self.frames,
                         self.tokens@,
                         base,
@@ -413,7 +309,20 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         lemma_aligned(page.frame.0 as int, page.size);
         self.table@.lemma_page_run(base);
         if self.frames.has_all(page.frame.0 as int, page.size.bytes() as int) {
-            self.lemma_run_tokens(base, base + page.size.bytes(), page.frame.0 as int);
+            let end = base + page.size.bytes();
+            assert forall|at: int| base <= at < end implies #[trigger] is_held(
+                *self.frames,
+                self.table@,
+                self.tokens@,
+                at,
+            ) by {}
+            lemma_run_pieces(
+                *self.frames,
+                self.table@,
+                self.tokens@,
+                (base, end),
+                page.frame.0 as int,
+            );
         }
     }
 

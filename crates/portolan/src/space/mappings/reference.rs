@@ -2,7 +2,7 @@
 
 use super::Mappings;
 #[cfg(verus_only)]
-use super::spec::{has_run, is_piece};
+use super::spec::{has_pieces, is_piece};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
@@ -125,7 +125,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             invariant
                 frames == self.frames,
                 first <= i <= end <= frames.len(),
-                has_run(*frames, self.tokens@, start, first as int, (end - first) as int),
+                has_pieces(*frames, self.tokens@, start, first as int, (end - first) as int),
                 USegment::<'f, F>::are_kind(*frames, tokens, first as int, i as int),
             decreases end - i,
         {

@@ -60,6 +60,33 @@ pub(crate) open spec fn are_held<F>(
     forall|at: int| #[trigger] is_held(frames, space, tokens, at)
 }
 
+/// So it is at `at` if it is from `lo` to below `hi`; elsewhere, `tokens` has no references.
+pub(crate) open spec fn is_held_between<F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    tokens: Map<int, FrameToken>,
+    lo: int,
+    hi: int,
+    at: int,
+) -> bool {
+    if lo <= at < hi {
+        is_held(frames, space, tokens, at)
+    } else {
+        !tokens.contains_key(at)
+    }
+}
+
+/// `tokens` are the references to what is mapped from `lo` to below `hi`.
+pub(crate) open spec fn are_held_between<F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    tokens: Map<int, FrameToken>,
+    lo: int,
+    hi: int,
+) -> bool {
+    forall|at: int| #[trigger] is_held_between(frames, space, tokens, lo, hi, at)
+}
+
 /// Whether the `bytes` from `pa` on lie within the table of frames or outside.
 pub(crate) open spec fn is_one_kind<F>(frames: FrameTable<'_, F>, pa: int, bytes: int) -> bool {
     frames.has_all(pa, bytes) || frames.has_none(pa, bytes)
@@ -77,7 +104,7 @@ pub(crate) open spec fn is_sorted<F>(frames: FrameTable<'_, F>, space: AddressSp
 
 /// Whether `tokens` has references to the frames of the `n` slots from `first` on, for the pieces that follow each other from
 /// `at` on, and the frames' memory is plain bytes.
-pub(crate) open spec fn has_run<F>(
+pub(crate) open spec fn has_pieces<F>(
     frames: FrameTable<'_, F>,
     tokens: Map<int, FrameToken>,
     at: int,
