@@ -32,9 +32,7 @@ impl<'k, K: Kernel> SpaceRef<'k, K> for &VmSpace<'k, K> {
     }
 
     #[inline(always)]
-    fn get(&self) -> (r: &VmSpace<'k, K>)
-        no_unwind
-    {
+    fn get(&self) -> (r: &VmSpace<'k, K>) {
         self
     }
 }
@@ -149,6 +147,9 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         if self.uses(root) {
             return Ok(());
         }
+        proof {
+            use_type_invariant(&*self);
+        }
         let Some(Tracked(away)) = space.get().active().add(self.cpu) else {
             return Err(VmError::WrongCpu { cpu: self.cpu });
         };
@@ -262,10 +263,16 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
     }
 }
 
-} // verus!
+/// Who refers to an address space is known.
 mod sealed {
-    /// Who refers to an address space is known.
-    pub trait Sealed {}
+    /// Known.
+    pub trait Sealed {
 
-    impl<K: super::Kernel> Sealed for &super::VmSpace<'_, K> {}
+    }
 }
+
+impl<K: Kernel> sealed::Sealed for &VmSpace<'_, K> {
+
+}
+
+} // verus!

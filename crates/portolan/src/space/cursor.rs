@@ -115,10 +115,8 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                 if first > at {
                     return Ok(Slot { range: VirtRange::from_offsets(at, first), item: None });
                 }
-                let table = pages.page_table();
                 proof {
-                    table.lemma_shaped();
-                    K::Mode::geo().lemma_limit();
+                    pages.lemma_shaped();
                 }
                 match pages.item(Ghost(start@), page) {
                     Ok(item) => Ok(

@@ -108,7 +108,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     #[inline]
     pub fn flusher(&mut self) -> (r: &mut TlbFlusher<'a, 'k, K, G>)
         ensures
-            final(self).cursor == old(self).cursor,
+            final(self).as_spec() == old(self).as_spec(),
     {
         &mut self.flusher
     }

@@ -50,7 +50,7 @@ verus! {
 ///
 /// type VmSpace = portolan::space::VmSpace<'static, MyKernel>;
 /// ```
-pub trait Kernel: Sized {
+pub trait Kernel: Sized + 'static {
     /// The paging mode of user address spaces.
     type Mode: PagingMode;
 

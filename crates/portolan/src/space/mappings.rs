@@ -24,6 +24,9 @@ pub(crate) mod reference;
 pub(crate) mod spec;
 pub(crate) mod unmap;
 mod whole;
+
+pub use reference::MappedItem;
+
 verus! {
 
 /// A page table, and for each frame of ordinary memory that it maps one reference.

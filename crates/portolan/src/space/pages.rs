@@ -42,6 +42,7 @@ pub(crate) proof fn lemma_first_run(old: AddressSpace, now: AddressSpace, at: in
     requires
         0 <= at,
         start < end,
+        forall|base: int| #[trigger] old.pages.contains_key(base) ==> 0 <= base,
         old.is_free(0, at),
         old.is_next_page(0, start),
         now == old.unmap_range(start, end),

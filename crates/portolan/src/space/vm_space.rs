@@ -27,6 +27,8 @@ use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use crate::tlb::active::ActiveSet;
 use core::mem::ManuallyDrop;
+#[cfg(verus_only)]
+use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
 verus! {
@@ -226,6 +228,9 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             final(pages).space() == AddressSpace::empty(),
     {
         let ghost mut at = 0;
+        proof {
+            pages.lemma_shaped();
+        }
         loop
             invariant
                 0 <= at <= K::Mode::geo().limit(),
@@ -238,6 +243,9 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             decreases K::Mode::geo().limit() - at,
         {
             let ghost before = pages.space();
+            proof {
+                pages.lemma_shaped();
+            }
             let Some(gone) = pages.clear_step() else {
                 return;
             };
@@ -261,6 +269,9 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             return;
         };
         let ghost mut at = 0;
+        proof {
+            pages.lemma_shaped();
+        }
         loop
             invariant
                 self.inv(),
@@ -270,6 +281,9 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             decreases K::Mode::geo().limit() - at,
         {
             let ghost before = pages.space();
+            proof {
+                pages.lemma_shaped();
+            }
             let Some(gone) = pages.clear_step() else {
                 return;
             };
@@ -319,7 +333,10 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         proof {
             use_type_invariant(self);
         }
-        loop {
+        loop
+            invariant
+                self.inv(),
+        {
             if let Some(lease) = Lease::try_new(&self.lock) {
                 return lease;
             }

@@ -16,6 +16,16 @@ use vstd::prelude::*;
 verus! {
 
 impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
+    /// The pages are where a table's can be.
+    pub(crate) proof fn lemma_shaped(tracked &self)
+        ensures
+            self.space().is_shaped::<A>(),
+            0 < A::geo().limit() <= 0x200_0000_0000_0000,
+    {
+        self.table.lemma_shaped();
+        A::geo().lemma_limit();
+    }
+
     /// The mappings of `table`, of which there are none; otherwise the address of the first.
     pub(crate) fn of(table: PageTable<M, A, B>, frames: &'f FrameTable<'f, F>) -> (r: Result<
         Self,
