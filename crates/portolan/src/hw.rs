@@ -15,9 +15,9 @@ pub(crate) mod frame;
 pub(crate) mod memory;
 pub mod mmu;
 pub(crate) mod processor;
-pub(crate) mod space;
 #[cfg(verus_only)]
 pub mod riscv;
+pub(crate) mod space;
 #[cfg(verus_only)]
 pub mod x86_64;
 

@@ -15,13 +15,12 @@ mod pages;
 mod span;
 mod vm_space;
 
-
 pub use cpu::{Cpu, SpaceRef};
 pub use cursor_mut::CursorMut;
 pub use error::VmError;
 pub use vm_space::VmSpace;
 
+pub use cursor::{Cursor, Slot};
 pub use flusher::TlbFlusher;
 pub use kernel::{Kernel, Machine};
-pub use cursor::{Cursor, Slot};
 pub use mappings::MappedItem;

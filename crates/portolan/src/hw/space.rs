@@ -57,4 +57,3 @@ pub(crate) fn close_in_drop<K: Kernel>(space: &VmSpace<'_, K>)
 }
 
 } // verus!
-

@@ -4,9 +4,9 @@ use super::error::VmError;
 use super::kernel::{Kernel, Machine};
 use super::vm_space::VmSpace;
 use crate::addr::PhysAddr;
-use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu, trust_kernel_table};
 #[cfg(verus_only)]
 use crate::hw::processor::cpu_of;
+use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu, trust_kernel_table};
 use crate::hw::{AtomicMode, MAX_CPUS};
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
@@ -169,9 +169,7 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
             Tracked(&mut using),
             Tracked(away),
         );
-        self.in_use = Some(
-            InUse { space: ManuallyDrop::new(Some(space)), using: Tracked(using) },
-        );
+        self.in_use = Some(InUse { space: ManuallyDrop::new(Some(space)), using: Tracked(using) });
         Self::let_go(self.cpu, ManuallyDrop::into_inner(last), Tracked(gone));
         Ok(())
     }
@@ -266,9 +264,12 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
 /// Who refers to an address space is known.
 mod sealed {
     /// Known.
+
+
     pub trait Sealed {
 
     }
+
 }
 
 impl<K: Kernel> sealed::Sealed for &VmSpace<'_, K> {

@@ -4,14 +4,14 @@ use super::error::VmError;
 use super::kernel::Kernel;
 use super::lease::Lease;
 use super::mappings::MappedItem;
-use super::span::Span;
 use super::pages::{Pages, Whole};
+use super::span::Span;
 use crate::addr::{VirtAddr, VirtRange};
-use crate::error::Error;
-use crate::prop::{Mapping, PageProperty};
 use crate::arch::entry::Encoding;
+use crate::error::Error;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
+use crate::prop::{Mapping, PageProperty};
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use vstd::math::min;
@@ -67,7 +67,8 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
     }
 
     /// A cursor at the start of `span`.
-    pub(crate) fn new(lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>, span: Span<K::Mode>) -> (r: Self)
+    pub(crate) fn new(lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>, span: Span<K::Mode>) -> (r:
+        Self)
         ensures
             r.is_live() == lease@ is Some,
             r.first() == span.first(),
@@ -235,9 +236,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                     )
                 },
                 Ok(None) => old(self).at() == old(self).end(),
-                Err(e) => old(self).is_query_error(e) && final(self).at() == old(
-                    self,
-                ).at(),
+                Err(e) => old(self).is_query_error(e) && final(self).at() == old(self).at(),
             },
     {
         let (at, end) = self.span.rest();

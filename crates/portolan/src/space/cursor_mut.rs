@@ -20,7 +20,6 @@ use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
-
 #[cfg(verus_only)]
 mod spec;
 

@@ -1,17 +1,17 @@
 //! What an address space owes to TLBs.
 
+use super::error::VmError;
 use super::kernel::{Kernel, Machine};
 use super::owed::{Batched, Owed};
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
-use super::error::VmError;
 use crate::flush::{Flush, FlushRange};
 use crate::frame::{Dyn, Frame, USegment};
 use crate::hw::AtomicMode;
 use crate::hw::space::settle_in_drop;
+use crate::tlb::TlbFlushOp;
 use crate::tlb::active::ActiveSet;
 use crate::tlb::shootdown::Ticket;
-use crate::tlb::TlbFlushOp;
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 

@@ -38,7 +38,13 @@ impl<'k, K: Kernel> Predicate<Pages<'k, K>> for Whole<'k, K> {
 }
 
 /// All below the end of the first run that was unmapped is free; it started no lower than what was known to be free reached.
-pub(crate) proof fn lemma_first_run(old: AddressSpace, now: AddressSpace, at: int, start: int, end: int)
+pub(crate) proof fn lemma_first_run(
+    old: AddressSpace,
+    now: AddressSpace,
+    at: int,
+    start: int,
+    end: int,
+)
     requires
         0 <= at,
         start < end,

@@ -8,16 +8,16 @@ use super::kernel::{Kernel, Machine};
 use super::lease::Lease;
 use super::lock::SpinLock;
 use super::mappings::Mappings;
-use super::pages::{Pages, Whole};
 #[cfg(verus_only)]
 use super::pages::lemma_first_run;
+use super::pages::{Pages, Whole};
 use super::span::Span;
 use crate::addr::{PhysAddr, VirtRange};
-#[cfg(verus_only)]
-use crate::hw::mmu::Mmu;
 use crate::error::Error;
 use crate::frame::FrameTable;
 use crate::hw::AtomicMode;
+#[cfg(verus_only)]
+use crate::hw::mmu::Mmu;
 use crate::hw::processor::{Moment, flushed_everywhere, relax};
 use crate::hw::space::close_in_drop;
 #[cfg(verus_only)]
@@ -80,10 +80,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     ///
     /// # Errors
     /// [`VmError::NotEmpty`] if something is mapped there.
-    pub fn new(
-        machine: &'k Machine<'k, K>,
-        table: PageTable<K::Tables, K::Mode, K::Bits>,
-    ) -> (r: Result<Self, VmError>)
+    pub fn new(machine: &'k Machine<'k, K>, table: PageTable<K::Tables, K::Mode, K::Bits>) -> (r:
+        Result<Self, VmError>)
         ensures
             match r {
                 Ok(space) => space.root_table() == table.root_table(),
@@ -151,10 +149,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     /// # Errors
     /// [`VmError::Paging`] with [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page,
     /// or with [`Error::PastEnd`].
-    pub fn cursor<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r: Result<
-        Cursor<'a, 'k, K>,
-        VmError,
-    >)
+    pub fn cursor<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r:
+        Result<Cursor<'a, 'k, K>, VmError>)
         ensures
             match r {
                 Ok(cursor) => {
@@ -175,10 +171,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     ///
     /// # Errors
     /// Those of [`cursor`](VmSpace::cursor).
-    pub fn cursor_mut<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r: Result<
-        CursorMut<'a, 'k, K, G>,
-        VmError,
-    >)
+    pub fn cursor_mut<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r:
+        Result<CursorMut<'a, 'k, K, G>, VmError>)
         ensures
             match r {
                 Ok(cursor) => {
@@ -294,7 +288,10 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             }
             let tracked since = Moment::now();
             let ghost range = gone.flush.due();
-            let (users, Tracked(quiet)) = self.active.snapshot(Ghost(range), Tracked(&since));
+            let (users, Tracked(quiet)) = self.active.snapshot::<K::Mode>(
+                Ghost(range),
+                Tracked(&since),
+            );
             if !users.is_empty() {
                 let _ = (ManuallyDrop::new(gone), ManuallyDrop::new(pages));
                 return;

@@ -1,13 +1,13 @@
 //! The protocol of a shootdown.
 
 use super::active::ActiveSet;
+use super::bits::{WORDS, lowest};
 #[cfg(verus_only)]
 use super::bits::{cpu_at, lemma_clear};
-use super::bits::{WORDS, lowest};
 use super::cpus::CpuSet;
+use super::letter::{Account, Letter, SlotId};
 #[cfg(verus_only)]
 use super::letter::{AskId, Reply, Request, Round, is_share};
-use super::letter::{Account, Letter, SlotId};
 use super::slot::{CpuSlot, Inbox, Outbox};
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;

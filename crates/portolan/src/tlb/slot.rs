@@ -1,8 +1,8 @@
 //! The slot of a processor: what it asks others, and what others ask of it.
 
+use super::bits::{WORDS, mask_of, word_of};
 #[cfg(verus_only)]
 use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
-use super::bits::{WORDS, mask_of, word_of};
 use super::cpus::CpuSet;
 use super::letter::{Account, AskId, Letter, Pen, Reply, Request, Shares, SlotId, WaitId, Waits};
 #[cfg(verus_only)]

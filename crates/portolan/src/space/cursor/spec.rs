@@ -1,9 +1,9 @@
 //! What a cursor answers.
 
 use super::{Cursor, Slot};
-use crate::hw::mmu::Mmu;
 use crate::error::Error;
 use crate::frame::FrameError;
+use crate::hw::mmu::Mmu;
 use crate::prop::Mapping;
 use crate::space::{Kernel, VmError};
 use vstd::prelude::*;
@@ -43,8 +43,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
     /// `e` is why there is no answer.
     pub open spec fn is_query_error(self, e: VmError) -> bool {
         match e {
-            VmError::OutOfRange { addr } => addr == self.at() && self.at()
-                == self.end(),
+            VmError::OutOfRange { addr } => addr == self.at() && self.at() == self.end(),
             VmError::Frame(e) => e is Saturated || e is Busy,
             VmError::Poisoned => !self.is_live(),
             _ => false,

@@ -26,7 +26,13 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     }
 
     /// It has mapped a page where `old` was, in the place of one of the same size if there was one, and gone on past it.
-    pub open spec fn is_mapped_from(self, old: Self, frame: PhysAddr, size: PageSize, prop: PageProperty) -> bool {
+    pub open spec fn is_mapped_from(
+        self,
+        old: Self,
+        frame: PhysAddr,
+        size: PageSize,
+        prop: PageProperty,
+    ) -> bool {
         let vacated = old.space().unmap_range(old.at(), old.at() + size.bytes());
         &&& self.is_over(old)
         &&& self.is_live() == old.is_live()

@@ -7,7 +7,7 @@ use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::error::Error;
-use crate::frame::{FrameAllocator, UFrame, USegment};
+use crate::frame::{FrameAllocator, USegment};
 use crate::hw::TableMemory;
 use crate::hw::frame::same_table;
 use crate::prop::PageProperty;
@@ -80,8 +80,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         }
     }
 
-    /// Maps the whole segment as one page at `va`. The references are the address space's from then on; if that fails, they
-    /// are given back.
+    /// Maps the whole segment as one page at `va`. The references are the address space's from then on; if that fails, the
+    /// segment is the caller's as before.
     ///
     /// # Errors
     /// In this order: [`VmError::ForeignFrame`]; [`Error::UnsupportedSize`] if no page is as large as the segment; those of
@@ -92,7 +92,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         va: VirtAddr<A>,
         segment: USegment<'f, F>,
         prop: PageProperty,
-    ) -> (r: Result<(), VmError>)
+    ) -> (r: Result<(), (VmError, USegment<'f, F>)>)
         requires
             old(self).inv(),
         ensures
@@ -112,7 +112,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                             prop,
                         )
                     },
-                    Err(e) => {
+                    Err((e, same)) => {
+                        &&& same == segment
                         &&& old(self).is_map_error(va, frame, bytes, prop, e)
                         &&& final(self).table().same_as(old(self).table())
                     },
@@ -122,16 +123,17 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         let frame = segment.paddr();
         let bytes = segment.size();
         if !same_table(segment.frame_table(), self.frames) {
-            return Err(VmError::ForeignFrame { addr: frame.0 });
+            return Err((VmError::ForeignFrame { addr: frame.0 }, segment));
         }
         let Some(size) = size_of(bytes) else {
-            return Err(VmError::Paging(Error::UnsupportedSize { addr: va.as_u64(), size: bytes }));
+            let e = Error::UnsupportedSize { addr: va.as_u64(), size: bytes };
+            return Err((VmError::Paging(e), segment));
         };
         proof {
             self.table.lemma_shaped();
         }
         if let Err(e) = self.table.map(va, frame, size, prop) {
-            return Err(VmError::Paging(e));
+            return Err((VmError::Paging(e), segment));
         }
         let (_, first, end, Tracked(more)) = segment.into_parts();
         proof {
@@ -142,38 +144,6 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             self.lemma_mapped(*old(self), va, frame, size, prop, first as int, more);
         }
         Ok(())
-    }
-
-    /// Maps one frame of 4 KiB at `va`, as [`map`](Mappings::map) does a segment.
-    ///
-    /// # Errors
-    /// Those of [`map`](Mappings::map).
-    pub(crate) fn map_frame(
-        &mut self,
-        va: VirtAddr<A>,
-        frame: UFrame<'f, F>,
-        prop: PageProperty,
-    ) -> (r: Result<(), VmError>)
-        requires
-            old(self).inv(),
-        ensures
-            final(self).inv(),
-            final(self).frame_table() == old(self).frame_table(),
-            match r {
-                Ok(()) => final(self).table().is_mapped_from(
-                    old(self).table(),
-                    va,
-                    frame.at(),
-                    PageSize::Size4K,
-                    prop,
-                ),
-                Err(e) => {
-                    &&& old(self).is_map_error(va, frame.at(), 0x1000, prop, e)
-                    &&& final(self).table().same_as(old(self).table())
-                },
-            },
-    {
-        self.map(va, USegment::from_frame(frame), prop)
     }
 
     /// Maps a page of a device's memory or registers, of which nobody has references.

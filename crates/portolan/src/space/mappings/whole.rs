@@ -3,11 +3,11 @@
 use super::Mappings;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
+use crate::arch::entry::Encoding;
 use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::TableMemory;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::arch::entry::Encoding;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
@@ -24,6 +24,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
     {
         self.table.lemma_shaped();
         A::geo().lemma_limit();
+        A::geo().lemma_span(1);
     }
 
     /// The mappings of `table`, of which there are none; otherwise the address of the first.
@@ -44,6 +45,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         proof {
             A::lemma_geometry();
             A::geo().lemma_limit();
+            A::geo().lemma_span(1);
         }
         let first = table.pages_between(0, A::geometry().limit_bytes()).next_page();
         match first {
