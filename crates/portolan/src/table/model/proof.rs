@@ -542,11 +542,11 @@ impl Model {
             assert(self.nodes.contains_key(m));
             assert(self.slot_ok(m, j));
         }
-        assert forall|m: NodeId| #[trigger]
+        assert forall|m: NodeId|
             q.nodes.contains_key(m) && m.level < q.geo.levels implies q.nodes.contains_key(
-            q.parent(m),
+            #[trigger] q.parent(m),
         ) by {
-            assert(self.nodes.contains_key(m));
+            assert(self.nodes.contains_key(self.parent(m)));
         }
     }
 

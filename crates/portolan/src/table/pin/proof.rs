@@ -3,7 +3,9 @@
 use super::super::chain::Chain;
 use super::super::descend::Stop;
 use super::super::model::home;
-use super::super::perms::{lemma_tables_empty, lemma_tables_insert, node, perm_ok, tables};
+use super::super::perms::{
+    are_apart, lemma_tables_empty, lemma_tables_insert, node, perm_ok, tables,
+};
 use super::super::root::{Fixed, Root, lemma_none, lemma_one_more, refers, top};
 use super::super::tree::live::lemma_orderly_new;
 use super::super::tree::{Slot, Tree};
@@ -43,6 +45,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_pinning(0),
     {
+        reveal(are_apart);
+        reveal(Tree::are_preset);
+
         let root = top::<A>();
         let m = self.model();
         let phys_bits = self.phys_bits();

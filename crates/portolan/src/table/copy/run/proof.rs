@@ -420,6 +420,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         reveal(Tree::is_copied_to);
         if l < A::geo().levels {
             tree.lemma_bounded(va, d.stop);
+            assert(tree.model().count_ok(home(A::geo(), va, l)));
         }
         self.lemma_after_note(mid, va, d.stop, used);
         self.lemma_through_note(mid, c.onto);
