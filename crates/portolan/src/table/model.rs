@@ -185,6 +185,7 @@ impl Model {
     }
 
     /// What the tree means.
+    #[verifier::opaque]
     pub(crate) open spec fn space<A: EntryFormat>(self) -> AddressSpace {
         AddressSpace {
             pages: IMap::new(

@@ -2,7 +2,7 @@
 
 use super::super::chain::Chain;
 use super::super::descend::Stop;
-use super::super::model::home;
+use super::super::model::{Model, home};
 use super::super::perms::{
     are_apart, lemma_tables_empty, lemma_tables_insert, node, perm_ok, tables,
 };
@@ -45,6 +45,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_pinning(0),
     {
+        reveal(Model::space);
         reveal(are_apart);
         reveal(Tree::are_preset);
 
@@ -85,7 +86,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(self.space().pages =~= AddressSpace::empty().pages);
         assert(self.trace@ =~= Seq::empty());
-        lemma_orderly_new::<A>(self.perms@);
+        lemma_orderly_new::<A>(self.perms@, self.phys_bits(), self.root);
     }
 
     /// Where the next table goes.
@@ -261,7 +262,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(now.nodes[root] == node::<A>(perm));
         assert(refers::<A>(noted.phys_bits(), perm.words()[index], stop.table));
         lemma_one_more::<A>(perm, noted.phys_bits(), old.root.fixed@, stop.table);
-        lemma_orderly_new::<A>(self.perms@);
+        lemma_orderly_new::<A>(self.perms@, self.phys_bits(), self.root);
     }
 }
 

@@ -47,6 +47,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     self.phys_bits(),
                 ),
     {
+        reveal(Model::space);
         let m = self.model();
         assert forall|base: int| #[trigger]
             self.space().pages.contains_key(base) implies is_mappable::<A>(

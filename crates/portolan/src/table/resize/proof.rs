@@ -200,6 +200,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_part_mapped(va, l, k),
     {
+        reveal(Model::space);
         let m = self.model();
         let n = home(A::geo(), va, l);
         let x = va + k * A::geo().span(l);

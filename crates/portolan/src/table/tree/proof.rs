@@ -387,9 +387,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         was.lemma_attach::<A>(now, va, hi, lo);
         self.lemma_link_preset(old, va, hi, lo);
         was.lemma_live_attach(now, va, hi, lo);
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
         assert(self.space().pages =~= (if chain.page() is Page {
             old.space_with(va, lo, chain.page())
         } else {
@@ -651,9 +651,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(now.nodes.contains_key(now.root()));
         now.lemma_live_attach(was, va, chain.hi as nat, chain.lo as nat);
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, 0, perm);
+        self.lemma_orderly(old);
     }
 
     /// `1 << n` is the `n`-th power of two.

@@ -65,14 +65,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     /// changed a live translation in a way that takes a break.
     pub(crate) open spec fn linked(self) -> bool {
         &&& walkable::<A>(self.perms@, self.phys_bits(), self.root)
-        &&& forall|k: int|
-            0 <= k < self.trace@.len() ==> walkable::<A>(
-                #[trigger] self.trace@[k],
-                self.phys_bits(),
-                self.root,
-            )
         &&& Self::are_preset(self.perms@)
-        &&& is_orderly::<A>(self.trace@, self.perms@)
+        &&& is_orderly::<A>(self.trace@, self.perms@, self.phys_bits(), self.root)
     }
 
     /// The frames held are those of the tables.

@@ -165,9 +165,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
         }
         assert(was.nodes.contains_key(was.root()));
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
     }
 
     /// The table below an entry.
@@ -333,10 +333,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             assert(m == n && j == i ==> now.nodes[m].entries[j] == self.entry_at(va, l));
         }
         assert(now.nodes.contains_key(now.root()));
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         A::lemma_pins();
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
     }
 }
 
