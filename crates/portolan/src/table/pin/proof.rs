@@ -63,11 +63,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             == node::<A>(self.perms@[n]) by {}
         assert(m.root() == root);
         assert(m.nodes.contains_key(root));
-        assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
-            requires
-                root.base == 0,
-                A::geo().cover(root.level) > 0,
-        ;
+        vstd::arithmetic::div_mod::lemma_small_mod(0, A::geo().cover(root.level) as nat);
         assert forall|n, i: int|
             m.nodes.contains_key(n) && 0 <= i < A::geo().entries(
                 n.level,
