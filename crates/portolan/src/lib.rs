@@ -128,6 +128,8 @@
 
 mod addr;
 pub mod arch;
+#[cfg(verus_only)]
+mod arith;
 mod error;
 mod flush;
 pub mod frame;

@@ -5,7 +5,9 @@ use crate::arch::entry::{Entry, EntryFormat};
 use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, reaches, walk, walk_from};
 use crate::spec::space::{page_walk, translation};
 use crate::table::model::{Model, NodeId, home};
-use crate::table::perms::{Perms, lemma_tables, model, perm_ok, space, tables, walkable};
+use crate::table::perms::{
+    Perms, are_apart, lemma_tables, model, perm_ok, space, tables, walkable,
+};
 use crate::table::root::Root;
 use vstd::prelude::*;
 
@@ -330,6 +332,7 @@ pub(crate) proof fn lemma_memory_exists<A: EntryFormat>(perms: Perms, phys_bits:
     ensures
         exists|memory: Memory| holds::<A>(memory, perms),
 {
+    reveal(are_apart);
     let memory = |at: int|
         {
             let (n, i) = choose|n: NodeId, i: int| is_at(perms, n, i, at);

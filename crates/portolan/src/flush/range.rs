@@ -3,6 +3,8 @@
 use crate::addr::{PageSize, VirtAddr};
 use crate::arch::PagingMode;
 #[cfg(verus_only)]
+use crate::arith::lemma_next;
+#[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
@@ -221,12 +223,9 @@ proof fn lemma_pages(bytes: u64, size: u64)
         bytes / size < u64::MAX,
 {
     vstd::arithmetic::div_mod::lemma_fundamental_div_mod(bytes as int, size as int);
-    assert((bytes / size - 1) * size == (bytes / size) * size - size) by (nonlinear_arith);
-    assert((bytes / size + 1) * size == (bytes / size) * size + size) by (nonlinear_arith);
-    assert(bytes / size <= bytes / 2) by (nonlinear_arith)
-        requires
-            size >= 2,
-    ;
+    lemma_next(bytes / size - 1, size as int);
+    lemma_next((bytes / size) as int, size as int);
+    vstd::arithmetic::div_mod::lemma_div_is_ordered_by_denominator(bytes as int, 2, size as int);
     vstd::arithmetic::mul::lemma_mul_is_commutative(size as int, (bytes / size) as int);
 }
 

@@ -6,6 +6,7 @@ use crate::addr::PhysAddr;
 use crate::arch::entry::EntryFormat;
 use crate::arch::halves::proof::{lemma_half, lemma_half_limit, lemma_high};
 use crate::arch::halves::{Half, Halves, Kernel, KernelHalf, Side, User, UserHalf};
+use crate::arith::lemma_quotient;
 use crate::hw::mmu::{Memory, Mmu, Rights, Step, Walk, walk, walk_from};
 use crate::spec::space::translation_in_halves;
 use crate::table::perms::{Perms, model, perm_ok, space, walkable};
@@ -138,27 +139,12 @@ proof fn lemma_root_index<A: Halves>(va: u64)
     geo.lemma_hardware_index(va as int, level);
     let (s, at) = (geo.span(level), va as int / geo.span(level));
     if va < half.limit() {
-        assert(at < 256) by (nonlinear_arith)
-            requires
-                at == va as int / s,
-                s > 0,
-                0 <= va < s * 256,
-        ;
-        assert(0 <= at) by (nonlinear_arith)
-            requires
-                at == va as int / s,
-                s > 0,
-                va >= 0,
-        ;
+        lemma_quotient(va as int, s, 256);
     } else {
         lemma_high::<A, User>(va);
         let low = va as int % geo.limit();
         vstd::arithmetic::div_mod::lemma_mod_bound(va as int, geo.limit());
-        assert(low / s >= 256) by (nonlinear_arith)
-            requires
-                s > 0,
-                low >= s * 256,
-        ;
+        lemma_quotient(low, s, 256);
     }
 }
 

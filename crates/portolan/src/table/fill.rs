@@ -7,12 +7,11 @@ use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
+#[cfg(verus_only)]
+use crate::arith::lemma_next;
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use vstd::prelude::*;
-
-#[cfg(verus_only)]
-use proof::lemma_next;
 
 #[cfg(verus_only)]
 pub(crate) mod proof;

@@ -116,9 +116,9 @@ impl Model {
         &&& forall|n: NodeId, i: int|
             self.nodes.contains_key(n) && 0 <= i < self.geo.entries(n.level)
                 ==> #[trigger] self.slot_ok(n, i)
-        &&& forall|n: NodeId| #[trigger]
+        &&& forall|n: NodeId|
             self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.nodes.contains_key(
-                self.parent(n),
+                #[trigger] self.parent(n),
             )
     }
 
@@ -145,8 +145,8 @@ impl Model {
 
     /// Every node but the root is in use or stays, and the entry that refers to it knows how much.
     pub(crate) open spec fn counted(self) -> bool {
-        forall|n: NodeId| #[trigger]
-            self.nodes.contains_key(n) && n.level < self.geo.levels ==> self.count_ok(n)
+        forall|n: NodeId|
+            self.nodes.contains_key(n) && n.level < self.geo.levels ==> #[trigger] self.count_ok(n)
     }
 
     /// As [`counted`](Model::counted), for every node but one.
@@ -185,6 +185,7 @@ impl Model {
     }
 
     /// What the tree means.
+    #[verifier::opaque]
     pub(crate) open spec fn space<A: EntryFormat>(self) -> AddressSpace {
         AddressSpace {
             pages: IMap::new(

@@ -52,7 +52,13 @@ pub(crate) open spec fn perms_ok<A: EntryFormat>(perms: Perms, phys_bits: u64) -
     &&& phys_bits <= A::frame_bits()
     &&& forall|n: NodeId| #[trigger]
         perms.contains_key(n) ==> perm_ok::<A>(perms[n], n.level, phys_bits)
-    &&& forall|n: NodeId, m: NodeId| #[trigger]
+    &&& are_apart(perms)
+}
+
+/// No two tables are in the same frame.
+#[verifier::opaque]
+pub(crate) open spec fn are_apart(perms: Perms) -> bool {
+    forall|n: NodeId, m: NodeId| #[trigger]
         perms.contains_key(n) && #[trigger] perms.contains_key(m) && perms[n].addr()
             == perms[m].addr() ==> n == m
 }

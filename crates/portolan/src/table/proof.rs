@@ -9,6 +9,7 @@ use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
+use crate::arith::lemma_nth;
 use crate::error::Error;
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
@@ -30,11 +31,7 @@ pub(crate) proof fn lemma_spans_grow(geo: Geometry, l: nat, k: nat)
         let m = (k - 1) as nat;
         lemma_spans_grow(geo, l, m);
         geo.lemma_span(m);
-        assert(geo.span(m) < geo.span(m) * geo.entries(m)) by (nonlinear_arith)
-            requires
-                geo.span(m) > 0,
-                geo.entries(m) >= 2,
-        ;
+        lemma_nth(1, geo.entries(m), geo.span(m));
     }
 }
 

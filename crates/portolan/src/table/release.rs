@@ -4,7 +4,7 @@ use super::model::NodeId;
 #[cfg(verus_only)]
 use super::model::home;
 #[cfg(verus_only)]
-use super::perms::{lemma_tables_remove, perms_ok};
+use super::perms::{are_apart, lemma_tables_remove, perms_ok};
 use super::tree::Tree;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -195,6 +195,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         proof {
+            reveal(are_apart);
             lemma_tables_remove(self.perms@, n);
         }
         let tracked perm = self.perms.borrow_mut().tracked_remove(n);

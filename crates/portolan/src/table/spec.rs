@@ -130,6 +130,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             ),
     {
         use_type_invariant(self);
+        self.owned.tree.lemma_live(k);
         lemma_walk::<A>(
             self.owned.tree.trace@[k],
             self.phys_bits(),

@@ -180,7 +180,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     next = self.past(next);
                 }
                 proof {
-                    self.lemma_met(was, next, info);
+                    self.lemma_met(visit, was, next, info);
                 }
                 return (next, Some(info));
             }

@@ -2,6 +2,7 @@
 //! nonlinear arithmetic.
 
 use super::Geometry;
+use crate::arith::{lemma_below, lemma_next, lemma_nth};
 use vstd::arithmetic::div_mod::{
     lemma_div_pos_is_pos, lemma_fundamental_div_mod, lemma_fundamental_div_mod_converse,
     lemma_mod_bound, lemma_mod_breakdown, lemma_mod_mod, lemma_mod_multiples_basic,
@@ -105,7 +106,7 @@ impl Geometry {
                 0 <= n <= 4,
                 0 <= k <= 13,
         ;
-        assert((n + 1) * k == n * k + k) by (nonlinear_arith);
+        lemma_next(n, k);
         assert(l < self.levels ==> (n + 1) * k <= top * k) by (nonlinear_arith)
             requires
                 l < self.levels ==> n + 1 <= top,
@@ -297,7 +298,7 @@ impl Geometry {
     {
         self.lemma_span(l);
         let (s, n) = (self.span(l), self.entries(l));
-        lemma_mul_next(i, s);
+        lemma_next(i, s);
         if b + i * s <= va < b + (i + 1) * s {
             lemma_compose(b, s, n, i, va - b - i * s);
         }
@@ -375,7 +376,7 @@ impl Geometry {
         ensures
             (i + 1) * self.span(l) == i * self.span(l) + self.span(l),
     {
-        lemma_mul_next(i, self.span(l));
+        lemma_next(i, self.span(l));
     }
 
     /// All addresses have 57 bits.
@@ -524,7 +525,7 @@ impl Geometry {
     {
         self.lemma_span(l);
         lemma_compose(frame, self.span(l), self.entries(l), k, 0);
-        lemma_mul_next(k, self.span(l));
+        lemma_next(k, self.span(l));
         lemma_mul_nonnegative(k, self.span(l));
     }
 
@@ -606,18 +607,7 @@ proof fn lemma_multiple(q: int, c: int)
         q * c >= c,
 {
     lemma_mod_multiples_basic(q, c);
-    assert(q * c >= c) by (nonlinear_arith)
-        requires
-            c > 0,
-            q >= 1,
-    ;
-}
-
-proof fn lemma_mul_next(i: int, s: int)
-    ensures
-        (i + 1) * s == i * s + s,
-{
-    assert((i + 1) * s == i * s + s) by (nonlinear_arith);
+    lemma_nth(0, q, c);
 }
 
 /// Where a table can be: a multiple of 4096, below what a physical address reaches.
@@ -655,11 +645,7 @@ proof fn lemma_round_down(x: int, c: int)
     lemma_mod_bound(x, c);
     lemma_div_pos_is_pos(x, c);
     lemma_fundamental_div_mod_converse(x - x % c, c, q, 0);
-    assert(c * q >= 0) by (nonlinear_arith)
-        requires
-            c > 0,
-            q >= 0,
-    ;
+    lemma_mul_nonnegative(c, q);
 }
 
 /// A remainder by `s * n` is an index below `n` and a remainder by `s`.
@@ -697,11 +683,7 @@ proof fn lemma_compose(b: int, s: int, n: int, i: int, o: int)
         i * s + s <= s * n,
 {
     let (c, q) = (s * n, b / (s * n));
-    assert(i * s + s <= s * n && 0 <= i * s && 0 < s * n) by (nonlinear_arith)
-        requires
-            0 < s,
-            0 <= i < n,
-    ;
+    lemma_nth(i, n, s);
     lemma_fundamental_div_mod(b, c);
     lemma_fundamental_div_mod_converse(b + i * s + o, c, q, i * s + o);
     lemma_mul_is_commutative(i, s);
@@ -722,11 +704,7 @@ pub(crate) proof fn lemma_next_multiple(a: int, b: int, c: int)
     lemma_fundamental_div_mod(a, c);
     lemma_fundamental_div_mod(b, c);
     let (p, q) = (a / c, b / c);
-    assert(c * p + c <= c * q) by (nonlinear_arith)
-        requires
-            0 < c,
-            c * p < c * q,
-    ;
+    lemma_below(p, q, c);
 }
 
 } // verus!

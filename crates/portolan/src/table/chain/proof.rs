@@ -2,8 +2,8 @@
 
 use super::super::model::{NodeId, blank, home};
 use super::super::perms::{
-    Perms, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove, model, node,
-    perm_ok, perms_ok, tables,
+    Perms, are_apart, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_remove,
+    model, node, perm_ok, perms_ok, tables,
 };
 use super::Chain;
 use crate::addr::PhysAddr;
@@ -79,6 +79,7 @@ impl<A: PagingMode> Chain<A> {
             self.page() == A::entry(self.lo as nat, word),
             self.is_added(held, held.insert(self.head)),
     {
+        reveal(are_apart);
         let lo = self.lo as nat;
         let n = self.at(lo);
         A::geo().lemma_bounds(self.offset as int, lo);
@@ -125,6 +126,7 @@ impl<A: PagingMode> Chain<A> {
                 was.is_added(base, held) ==> self.is_added(base, held.insert(self.head)),
             self.is_held(held.insert(self.head)),
     {
+        reveal(are_apart);
         broadcast use lemma_tables;
 
         let hi = self.hi as nat;
@@ -274,6 +276,7 @@ impl<A: PagingMode> Chain<A> {
                 held.remove(table),
             ),
     {
+        reveal(are_apart);
         broadcast use lemma_tables;
 
         let n = self.at(level);

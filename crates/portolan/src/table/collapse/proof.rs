@@ -35,6 +35,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 &&& A::geo().wf()
             }),
     {
+        reveal(Tree::are_preset);
         let n = home(A::geo(), va, l);
         assert(self.model().nodes.contains_key(n));
         assert(Self::preset(self.model().nodes[n].entries[k]));

@@ -157,6 +157,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.space().is_within(lo, hi, bits),
     {
+        reveal(Model::space);
         let s = self.space();
         let m = self.model();
         if self.phys_bits() < bits {

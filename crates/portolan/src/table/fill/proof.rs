@@ -8,6 +8,7 @@ use super::super::tree::{Slot, Tree};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address};
+use crate::arith::{lemma_next, lemma_nth, lemma_sum};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
@@ -102,8 +103,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         m.lemma_home(va, l);
         A::geo().lemma_decompose(va, l);
         m.lemma_first(n, i + k);
-        assert((i + k) * A::geo().span(l) == i * A::geo().span(l) + k * A::geo().span(l))
-            by (nonlinear_arith);
+        lemma_sum(i, k, A::geo().span(l));
     }
 
     /// Before the first page.
@@ -511,14 +511,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
     }
 }
 
-/// One step further.
-pub(super) proof fn lemma_next(k: int, s: int)
-    ensures
-        (k + 1) * s == k * s + s,
-{
-    assert((k + 1) * s == k * s + s) by (nonlinear_arith);
-}
-
 /// The `k`-th of `n` frames that follow each other.
 proof fn lemma_frames(frame: int, n: int, k: int, s: int)
     requires
@@ -532,13 +524,7 @@ proof fn lemma_frames(frame: int, n: int, k: int, s: int)
         frame + (k + 1) * s <= frame + n * s,
 {
     vstd::arithmetic::div_mod::lemma_mod_multiples_vanish(k, frame, s);
-    assert(k * s >= 0 && (k + 1) * s == k * s + s && (k + 1) * s <= n * s) by (nonlinear_arith)
-        requires
-            0 <= k,
-            k + 1 <= n,
-            0 < s,
-    ;
-    assert(s * k == k * s) by (nonlinear_arith);
+    lemma_nth(k, n, s);
 }
 
 } // verus!

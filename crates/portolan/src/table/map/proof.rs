@@ -10,6 +10,7 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
+use crate::arith::lemma_nth;
 use crate::hw::memory::TableMemory;
 use vstd::prelude::*;
 
@@ -56,16 +57,7 @@ pub(crate) proof fn lemma_in_page(geo: Geometry, va: int, at: int, l: nat, k: na
     geo.lemma_decompose(va, l);
     geo.lemma_in_range(va, l);
     geo.lemma_span(l);
-    assert((i + 1) * geo.span(l) == i * geo.span(l) + geo.span(l)) by (nonlinear_arith);
-    assert((i + 1) * geo.span(l) <= geo.entries(l) * geo.span(l)) by (nonlinear_arith)
-        requires
-            i + 1 <= geo.entries(l),
-            geo.span(l) > 0,
-    ;
-    assert(geo.entries(l) * geo.span(l) == geo.cover(l)) by (nonlinear_arith)
-        requires
-            geo.cover(l) == geo.span(l) * geo.entries(l),
-    ;
+    lemma_nth(i, geo.entries(l), geo.span(l));
     geo.lemma_slot(at, l, b, i);
     lemma_same_way(geo, va, at, l, k);
 }

@@ -16,6 +16,7 @@ use super::Wanted;
 use crate::addr::{PageSize, PhysAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address, is_table_address};
+use crate::arith::lemma_nth;
 use crate::hw::memory::{TableMemory, TablePerm, zeros};
 use crate::prop::PageProperty;
 use crate::spec::request;
@@ -59,12 +60,7 @@ proof fn lemma_range_of_run<A: EntryFormat>(
         assert(0 * s == 0);
     } else {
         let j = n - 1;
-        assert(n * s == j * s + s && (j + 1) * s == n * s && j * s >= 0) by (nonlinear_arith)
-            requires
-                j == n - 1,
-                j >= 0,
-                s > 0,
-        ;
+        lemma_nth(j, n, s);
         lemma_range_of_run::<A>(space, at, hi, frame, largest, prop, l, j);
         lemma_fit_run::<A>(at, hi, frame, largest, l, j);
     }
@@ -233,12 +229,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let m = self.model();
         A::lemma_page_size(l);
         geo.lemma_span(l);
-        assert(run.bytes >= s) by (nonlinear_arith)
-            requires
-                run.bytes == run.pages * s,
-                run.pages >= 1,
-                s > 0,
-        ;
+        lemma_nth(0, run.pages as int, s);
         vstd::arithmetic::power2::lemma2_to64_rest();
         if A::frame_bits() < 56 {
             vstd::arithmetic::power2::lemma_pow2_strictly_increases(A::frame_bits() as nat, 56);
@@ -299,11 +290,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             let k = j - i;
             let x = at + k * s;
             self.lemma_nth_at(at, l, k);
-            assert(0 <= k * s && k * s + s <= n * s) by (nonlinear_arith)
-                requires
-                    0 <= k < n,
-                    s > 0,
-            ;
+            lemma_nth(k, n, s);
             assert(m.nodes.contains_key(home(geo, x, l)));
             if m.entry_at(x, l) is Page {
                 m.lemma_stop(x, l);
@@ -707,11 +694,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         vstd::arithmetic::div_mod::lemma_mod_bound(raw, span);
         self.lemma_not_free(at, l);
         vstd::arithmetic::power2::lemma2_to64_rest();
-        assert(span <= span * geo.entries(l)) by (nonlinear_arith)
-            requires
-                span > 0,
-                geo.entries(l) >= 1,
-        ;
+        lemma_nth(0, geo.entries(l), span);
         let size = span as u64;
         let addr = (raw - raw % span) as u64;
         assert(size == span && addr == raw - raw % (size as int));
@@ -799,12 +782,7 @@ pub(super) proof fn lemma_first_of_run<A: EntryFormat>(
     let l = run.level as nat;
     let s = A::geo().span(l);
     A::geo().lemma_span(l);
-    assert(run.bytes >= s && 1 * s == s) by (nonlinear_arith)
-        requires
-            run.bytes == run.pages * s,
-            run.pages >= 1,
-            s > 0,
-    ;
+    lemma_nth(0, run.pages as int, s);
     if at + s < hi {
         lemma_further::<A>(at, hi, frame, largest, l, 1);
     }

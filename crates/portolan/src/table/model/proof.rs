@@ -335,6 +335,7 @@ impl Model {
                 l,
             ),
     {
+        reveal(Model::space);
         self.lemma_level(va, l);
     }
 
@@ -345,6 +346,7 @@ impl Model {
         ensures
             !self.space::<A>().pages.contains_key(va),
     {
+        reveal(Model::space);
     }
 
     /// A page covers the addresses that its entry is for.
@@ -360,6 +362,7 @@ impl Model {
             self.entry_at(va, self.level_of(va)) == self.entry_at(base, self.level_of(va)),
             base == va - va % self.geo.span(self.level_of(va)),
     {
+        reveal(Model::space);
         let l = self.level_of(base);
         assert(self.page_at(base, l));
         self.lemma_size::<A>(base, l);
@@ -388,6 +391,7 @@ impl Model {
             ),
             !self.in_range(va) ==> self.space::<A>().lookup(va) is None,
     {
+        reveal(Model::space);
         let space = self.space::<A>();
         if exists|base: int| space.covers(base, va) {
             let base = space.base(va);
@@ -422,6 +426,7 @@ impl Model {
                 A,
             >().pages[x],
     {
+        reveal(Model::space);
         if self.in_range(x) && self.is_mapped(x) {
             assert(self.same_page(q, x, self.level_of(x)));
             q.lemma_level(x, self.level_of(x));
@@ -484,6 +489,7 @@ impl Model {
                 self.space::<A>().pages.remove(va - va % self.geo.span(l))
             },
     {
+        reveal(Model::space);
         let start = va - va % self.geo.span(l);
         let was = self.space::<A>().pages;
         let now = q.space::<A>().pages;
@@ -542,11 +548,11 @@ impl Model {
             assert(self.nodes.contains_key(m));
             assert(self.slot_ok(m, j));
         }
-        assert forall|m: NodeId| #[trigger]
+        assert forall|m: NodeId|
             q.nodes.contains_key(m) && m.level < q.geo.levels implies q.nodes.contains_key(
-            q.parent(m),
+            #[trigger] q.parent(m),
         ) by {
-            assert(self.nodes.contains_key(m));
+            assert(self.nodes.contains_key(self.parent(m)));
         }
     }
 

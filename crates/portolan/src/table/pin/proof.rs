@@ -2,8 +2,10 @@
 
 use super::super::chain::Chain;
 use super::super::descend::Stop;
-use super::super::model::home;
-use super::super::perms::{lemma_tables_empty, lemma_tables_insert, node, perm_ok, tables};
+use super::super::model::{Model, home};
+use super::super::perms::{
+    are_apart, lemma_tables_empty, lemma_tables_insert, node, perm_ok, tables,
+};
 use super::super::root::{Fixed, Root, lemma_none, lemma_one_more, refers, top};
 use super::super::tree::live::lemma_orderly_new;
 use super::super::tree::{Slot, Tree};
@@ -43,6 +45,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_pinning(0),
     {
+        reveal(Model::space);
+        reveal(are_apart);
+        reveal(Tree::are_preset);
+
         let root = top::<A>();
         let m = self.model();
         let phys_bits = self.phys_bits();
@@ -57,11 +63,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             == node::<A>(self.perms@[n]) by {}
         assert(m.root() == root);
         assert(m.nodes.contains_key(root));
-        assert(root.base % A::geo().cover(root.level) == 0) by (nonlinear_arith)
-            requires
-                root.base == 0,
-                A::geo().cover(root.level) > 0,
-        ;
+        vstd::arithmetic::div_mod::lemma_small_mod(0, A::geo().cover(root.level) as nat);
         assert forall|n, i: int|
             m.nodes.contains_key(n) && 0 <= i < A::geo().entries(
                 n.level,
@@ -80,7 +82,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(self.space().pages =~= AddressSpace::empty().pages);
         assert(self.trace@ =~= Seq::empty());
-        lemma_orderly_new::<A>(self.perms@);
+        lemma_orderly_new::<A>(self.perms@, self.phys_bits(), self.root);
     }
 
     /// Where the next table goes.
@@ -256,7 +258,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(now.nodes[root] == node::<A>(perm));
         assert(refers::<A>(noted.phys_bits(), perm.words()[index], stop.table));
         lemma_one_more::<A>(perm, noted.phys_bits(), old.root.fixed@, stop.table);
-        lemma_orderly_new::<A>(self.perms@);
+        lemma_orderly_new::<A>(self.perms@, self.phys_bits(), self.root);
     }
 }
 

@@ -53,8 +53,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_after_set(old, va, place.stop, e);
         let n = home(A::geo(), va, l);
         if l < A::geo().levels {
-            assert(self.model().nodes.contains_key(n));
+            assert(old.model().nodes.contains_key(n) && self.model().nodes.contains_key(n));
             self.model().lemma_noted(va, l);
+            assert(old.model().count_ok(n));
             assert(self.model().count_ok(n));
         } else {
             old.model().lemma_home_root(va);

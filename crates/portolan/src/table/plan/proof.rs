@@ -9,6 +9,7 @@ use crate::addr::PageSize;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
 use crate::arch::geometry::Geometry;
+use crate::arith::{lemma_below, lemma_fits_in, lemma_next, lemma_nth, lemma_room, lemma_sum};
 use crate::hw::memory::TableMemory;
 use crate::spec::space::{fit, fits};
 use vstd::arithmetic::div_mod::{lemma_mod_multiples_vanish, lemma_small_mod};
@@ -64,13 +65,7 @@ pub(crate) proof fn lemma_gap(at: int, hi: int, s: int)
 {
     vstd::arithmetic::div_mod::lemma_fundamental_div_mod(at, s);
     vstd::arithmetic::div_mod::lemma_fundamental_div_mod(hi, s);
-    assert(at + s <= hi) by (nonlinear_arith)
-        requires
-            at == s * (at / s),
-            hi == s * (hi / s),
-            at < hi,
-            s > 0,
-    ;
+    lemma_below(at / s, hi / s, s);
 }
 
 /// A multiple of what an upper entry covers is one of what a table covers.
@@ -123,7 +118,7 @@ pub(crate) proof fn lemma_fit_run<A: EntryFormat>(
     let x = at + j * s;
     A::lemma_page_size(l);
     geo.lemma_span(l);
-    assert((j + 1) * s == j * s + s) by (nonlinear_arith);
+    lemma_next(j, s);
     lemma_further::<A>(at, hi, frame, largest, l, j);
     lemma_fit::<A>(x, hi, frame + j * s, largest, geo.levels as nat);
     assert(fits::<A>(x, hi, frame + j * s, largest, l));
@@ -170,11 +165,7 @@ pub(crate) proof fn lemma_further<A: EntryFormat>(
     geo.lemma_span(1);
     lemma_mod_multiples_vanish(j, at, s);
     lemma_mod_multiples_vanish(j, frame, s);
-    assert(j * s == s * j && (j + 1) * s == j * s + s && j * s >= 0) by (nonlinear_arith)
-        requires
-            j >= 0,
-            s > 0,
-    ;
+    lemma_nth(j, j + 1, s);
     lemma_smallest(geo, at + j * s, l);
     lemma_smallest(geo, frame + j * s, l);
 }
@@ -214,13 +205,8 @@ proof fn lemma_index_further(geo: Geometry, at: int, l: nat, j: int)
     geo.lemma_bounds(at, l);
     geo.lemma_span(l);
     geo.lemma_decompose(at, l);
-    assert((i + j) * s == i * s + j * s && (i + j) * s >= 0 && (i + j + 1) * s == (i + j) * s + s)
-        by (nonlinear_arith)
-        requires
-            i >= 0,
-            j >= 0,
-            s > 0,
-    ;
+    lemma_sum(i, j, s);
+    lemma_nth(i + j, i + j + 1, s);
     geo.lemma_slot(at + j * s, l, b, i + j);
 }
 
@@ -271,17 +257,7 @@ pub(super) proof fn lemma_run<A: EntryFormat>(
     } else {
         left
     };
-    vstd::arithmetic::div_mod::lemma_fundamental_div_mod(hi - at, s);
-    vstd::arithmetic::div_mod::lemma_mod_bound(hi - at, s);
-    assert(q >= 1 && n * s <= hi - at && n * s >= 0) by (nonlinear_arith)
-        requires
-            hi - at == s * q + (hi - at) % s,
-            0 <= (hi - at) % s < s,
-            hi - at >= s,
-            n <= q,
-            n >= 1 || n == q,
-            s > 0,
-    ;
+    lemma_fits_in(hi - at, s, n);
     vstd::arithmetic::power2::lemma2_to64_rest();
     if A::frame_bits() < 56 {
         vstd::arithmetic::power2::lemma_pow2_strictly_increases(A::frame_bits() as nat, 56);
@@ -371,15 +347,7 @@ pub(crate) proof fn lemma_need_run<A: EntryFormat>(
     } else {
         let j = n - 1;
         let x = at + j * s;
-        assert(n * s == j * s + s) by (nonlinear_arith)
-            requires
-                j == n - 1,
-        ;
-        assert(j * s <= n * s) by (nonlinear_arith)
-            requires
-                j == n - 1,
-                s > 0,
-        ;
+        lemma_nth(j, n, s);
         lemma_need_run::<A>(p, at, hi, frame, largest, l, j);
         lemma_fit_run::<A>(at, hi, frame, largest, l, j);
         assert forall|k: nat| l <= k < geo.levels implies q.contains(
@@ -491,11 +459,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let m = self.model();
         let (l, k) = (run.level as nat, d.stop.level as nat);
         geo.lemma_span(l);
-        assert(run.pages * geo.span(l) >= 1) by (nonlinear_arith)
-            requires
-                run.pages >= 1,
-                geo.span(l) >= 1,
-        ;
+        lemma_nth(0, run.pages as int, geo.span(l));
         vstd::arithmetic::power2::lemma2_to64_rest();
         assert(m.nodes.contains_key(home(geo, at, k)));
         m.lemma_stop(at, k);
@@ -603,11 +567,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let x = at + k * s;
         vstd::arithmetic::power2::lemma2_to64_rest();
         geo.lemma_span(l);
-        assert(0 <= k * s && k * s + s <= run.pages * s) by (nonlinear_arith)
-            requires
-                1 <= k < run.pages,
-                s > 0,
-        ;
+        lemma_nth(k, run.pages as int, s);
         A::lemma_pins();
         self.lemma_nth_at(at, l, k);
         self.lemma_run_untranslated(at, l, k);
@@ -641,10 +601,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.lemma_nth_at(at, l, j);
             assert(!self.is_used_at(at, l, A::geo().index_of(at, l) + j));
             self.lemma_untranslated_page(x, l);
-            assert(n * s == j * s + s) by (nonlinear_arith)
-                requires
-                    j == n - 1,
-            ;
+            lemma_next(j, s);
         } else {
             assert(0 * s == 0);
         }
@@ -671,16 +628,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         geo.lemma_decompose(at, l);
         geo.lemma_span(l);
         let i = geo.index_of(at, l);
-        assert((i + n) * s == i * s + n * s && (i + n) * s <= geo.entries(l) * s)
-            by (nonlinear_arith)
-            requires
-                i + n <= geo.entries(l),
-                s > 0,
-        ;
-        assert(geo.entries(l) * s == geo.cover(l)) by (nonlinear_arith)
-            requires
-                geo.cover(l) == s * geo.entries(l),
-        ;
+        lemma_room(i, n, geo.entries(l), s);
         assert(m.nodes.contains_key(home(geo, at, k)));
         assert forall|x: int| at <= x < at + n * s implies #[trigger] self.space().translate(
             x,
@@ -751,12 +699,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let q = ext::<A>(p, at, l);
         A::lemma_page_size(l);
         geo.lemma_span(l);
-        assert(run.bytes >= s) by (nonlinear_arith)
-            requires
-                run.bytes == run.pages * s,
-                run.pages >= 1,
-                s > 0,
-        ;
+        lemma_nth(0, run.pages as int, s);
         if d.stop.level == run.level {
             self.lemma_run_untranslated(at, l, run.pages as int);
         } else {
@@ -800,7 +743,7 @@ pub(crate) proof fn lemma_same_table(geo: Geometry, at: int, x: int, l: nat)
     let b = geo.base(at, l);
     vstd::arithmetic::div_mod::lemma_fundamental_div_mod(b, c);
     lemma_mod_multiples_vanish(b / c, x - b, c);
-    assert(c * (b / c) == (b / c) * c) by (nonlinear_arith);
+    lemma_next(b / c, c);
     lemma_small_mod((x - b) as nat, c as nat);
 }
 
@@ -827,19 +770,8 @@ proof fn lemma_run_end(geo: Geometry, at: int, l: nat, n: int, k: nat)
     geo.lemma_bounds(at, l);
     geo.lemma_decompose(at, l);
     let i = geo.index_of(at, l);
-    assert((i + n) * s == i * s + n * s && (i + n) * s <= geo.entries(l) * s && n * s >= s)
-        by (nonlinear_arith)
-        requires
-            i + n <= geo.entries(l),
-            n >= 1,
-            s > 0,
-    ;
-    assert(geo.entries(l) * s == geo.cover(l)) by (nonlinear_arith)
-        requires
-            geo.cover(l) == s * geo.entries(l),
-    ;
+    lemma_room(i, n, geo.entries(l), s);
     lemma_mod_multiples_vanish(n, at, s);
-    assert(n * s == s * n) by (nonlinear_arith);
     geo.lemma_bounds(next, k);
     if k < l {
         lemma_aligned_above(geo, next, k, l);
@@ -875,18 +807,7 @@ proof fn lemma_start_of_run(geo: Geometry, at: int, l: nat, n: int, k: nat)
     geo.lemma_bounds(at, l);
     geo.lemma_decompose(at, l);
     let i = geo.index_of(at, l);
-    assert((i + n) * s == i * s + n * s && (i + n) * s <= geo.entries(l) * s && n * s >= s && i * s
-        >= 0) by (nonlinear_arith)
-        requires
-            0 <= i,
-            i + n <= geo.entries(l),
-            n >= 1,
-            s > 0,
-    ;
-    assert(geo.entries(l) * s == geo.cover(l)) by (nonlinear_arith)
-        requires
-            geo.cover(l) == s * geo.entries(l),
-    ;
+    lemma_room(i, n, geo.entries(l), s);
     // a multiple of what a table of level `l` covers
     geo.lemma_multiple_cover(b, l, k);
     if b > at {

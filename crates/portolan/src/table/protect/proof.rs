@@ -147,7 +147,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let n = home(A::geo(), va, l);
         A::geo().lemma_bounds(va, l);
         assert(self.model().nodes.contains_key(n));
-        assert(Self::preset(self.model().nodes[n].entries[A::geo().index_of(va, l)]));
     }
 
     /// A replacement leaves the table where it is.
@@ -284,8 +283,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_after_set(old, va, d.stop, e);
         let n = home(A::geo(), va, l);
         if l < A::geo().levels {
-            assert(self.model().nodes.contains_key(n));
+            assert(old.model().nodes.contains_key(n) && self.model().nodes.contains_key(n));
             self.model().lemma_noted(va, l);
+            assert(old.model().count_ok(n));
             assert(self.model().count_ok(n));
         } else {
             old.model().lemma_home_root(va);

@@ -13,6 +13,7 @@ use super::spec::{is_hole, tells_of};
 use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat, stored};
+use crate::arith::{lemma_nth, lemma_quotient};
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::memory::TableMemory;
@@ -47,6 +48,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                     self.phys_bits(),
                 ),
     {
+        reveal(Model::space);
         let m = self.model();
         assert forall|base: int| #[trigger]
             self.space().pages.contains_key(base) implies is_mappable::<A>(
@@ -106,11 +108,7 @@ proof fn lemma_part_at(base: int, whole: PageSize, part: PageSize, x: int) -> (p
     vstd::arithmetic::mul::lemma_mul_is_commutative(s, offset / s);
     vstd::arithmetic::div_mod::lemma_mod_bound(offset, s);
     let p = base + s * (offset / s);
-    assert(s * (offset / s) >= 0) by (nonlinear_arith)
-        requires
-            offset >= 0,
-            s > 0,
-    ;
+    lemma_quotient(offset, s, 0);
     p
 }
 
@@ -133,12 +131,7 @@ proof fn lemma_sizes(whole: PageSize, part: PageSize) -> (n: int)
         PageSize::Size1G => assert(whole.bytes() as int % 0x4000_0000 == 0),
     }
     lemma_fundamental_div_mod(whole.bytes() as int, part.bytes() as int);
-    assert(n >= 1) by (nonlinear_arith)
-        requires
-            whole.bytes() == part.bytes() * n,
-            whole.bytes() >= 1,
-            part.bytes() >= 1,
-    ;
+    lemma_quotient(whole.bytes() as int, part.bytes() as int, 1);
     n
 }
 
@@ -284,12 +277,7 @@ pub(super) proof fn lemma_nothing_cut<M: TableMemory, A: PagingMode, B: AccessBi
         assert(old@.covers(base, x) && old@.covers(p, x));
         let n = lemma_sizes(size, part);
         let k = lemma_part_index(lo, size, part, p, n);
-        assert(p + part.bytes() <= hi) by (nonlinear_arith)
-            requires
-                p == lo + k * part.bytes(),
-                k < n,
-                hi == lo + part.bytes() * n,
-        ;
+        lemma_nth(k, n, part.bytes() as int);
     }
 }
 
@@ -499,13 +487,7 @@ proof fn lemma_fit_part<A: PagingMode>(base: int, whole: Mapping, part: PageSize
     let bytes = part.bytes() as int;
     let n = lemma_sizes(whole.size, part);
     let j = lemma_part_index(base, whole.size, part, at, n);
-    assert(at + bytes <= hi) by (nonlinear_arith)
-        requires
-            at == base + j * bytes,
-            j < n,
-            hi == base + bytes * n,
-            bytes > 0,
-    ;
+    lemma_nth(j, n, bytes);
     lemma_add_mod_noop(base, at - base, bytes);
     lemma_add_mod_noop(whole.frame.0 as int, at - base, bytes);
     lemma_small_mod(0, bytes as nat);

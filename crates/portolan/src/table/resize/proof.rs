@@ -9,6 +9,7 @@ use super::super::tree::Tree;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat};
+use crate::arith::{lemma_next, lemma_quotient};
 use crate::hw::memory::TableMemory;
 use crate::prop::{Mapping, PageProperty};
 use crate::spec::request;
@@ -94,13 +95,8 @@ pub(in super::super) proof fn lemma_part_index(
     let (s, offset) = (part.bytes() as int, x - base);
     vstd::arithmetic::div_mod::lemma_fundamental_div_mod(offset, s);
     let k = offset / s;
-    assert(0 <= k < n) by (nonlinear_arith)
-        requires
-            0 < s,
-            0 <= offset < s * n,
-            offset == s * k,
-    ;
-    assert(k * s == s * k) by (nonlinear_arith);
+    lemma_quotient(offset, s, n);
+    lemma_next(k, s);
     k
 }
 
@@ -200,6 +196,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.is_part_mapped(va, l, k),
     {
+        reveal(Model::space);
         let m = self.model();
         let n = home(A::geo(), va, l);
         let x = va + k * A::geo().span(l);

@@ -39,6 +39,7 @@ impl Model {
                 &&& A::page_size(l) is Some
             },
     {
+        reveal(Model::space);
         let space = self.space::<A>();
         self.lemma_same_slot(at, at, l);
         self.lemma_stop(at, l);
@@ -388,6 +389,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             self.is_descent(at, d.stop.level as nat, d),
             at % A::geo().span(d.stop.level as nat) == 0,
     {
+        reveal(Model::space);
         let m = self.model();
         let (k, l) = (d.stop.level as nat, m.level_of(at));
         assert(m.page_at(at, l));

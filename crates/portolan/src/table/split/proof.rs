@@ -64,7 +64,6 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         self.lemma_slot(va, slot);
         A::geo().lemma_bounds(va, l);
         assert(self.perms@.contains_key(n));
-        assert(Self::preset(self.model().nodes[n].entries[i]));
         assert forall|k: int| 0 <= k < A::geo().entries(full.level as nat) implies (
         #[trigger] node::<A>(full.perm@).entries[k]) is Page && Self::preset(
             node::<A>(full.perm@).entries[k],

@@ -5,8 +5,8 @@ use super::super::chain::proof::{is_new, lemma_new};
 use super::super::model::counting::{lemma_used_one, lemma_used_zero};
 use super::super::model::{Model, NodeId, blank, home, used};
 use super::super::perms::{
-    lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same, lemma_tables_union,
-    model, node, perm_ok, perms_ok, tables,
+    are_apart, lemma_tables, lemma_tables_empty, lemma_tables_insert, lemma_tables_same,
+    lemma_tables_union, model, node, perm_ok, perms_ok, tables,
 };
 use super::super::root::{Fixed, is_fixed, lemma_kept, lemma_none, refers};
 use super::{Slot, Tree};
@@ -40,12 +40,14 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.word_at(va, slot.level as nat),
             ),
             A::wf(self.phys_bits(), slot.level as nat, self.word_at(va, slot.level as nat)),
+            Self::preset(self.entry_at(va, slot.level as nat)),
             !(self.entry_at(va, slot.level as nat) is Page) ==> self.is_settled(
                 va,
                 slot.level as nat,
             ),
             !B::tracks() ==> self.is_settled(va, slot.level as nat),
     {
+        reveal(Tree::are_preset);
         let n = home(A::geo(), va, slot.level as nat);
         let perm = self.perms@[n];
         A::geo().lemma_bounds(va, slot.level as nat);
@@ -140,6 +142,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.set_from(old, va, slot.level as nat, A::entry(slot.level as nat, word)),
     {
+        reveal(are_apart);
+        reveal(Tree::are_preset);
         let l = slot.level as nat;
         let n = home(A::geo(), va, l);
         let i = slot.index as int;
@@ -293,6 +297,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             perms_ok::<A>(self.perms@, self.phys_bits()),
             tables(self.perms@) == tables(old.perms@).union(chain.tables()),
     {
+        reveal(are_apart);
         broadcast use lemma_tables;
 
         old.lemma_slot(va, slot);
@@ -316,11 +321,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             old.model().attached(self.model(), va, hi, lo),
             Self::preset(self.entry_at(va, lo)),
         ensures
-            forall|m: NodeId, j: int|
-                self.perms@.contains_key(m) && 0 <= j < A::geo().entries(m.level) ==> Self::preset(
-                    #[trigger] self.model().nodes[m].entries[j],
-                ),
+            Self::are_preset(self.perms@),
     {
+        reveal(Tree::are_preset);
         let was = old.model();
         let now = self.model();
         let top = home(A::geo(), va, hi + 1);
@@ -384,9 +387,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         was.lemma_attach::<A>(now, va, hi, lo);
         self.lemma_link_preset(old, va, hi, lo);
         was.lemma_live_attach(now, va, hi, lo);
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
         assert(self.space().pages =~= (if chain.page() is Page {
             old.space_with(va, lo, chain.page())
         } else {
@@ -547,6 +550,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             tables(old.perms@) == tables(self.perms@).union(chain.tables()),
             tables(self.perms@).disjoint(chain.tables()),
     {
+        reveal(are_apart);
         let lo = chain.lo as nat;
         let hi = chain.hi as nat;
         let was = old.model();
@@ -625,6 +629,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.unlinked_from(old, va, slot.level as nat, chain),
     {
+        reveal(are_apart);
+        reveal(Tree::are_preset);
         let was = old.model();
         let now = self.model();
         self.lemma_unlink_attached(old, va, slot, perm, chain);
@@ -645,9 +651,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         }
         assert(now.nodes.contains_key(now.root()));
         now.lemma_live_attach(was, va, chain.hi as nat, chain.lo as nat);
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, 0, perm);
+        self.lemma_orderly(old);
     }
 
     /// `1 << n` is the `n`-th power of two.

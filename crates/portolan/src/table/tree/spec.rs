@@ -2,7 +2,7 @@
 
 use super::super::chain::Chain;
 use super::super::model::{Model, NodeId, home, used};
-use super::super::perms::{model, space, tables, walkable};
+use super::super::perms::{Perms, model, space, tables, walkable};
 use super::live::is_orderly;
 use super::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -52,21 +52,21 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         e is Page && !B::tracks() ==> e->prop.accessed && e->prop.dirty
     }
 
+    /// All pages' entries do.
+    #[verifier::opaque]
+    pub(crate) open spec fn are_preset(perms: Perms) -> bool {
+        forall|n: NodeId, i: int|
+            perms.contains_key(n) && 0 <= i < A::geo().entries(n.level) ==> Self::preset(
+                #[trigger] model::<A>(perms).nodes[n].entries[i],
+            )
+    }
+
     /// The tables make a tree that hardware walks as the model says, and after each store they did. None of the stores
     /// changed a live translation in a way that takes a break.
     pub(crate) open spec fn linked(self) -> bool {
         &&& walkable::<A>(self.perms@, self.phys_bits(), self.root)
-        &&& forall|k: int|
-            0 <= k < self.trace@.len() ==> walkable::<A>(
-                #[trigger] self.trace@[k],
-                self.phys_bits(),
-                self.root,
-            )
-        &&& forall|n: NodeId, i: int|
-            self.perms@.contains_key(n) && 0 <= i < A::geo().entries(n.level) ==> Self::preset(
-                #[trigger] self.model().nodes[n].entries[i],
-            )
-        &&& is_orderly::<A>(self.trace@, self.perms@)
+        &&& Self::are_preset(self.perms@)
+        &&& is_orderly::<A>(self.trace@, self.perms@, self.phys_bits(), self.root)
     }
 
     /// The frames held are those of the tables.

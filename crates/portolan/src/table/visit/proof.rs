@@ -2,7 +2,7 @@
 //! the root down.
 
 use super::super::model::{Model, NodeId, home};
-use super::super::perms::{lemma_tables_remove, tables};
+use super::super::perms::{are_apart, lemma_tables_remove, tables};
 use super::super::tree::Tree;
 use super::{TableInfo, Visit};
 use crate::addr::PhysAddr;
@@ -122,6 +122,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             tables(self.rest(visit)).contains(self.perms@[n].addr()),
             tables(self.rest(next)) == tables(self.rest(visit)).remove(self.perms@[n].addr()),
     {
+        reveal(are_apart);
         let rest = self.rest(visit);
         self.lemma_rest(visit);
         self.lemma_rest(next);
@@ -190,10 +191,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(self.is_path(next.path@, va, l));
     }
 
-    /// The table below an entry was met.
-    pub(super) proof fn lemma_met(self, visit: Visit, next: Visit, info: TableInfo<A>)
+    /// The table below an entry was met, the first since `from`.
+    pub(super) proof fn lemma_met(self, from: Visit, visit: Visit, next: Visit, info: TableInfo<A>)
         requires
             self.sound(),
+            self.rest(visit) == self.rest(from),
             self.is_on(visit.path@, visit.level as nat, visit.va as int, visit.va as int),
             self.entry_at(visit.va as int, visit.level as nat) is Table,
             info.level == visit.level - 1,
@@ -209,7 +211,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
                 self.perms@.contains_key(n) ==> (next.is_before(n) <==> visit.is_before(n) && n
                     != home(A::geo(), visit.va as int, info.level as nat)),
         ensures
-            self.is_met(visit, next, info),
+            self.is_met(from, next, info),
     {
         let (m, va, l) = (self.model(), visit.va as int, info.level as nat);
         let n = home(A::geo(), va, l);
@@ -222,6 +224,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         m.lemma_noted(va, l);
         assert(m.count_ok(n));
         self.lemma_rest_less(visit, next, n);
+        self.lemma_rest(visit);
+        self.lemma_rest(from);
+        assert(self.rest(from).contains_key(n));
     }
 
     /// Past an entry.

@@ -3,6 +3,7 @@
 use super::super::AddressSpace;
 use crate::addr::PageSize;
 use crate::arch::entry::EntryFormat;
+use crate::arith::lemma_below;
 use crate::prop::PageProperty;
 use crate::table::proof::lemma_spans_grow;
 use vstd::prelude::*;
@@ -32,12 +33,7 @@ impl Division {
         let (s, offset) = (self.part.bytes() as int, x - self.base);
         vstd::arithmetic::div_mod::lemma_fundamental_div_mod(offset, s);
         let (k, n) = (offset / s, self.n);
-        assert(offset + s <= s * n) by (nonlinear_arith)
-            requires
-                0 < s,
-                0 <= offset < s * n,
-                offset == s * k,
-        ;
+        lemma_below(k, n, s);
     }
 }
 

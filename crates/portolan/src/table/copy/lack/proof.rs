@@ -2,7 +2,7 @@
 
 use super::super::super::descend::Descent;
 use super::super::super::map::proof::lemma_in_page;
-use super::super::super::model::{NodeId, home};
+use super::super::super::model::{Model, NodeId, home};
 use super::super::super::plan::proof::lemma_same_table;
 use super::super::super::tree::Tree;
 use super::super::leaf::Leaf;
@@ -196,6 +196,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             p.contains(home(A::geo(), leaf.start as int, k)),
     {
+        reveal(Model::space);
         let (va, x) = (leaf.start as int, done - 1);
         A::geo().lemma_span(k);
         A::geo().lemma_bounds(va, k);

@@ -9,19 +9,11 @@ use super::super::pages::Copying;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, Entry, EntryFormat, is_frame_address};
+use crate::arith::{lemma_fits_in, lemma_nth};
 use crate::hw::memory::TableMemory;
-use vstd::arithmetic::div_mod::{lemma_fundamental_div_mod, lemma_mod_bound};
 use vstd::prelude::*;
 
 verus! {
-
-/// One step further.
-proof fn lemma_step(k: int, s: int)
-    ensures
-        (k + 1) * s == k * s + s,
-{
-    assert((k + 1) * s == k * s + s) by (nonlinear_arith);
-}
 
 /// As many steps as fit.
 proof fn lemma_fit(len: int, s: int, left: int, n: int)
@@ -38,15 +30,7 @@ proof fn lemma_fit(len: int, s: int, left: int, n: int)
         n * s <= len,
 {
     let q = len / s;
-    lemma_fundamental_div_mod(len, s);
-    lemma_mod_bound(len, s);
-    assert(q >= 1 && n * s <= len) by (nonlinear_arith)
-        requires
-            len == s * q + len % s,
-            0 <= len % s < s,
-            0 < s <= len,
-            n <= q,
-    ;
+    lemma_fits_in(len, s, n);
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
@@ -141,12 +125,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         let (va, l, s) = (leaf.start as int, leaf.level as nat, leaf.span as int);
         A::geo().lemma_span(l);
         c.from.lemma_nth_at(va, l, k);
-        lemma_step(k, s);
-        assert(0 <= k * s && k * s + s <= n * s) by (nonlinear_arith)
-            requires
-                0 <= k < n,
-                0 < s,
-        ;
+        lemma_nth(k, n, s);
         assert(c.from.model().nodes.contains_key(home(A::geo(), va, l)));
         assert(k == 0 ==> va + k * s == va);
     }
@@ -420,6 +399,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         reveal(Tree::is_copied_to);
         if l < A::geo().levels {
             tree.lemma_bounded(va, d.stop);
+            assert(tree.model().count_ok(home(A::geo(), va, l)));
         }
         self.lemma_after_note(mid, va, d.stop, used);
         self.lemma_through_note(mid, c.onto);

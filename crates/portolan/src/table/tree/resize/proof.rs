@@ -3,8 +3,8 @@
 use super::super::super::full::FullTable;
 use super::super::super::model::{NodeId, home};
 use super::super::super::perms::{
-    lemma_tables, lemma_tables_insert, lemma_tables_remove, lemma_tables_same, node, perm_ok,
-    perms_ok, tables,
+    are_apart, lemma_tables, lemma_tables_insert, lemma_tables_remove, lemma_tables_same, node,
+    perm_ok, perms_ok, tables,
 };
 use super::super::{Slot, Tree};
 use crate::addr::PhysAddr;
@@ -92,6 +92,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             perms_ok::<A>(self.perms@, self.phys_bits()),
             tables(self.perms@) == tables(old.perms@).insert(full.table),
     {
+        reveal(are_apart);
         broadcast use lemma_tables;
 
         let n = home(A::geo(), va, slot.level as nat);
@@ -140,6 +141,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.divided_from(old, va, slot.level as nat, full),
     {
+        reveal(Tree::are_preset);
         let l = slot.level as nat;
         let (n, i) = (home(A::geo(), va, l), slot.index as int);
         let c = home(A::geo(), va, full.level as nat);
@@ -163,9 +165,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             }
         }
         assert(was.nodes.contains_key(was.root()));
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
     }
 
     /// The table below an entry.
@@ -263,6 +265,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             ),
             tables(old.perms@).contains(old.entry_at(va, slot.level as nat)->table),
     {
+        reveal(are_apart);
         let n = home(A::geo(), va, slot.level as nat);
         let c = home(A::geo(), va, (slot.level - 1) as nat);
         let mid = old.perms@.remove(n).insert(n, perm);
@@ -311,6 +314,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             self.joined_from(old, va, slot.level as nat, A::entry(slot.level as nat, word), full),
     {
+        reveal(Tree::are_preset);
         let l = slot.level as nat;
         let (n, i) = (home(A::geo(), va, l), slot.index as int);
         let (was, now) = (old.model(), self.model());
@@ -329,10 +333,10 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             assert(m == n && j == i ==> now.nodes[m].entries[j] == self.entry_at(va, l));
         }
         assert(now.nodes.contains_key(now.root()));
-        self.lemma_orderly(old);
         was.lemma_home_root(va);
         A::lemma_pins();
         self.lemma_fixed(old, va, slot, word, perm);
+        self.lemma_orderly(old);
     }
 }
 
