@@ -1,15 +1,15 @@
 //! Which processors use a table.
 
-#[cfg(verus_only)]
-use super::bits::{cpu_at, bit, lemma_clear, lemma_set, lemma_zero};
 use super::bits::{WORDS, mask_of, word_of};
+#[cfg(verus_only)]
+use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
 use super::cpus::CpuSet;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
+use crate::hw::processor::{Away, Moment, Quiet};
 #[cfg(verus_only)]
 use crate::hw::processor::{MAX_CPUS, trust_unused};
-use crate::hw::processor::{Away, Moment, Quiet};
 use vstd::atomic_ghost::{AtomicInvariantPredicate, AtomicU64};
 use vstd::atomic_with_ghost;
 use vstd::prelude::*;

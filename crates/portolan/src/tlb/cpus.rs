@@ -1,8 +1,8 @@
 //! Sets of processors.
 
-#[cfg(verus_only)]
-use super::bits::{cpu_at, bit, lemma_clear, lemma_from, lemma_set, lemma_zero};
 use super::bits::{WORDS, lowest, mask_of, word_of};
+#[cfg(verus_only)]
+use super::bits::{bit, cpu_at, lemma_clear, lemma_from, lemma_set, lemma_zero};
 use crate::hw::MAX_CPUS;
 use vstd::prelude::*;
 
@@ -196,7 +196,10 @@ impl CpuSet {
     /// How many processors are in the set.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     /// The processors of the set, in the order of their numbers.
