@@ -2,11 +2,12 @@
 
 #[cfg(verus_only)]
 use super::bits::{WORDS, cpu_at};
+use super::letter::{Letter, Round, Shares, SlotId};
 #[cfg(verus_only)]
 use super::letter::{Reply, gather, is_share, parts};
-use super::letter::{Letter, Round, Shares, SlotId};
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
+#[cfg(verus_only)]
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
 use crate::hw::MAX_CPUS;
@@ -15,6 +16,7 @@ use crate::hw::memory::Flushed;
 #[cfg(verus_only)]
 use crate::hw::processor::flushed_everywhere;
 use crate::hw::processor::{Moment, Quiet};
+#[cfg(verus_only)]
 use vstd::cell::pcell_maybe_uninit::PointsTo;
 use vstd::prelude::*;
 use vstd::resource::frac_opt::Frac;
@@ -164,8 +166,9 @@ impl<A: PagingMode> Account<A> {
             n <= 64,
             old(self).since == old(self).of@.round.since,
             forall|i: u64|
-                n <= i < 64 && old(self).of@.round.targets.holds(#[trigger] cpu_at(w, i))
-                    ==> old(replies).contains_key(cpu_at(w, i)) && old(replies)[cpu_at(w, i)].answers(
+                n <= i < 64 && old(self).of@.round.targets.holds(#[trigger] cpu_at(w, i)) ==> old(
+                    replies,
+                ).contains_key(cpu_at(w, i)) && old(replies)[cpu_at(w, i)].answers(
                     old(self).of@.slot,
                     cpu_at(w, i),
                     old(self).of@.round,

@@ -82,10 +82,8 @@ pub(crate) open spec fn is_share<A: PagingMode>(share: Frac<Letter<A>>, slot: Sl
 }
 
 /// A share of a letter for each processor below `n`.
-pub(crate) proof fn split<A: PagingMode>(
-    tracked whole: Frac<Letter<A>>,
-    n: nat,
-) -> (tracked r: Shares<A>)
+pub(crate) proof fn split<A: PagingMode>(tracked whole: Frac<Letter<A>>, n: nat) -> (tracked r:
+    Shares<A>)
     requires
         1 <= n,
         whole.frac() == parts(n),
@@ -175,11 +173,7 @@ impl<A: PagingMode> Waits<A> {
     }
 
     /// A word that belongs to no request.
-    pub(crate) proof fn fresh() -> (tracked r: (
-        Self,
-        GhostVar<Round<A>>,
-        GhostVar<bool>,
-    ))
+    pub(crate) proof fn fresh() -> (tracked r: (Self, GhostVar<Round<A>>, GhostVar<bool>))
         ensures
             r.0.round.id() == r.1.id(),
             r.0.open.id() == r.2.id(),
@@ -211,11 +205,7 @@ pub(crate) ghost struct AskId {
 
 impl AskId {
     /// There is a share of the letter of `cpu`.
-    pub(crate) open spec fn has_share<A: PagingMode>(
-        self,
-        shares: Shares<A>,
-        cpu: nat,
-    ) -> bool {
+    pub(crate) open spec fn has_share<A: PagingMode>(self, shares: Shares<A>, cpu: nat) -> bool {
         &&& cpu < self.slots.len()
         &&& shares.contains_key(cpu)
         &&& is_share(shares[cpu], self.slots[cpu as int])
@@ -223,11 +213,7 @@ impl AskId {
 
     /// The invariant of a word of `asked`: for each bit that is set there is a share of the letter of the processor that
     /// asks.
-    pub(crate) open spec fn keeps<A: PagingMode>(
-        self,
-        word: u64,
-        shares: Shares<A>,
-    ) -> bool {
+    pub(crate) open spec fn keeps<A: PagingMode>(self, word: u64, shares: Shares<A>) -> bool {
         forall|i: u64|
             i < 64 && #[trigger] bit(word, i) ==> self.has_share(shares, cpu_at(self.w, i))
     }

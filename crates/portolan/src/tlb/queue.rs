@@ -86,8 +86,8 @@ impl SlotId {
         &&& queue.turn@.word == word
         &&& queue.keys.id() == self.keys
         &&& state == IDLE ==> (queue.idle matches Some(idle) && idle.is_of(self))
-        &&& state == SENT ==> (queue.sent matches Some(sent) && sent.is_of(self)
-            && queue.turn@.of == Some(sent.account.of@))
+        &&& state == SENT ==> (queue.sent matches Some(sent) && sent.is_of(self) && queue.turn@.of
+            == Some(sent.account.of@))
         &&& forall|number: nat| #[trigger]
             queue.keys@.contains_key(number) ==> {
                 &&& number <= last

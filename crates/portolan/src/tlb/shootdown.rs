@@ -2,9 +2,9 @@
 
 use super::account::{Account, Request};
 use super::active::ActiveSet;
+use super::bits::{WORDS, lowest};
 #[cfg(verus_only)]
 use super::bits::{cpu_at, lemma_clear};
-use super::bits::{WORDS, lowest};
 use super::cpus::CpuSet;
 #[cfg(verus_only)]
 use super::letter::{AskId, Reply, Round, is_share};
@@ -43,6 +43,63 @@ pub enum ShootdownError {
 }
 
 /// The processors of a machine, as they tell each other what to invalidate.
+///
+/// A kernel makes one, of an array with a slot for each processor, and keeps it in a static. It is used in atomic mode;
+/// [`handle`](Shootdown::handle) is for interrupt handlers too, at any time, whatever the processor is in the middle of.
+///
+/// ```
+/// use portolan::hw::{AtomicMode, Processors};
+/// use portolan::tlb::{CpuSlot, Shootdown};
+/// use portolan::{Advice, FlushRange, PhysAddr, X86_64};
+/// # struct Lapic;
+/// # impl Lapic { fn id() -> usize { 0 } fn send(_: usize, _: u8) {} }
+/// # fn invlpg(_: u64) {}
+/// # fn flush_all() {}
+/// # fn write_cr3(_: u64) {}
+///
+/// /// Interrupts are off as long as there is one.
+/// struct InterruptsOff;
+///
+/// // SAFETY: what runs with interrupts off is not moved
+/// unsafe impl AtomicMode for InterruptsOff {
+///     fn cpu(&self) -> usize {
+///         Lapic::id()
+///     }
+/// }
+///
+/// struct Machine;
+///
+/// // SAFETY: no identifiers of address spaces are in use, and no page is global
+/// unsafe impl Processors<X86_64> for Machine {
+///     fn invalidate(&self, range: FlushRange<X86_64>) {
+///         match range.advice(33) {
+///             Advice::Pages { first, count, size } => {
+///                 (0..count).for_each(|n| invlpg(first.as_u64() + n * size.bytes()));
+///             }
+///             Advice::All => flush_all(),
+///         }
+///     }
+///     unsafe fn switch(&self, root: PhysAddr) {
+///         write_cr3(root.as_u64());
+///     }
+///     fn leave(&self) {
+///         write_cr3(0x1000);
+///     }
+///     fn notify(&self, cpu: usize) {
+///         Lapic::send(cpu, 0xfd);
+///     }
+///     fn relax(&self) {
+///         core::hint::spin_loop();
+///     }
+/// }
+///
+/// let mut slots: [CpuSlot<X86_64>; 4] = [const { CpuSlot::new() }; 4];
+/// let shootdown = Shootdown::new(&mut slots);
+/// assert_eq!(shootdown.cpus(), 4);
+///
+/// // in the handler of interrupt 0xfd
+/// shootdown.handle(&InterruptsOff, &Machine);
+/// ```
 #[verifier::reject_recursive_types(A)]
 pub struct Shootdown<'a, A: PagingMode> {
     slots: &'a [CpuSlot<A>],
@@ -171,7 +228,10 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         }
     }
 
-    /// Answers what other processors ask of this one.
+    /// Answers what other processors ask of this one: invalidates what they say, and tells them.
+    ///
+    /// For the interrupt by which processors [notify](Processors::notify) each other, and for loops in which a processor
+    /// waits with interrupts off for something that another one does.
     pub fn handle<G: AtomicMode, P: Processors<A>>(&self, guard: &G, machine: &P) {
         let Some(cpu) = self.this(guard) else {
             return;
@@ -258,7 +318,8 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     }
 
     /// Asks all processors that use a table to invalidate a range. This processor, if it is one of them, has done so when
-    /// the function returns; [`sync`](Shootdown::sync) waits for the others.
+    /// the function returns; [`sync`](Shootdown::sync) waits for the others. If an earlier request of this processor is
+    /// still on its way, waits for the answers to that first. Not for interrupt handlers.
     ///
     /// The moment from which on they have to be quiet is noted first: after all stores to the table that were made before
     /// the call.
@@ -356,7 +417,9 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
                 from <= MAX_CPUS,
                 left == (Account { shares: left.shares, ..account }),
                 forall|c: nat|
-                    c < MAX_CPUS && (c >= from || !targets.holds(c)) ==> #[trigger] left.has_share(c),
+                    c < MAX_CPUS && (c >= from || !targets.holds(c)) ==> #[trigger] left.has_share(
+                        c,
+                    ),
             decreases MAX_CPUS - from,
         {
             let tracked share = left.give(to as nat);
@@ -426,10 +489,7 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
                 account.of@.slot == outbox.id(),
                 4 * number <= LAST,
                 turn.id() == outbox.id().turn,
-                turn@ == (Turn {
-                    word: (4 * number + BUSY) as u64,
-                    of: Some(account.of@),
-                }),
+                turn@ == (Turn { word: (4 * number + BUSY) as u64, of: Some(account.of@) }),
                 account.is_settled_before(w as int),
             decreases WORDS - w,
         {

@@ -3,16 +3,16 @@
 use super::account::{Account, Pen, Request};
 #[cfg(verus_only)]
 use super::account::{are_open, are_opens};
+use super::bits::{WORDS, mask_of, word_of};
 #[cfg(verus_only)]
 use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
-use super::bits::{WORDS, mask_of, word_of};
 use super::cpus::CpuSet;
 use super::letter::{AskId, Letter, Reply, Shares, SlotId, WaitId, Waits};
 #[cfg(verus_only)]
 use super::letter::{Round, is_share, split};
-use super::queue::{BUSY, IDLE, Idle, LAST, Queue, SENT, Sent};
 #[cfg(verus_only)]
 use super::queue::Turn;
+use super::queue::{BUSY, IDLE, Idle, LAST, Queue, SENT, Sent};
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
@@ -441,8 +441,8 @@ impl<A: PagingMode> Inbox<A> {
     /// The words are kept as their ids say.
     pub(crate) closed spec fn inv(&self) -> bool {
         forall|w: int|
-            0 <= w < WORDS ==> (#[trigger] self.asked[w]).well_formed()
-                && self.asked[w].constant() == (AskId { slots: self.slots(), w })
+            0 <= w < WORDS ==> (#[trigger] self.asked[w]).well_formed() && self.asked[w].constant()
+                == (AskId { slots: self.slots(), w })
     }
 
     /// Nobody asks.
@@ -490,7 +490,8 @@ impl<A: PagingMode> Inbox<A> {
             (AskId { slots: self.slots(), w: w as int }).keeps(r.0, r.1@),
     {
         let tracked mut taken = Map::tracked_empty();
-        let word = atomic_with_ghost!(&self.asked[w] => swap(0); ghost shares => {
+        let word =
+            atomic_with_ghost!(&self.asked[w] => swap(0); ghost shares => {
             lemma_zero();
             vstd::modes::tracked_swap(&mut shares, &mut taken);
         });

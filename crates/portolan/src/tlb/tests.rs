@@ -3,9 +3,10 @@
 extern crate std;
 
 use super::active::ActiveSet;
-use super::{CpuSlot, Shootdown, ShootdownError};
+use super::{CpuSet, CpuSlot, Shootdown, ShootdownError, TlbFlushOp};
+use crate::arch::aarch64::Granule64K42;
 use crate::hw::{AtomicMode, Processors};
-use crate::{FlushRange, PageSize, PhysAddr, VirtAddr, X86_64};
+use crate::{AArch64Upper, FlushRange, PageSize, PhysAddr, VirtAddr, X86_64};
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
@@ -262,4 +263,98 @@ fn a_processor_without_a_slot_is_refused() {
     let refused = shootdown.dispatch(&guard, &machine, &active(&[0, 5]), page(0x1000));
     assert_eq!(refused.err(), Some(ShootdownError::NoSuchCpu { cpu: 5 }));
     assert!(machine.log.lock().unwrap().is_empty());
+}
+
+/// A shootdown that nobody waited for is over before the next one begins, also when it is of another table; its ticket is
+/// good still.
+#[test]
+fn a_shootdown_that_was_not_waited_for_is_over_before_the_next() {
+    let mut slots = slots(2);
+    let shootdown = Shootdown::new(&mut slots);
+    let machine = Machine::new(2);
+    let done = AtomicBool::new(false);
+    let (one, other) = (active(&[0, 1]), active(&[1]));
+    thread::scope(|scope| {
+        let _ends = Ends(&done);
+        scope.spawn(|| machine.idle(&shootdown, 1, &done));
+        let guard = boot(0);
+        for round in 1..200 {
+            let addr = round * 0x3000;
+            drop(shootdown.dispatch(&guard, &machine, &one, page(addr)));
+            let ticket = shootdown
+                .dispatch(&guard, &machine, &other, page(addr + 0x1000))
+                .unwrap();
+            assert!(machine.has_invalidated(0, addr) && machine.has_invalidated(1, addr));
+            let late = shootdown
+                .dispatch(&guard, &machine, &one, page(addr + 0x2000))
+                .unwrap();
+            assert!(machine.has_invalidated(1, addr + 0x1000));
+            assert!(!machine.has_invalidated(0, addr + 0x1000));
+            let _ = shootdown.sync(&guard, &machine, late);
+            assert!(machine.has_invalidated(1, addr + 0x2000));
+            let _ = shootdown.sync(&guard, &machine, ticket);
+        }
+    });
+}
+
+/// A ticket may be redeemed on another processor than the one that asked.
+#[test]
+fn another_processor_may_wait() {
+    let mut slots = slots(3);
+    let shootdown = Shootdown::new(&mut slots);
+    let machine = Machine::new(3);
+    let done = AtomicBool::new(false);
+    let set = active(&[0, 1, 2]);
+    thread::scope(|scope| {
+        let _ends = Ends(&done);
+        scope.spawn(|| machine.idle(&shootdown, 1, &done));
+        let guard = boot(0);
+        for round in 1..200 {
+            let addr = round * 0x1000;
+            let ticket = shootdown
+                .dispatch(&guard, &machine, &set, page(addr))
+                .unwrap();
+            let (shootdown, machine) = (&shootdown, &machine);
+            let waits = scope.spawn(move || {
+                let _ = shootdown.sync(&boot(2), machine, ticket);
+            });
+            waits.join().unwrap();
+            assert!((0..3).all(|cpu| machine.has_invalidated(cpu, addr)));
+        }
+    });
+}
+
+/// Sets of processors are what they are told.
+#[test]
+fn a_set_holds_what_was_put_in() {
+    let mut set = CpuSet::new();
+    assert!(set.is_empty() && !set.contains(usize::MAX));
+    assert!(set.insert(255) && set.insert(0) && set.insert(64) && set.insert(64));
+    assert!(!set.insert(256));
+    assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 255]);
+    assert_eq!(
+        (set.len(), set.next_from(65), set.next_from(256)),
+        (3, Some(255), None)
+    );
+    assert!(set.remove(64) && !set.remove(64) && !set.contains(64));
+    assert_eq!(set, [255, 0, 300].into_iter().collect());
+    assert_eq!(std::format!("{set:?}"), "{0, 255}");
+}
+
+/// Everything is all addresses that the mode has.
+#[test]
+fn everything_reaches_to_the_end() {
+    let all = TlbFlushOp::<X86_64>::All.range();
+    assert_eq!(
+        (all.addr().as_u64(), all.size(), all.frees_tables()),
+        (0, u64::MAX, true)
+    );
+    let upper = TlbFlushOp::<AArch64Upper>::All.range();
+    assert_eq!(upper.addr().as_u64().wrapping_add(upper.size()), 0);
+    assert_eq!(
+        TlbFlushOp::<AArch64Upper<Granule64K42>>::All
+            .range()
+            .stride(),
+        PageSize::Size64K
+    );
 }
