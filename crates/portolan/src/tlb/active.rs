@@ -27,8 +27,7 @@ pub(crate) struct Kept;
 
 impl AtomicInvariantPredicate<WordId, u64, Map<nat, Away>> for Kept {
     closed spec fn atomic_inv(id: WordId, word: u64, kept: Map<nat, Away>) -> bool {
-        forall|i: u64|
-            i < 64 && !#[trigger] bit(word, i) ==> id.keeps(cpu_at(id.w, i), kept)
+        forall|i: u64| i < 64 && !#[trigger] bit(word, i) ==> id.keeps(cpu_at(id.w, i), kept)
     }
 }
 
@@ -65,8 +64,9 @@ impl WordId {
                     range,
                 ),
             forall|c: nat|
-                !(cpu_at(self.w, n) <= c < 64 * self.w + 64) && #[trigger] old(known).contains_key(c)
-                    ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
+                !(cpu_at(self.w, n) <= c < 64 * self.w + 64) && #[trigger] old(known).contains_key(
+                    c,
+                ) ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
         decreases 64 - n,
     {
         if n < 64 {
@@ -79,11 +79,10 @@ impl WordId {
     }
 
     /// Those of the processors of word `w`, out of all.
-    proof fn take(
-        root: PhysAddr,
-        w: int,
-        tracked all: &mut Map<nat, Away>,
-    ) -> (tracked r: Map<nat, Away>)
+    proof fn take(root: PhysAddr, w: int, tracked all: &mut Map<nat, Away>) -> (tracked r: Map<
+        nat,
+        Away,
+    >)
         requires
             0 <= w < WORDS,
             forall|c: nat|
@@ -98,8 +97,8 @@ impl WordId {
     {
         let keys = all.dom().filter(|c: nat| 64 * w <= c < 64 * w + 64);
         let id = WordId { root, w };
-        assert forall|c: nat| 64 * w <= c < MAX_CPUS implies #[trigger] all.contains_key(c) && all[c].cpu()
-            == c && all[c].root() == root by {
+        assert forall|c: nat| 64 * w <= c < MAX_CPUS implies #[trigger] all.contains_key(c)
+            && all[c].cpu() == c && all[c].root() == root by {
             assert(id.keeps(c, *all));
         }
         all.tracked_remove_keys(keys)
@@ -119,8 +118,8 @@ impl ActiveSet {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         forall|w: int|
-            0 <= w < WORDS ==> (#[trigger] self.words[w]).well_formed()
-                && self.words[w].constant() == (WordId { root: self.root(), w })
+            0 <= w < WORDS ==> (#[trigger] self.words[w]).well_formed() && self.words[w].constant()
+                == (WordId { root: self.root(), w })
     }
 
     /// The table.
@@ -223,7 +222,7 @@ impl ActiveSet {
         proof {
             use_type_invariant(self);
         }
-        let mut words = [0; WORDS];
+        let mut words = [0;WORDS];
         let tracked mut known: Map<nat, Quiet<A>> = Map::tracked_empty();
         let mut w = 0;
         while w < WORDS
@@ -246,9 +245,9 @@ impl ActiveSet {
         let set = CpuSet::of(words);
         proof {
             set.lemma_bits();
-            assert forall|c: nat| c < MAX_CPUS && !set.holds(c) implies #[trigger] known.contains_key(
-                c,
-            ) && known[c].says(c, *since, self.root(), range) by {
+            assert forall|c: nat|
+                c < MAX_CPUS && !set.holds(c) implies #[trigger] known.contains_key(c)
+                && known[c].says(c, *since, self.root(), range) by {
                 let (v, i) = (c as int / 64, (c % 64) as u64);
                 assert(c == cpu_at(v, i));
                 assert(!bit(words[v], i));

@@ -99,8 +99,7 @@ pub(crate) proof fn lemma_set(word: u64, i: u64)
         i < 64,
     ensures
         bit(word | (1u64 << i), i),
-        forall|j: u64|
-            j < 64 && j != i ==> #[trigger] bit(word | (1u64 << i), j) == bit(word, j),
+        forall|j: u64| j < 64 && j != i ==> #[trigger] bit(word | (1u64 << i), j) == bit(word, j),
 {
     assert((word | (1u64 << i)) & (1u64 << i) != 0) by (bit_vector)
         requires
@@ -126,8 +125,7 @@ pub(crate) proof fn lemma_clear(word: u64, i: u64)
     ensures
         !bit(word & !(1u64 << i), i),
         bit(word, i) ==> word & !(1u64 << i) < word,
-        forall|j: u64|
-            j < 64 && j != i ==> #[trigger] bit(word & !(1u64 << i), j) == bit(word, j),
+        forall|j: u64| j < 64 && j != i ==> #[trigger] bit(word & !(1u64 << i), j) == bit(word, j),
 {
     assert((word & !(1u64 << i)) & (1u64 << i) == 0) by (bit_vector);
     assert(word & (1u64 << i) != 0 ==> word & !(1u64 << i) < word) by (bit_vector);
@@ -151,7 +149,8 @@ pub(crate) proof fn lemma_from(word: u64, from: u64)
     ensures
         forall|j: u64|
             j < 64 ==> #[trigger] bit(word & (u64::MAX << from), j) == (j >= from && bit(word, j)),
-        word & (u64::MAX << from) == 0 ==> forall|j: u64| from <= j < 64 ==> !#[trigger] bit(word, j),
+        word & (u64::MAX << from) == 0 ==> forall|j: u64|
+            from <= j < 64 ==> !#[trigger] bit(word, j),
 {
     let kept = word & (u64::MAX << from);
     assert forall|j: u64| j < 64 implies #[trigger] bit(kept, j) == (j >= from && bit(word, j)) by {

@@ -43,8 +43,8 @@ impl CpuSet {
                     self.bits(w),
                     i,
                 ),
-            forall|cpu: nat|
-                #[trigger] self.holds(cpu) ==> cpu < MAX_CPUS && cpu == cpu_at(
+            forall|cpu: nat| #[trigger]
+                self.holds(cpu) ==> cpu < MAX_CPUS && cpu == cpu_at(
                     cpu as int / 64,
                     (cpu % 64) as u64,
                 ),
@@ -100,8 +100,7 @@ impl CpuSet {
     pub fn insert(&mut self, cpu: usize) -> (r: bool)
         ensures
             r == (cpu < MAX_CPUS),
-            forall|c: nat|
-                #[trigger] final(self).holds(c) == (old(self).holds(c) || r && c == cpu),
+            forall|c: nat| #[trigger] final(self).holds(c) == (old(self).holds(c) || r && c == cpu),
     {
         if cpu >= MAX_CPUS {
             return false;

@@ -3,15 +3,8 @@
 #[cfg(verus_only)]
 use super::bits::{WORDS, bit, cpu_at};
 use super::cpus::CpuSet;
-use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
-#[cfg(verus_only)]
-use crate::hw::MAX_CPUS;
-#[cfg(verus_only)]
-use crate::hw::memory::Flushed;
-#[cfg(verus_only)]
-use crate::hw::processor::flushed_everywhere;
 use crate::hw::processor::{Moment, Quiet};
 use vstd::cell::CellId;
 use vstd::cell::pcell_maybe_uninit::PointsTo;
@@ -28,6 +21,8 @@ pub(crate) ghost struct SlotId {
     pub letter: Loc,
     pub rounds: Map<int, Loc>,
     pub opens: Map<int, Loc>,
+    pub turn: Loc,
+    pub keys: Loc,
 }
 
 /// One request: what is to be invalidated, after which moment, and who is asked.
@@ -87,10 +82,8 @@ pub(crate) open spec fn is_share<A: PagingMode>(share: Frac<Letter<A>>, slot: Sl
 }
 
 /// A share of a letter for each processor below `n`.
-pub(crate) proof fn split<A: PagingMode>(
-    tracked whole: Frac<Letter<A>>,
-    n: nat,
-) -> (tracked r: Shares<A>)
+pub(crate) proof fn split<A: PagingMode>(tracked whole: Frac<Letter<A>>, n: nat) -> (tracked r:
+    Shares<A>)
     requires
         1 <= n,
         whole.frac() == parts(n),
@@ -180,11 +173,7 @@ impl<A: PagingMode> Waits<A> {
     }
 
     /// A word that belongs to no request.
-    pub(crate) proof fn fresh() -> (tracked r: (
-        Self,
-        GhostVar<Round<A>>,
-        GhostVar<bool>,
-    ))
+    pub(crate) proof fn fresh() -> (tracked r: (Self, GhostVar<Round<A>>, GhostVar<bool>))
         ensures
             r.0.round.id() == r.1.id(),
             r.0.open.id() == r.2.id(),
@@ -216,11 +205,7 @@ pub(crate) ghost struct AskId {
 
 impl AskId {
     /// There is a share of the letter of `cpu`.
-    pub(crate) open spec fn has_share<A: PagingMode>(
-        self,
-        shares: Shares<A>,
-        cpu: nat,
-    ) -> bool {
+    pub(crate) open spec fn has_share<A: PagingMode>(self, shares: Shares<A>, cpu: nat) -> bool {
         &&& cpu < self.slots.len()
         &&& shares.contains_key(cpu)
         &&& is_share(shares[cpu], self.slots[cpu as int])
@@ -228,245 +213,9 @@ impl AskId {
 
     /// The invariant of a word of `asked`: for each bit that is set there is a share of the letter of the processor that
     /// asks.
-    pub(crate) open spec fn keeps<A: PagingMode>(
-        self,
-        word: u64,
-        shares: Shares<A>,
-    ) -> bool {
+    pub(crate) open spec fn keeps<A: PagingMode>(self, word: u64, shares: Shares<A>) -> bool {
         forall|i: u64|
             i < 64 && #[trigger] bit(word, i) ==> self.has_share(shares, cpu_at(self.w, i))
-    }
-}
-
-/// The right to make requests of a slot: the whole letter, and the right to take the answers.
-#[verifier::reject_recursive_types(A)]
-pub(crate) tracked struct Pen<A: PagingMode> {
-    pub letter: Frac<Letter<A>>,
-    pub opens: Map<int, GhostVar<bool>>,
-}
-
-/// The right to take the answers from each word.
-pub(crate) open spec fn are_opens(opens: Map<int, GhostVar<bool>>, slot: SlotId) -> bool {
-    forall|w: int|
-        0 <= w < WORDS ==> #[trigger] opens.contains_key(w) && opens[w].id() == slot.opens[w]
-}
-
-/// The same, and from word `w` on the answers are still there.
-pub(crate) open spec fn are_open(opens: Map<int, GhostVar<bool>>, slot: SlotId, w: int) -> bool {
-    &&& are_opens(opens, slot)
-    &&& forall|v: int| w <= v < WORDS ==> (#[trigger] opens[v])@
-}
-
-impl<A: PagingMode> Pen<A> {
-    /// A new letter, and the right to take the answers, from what belongs to each word.
-    pub(crate) proof fn parts(
-        tracked cell: PointsTo<FlushRange<A>>,
-        tracked h0: GhostVar<Round<A>>,
-        tracked h1: GhostVar<Round<A>>,
-        tracked h2: GhostVar<Round<A>>,
-        tracked h3: GhostVar<Round<A>>,
-        tracked k0: GhostVar<bool>,
-        tracked k1: GhostVar<bool>,
-        tracked k2: GhostVar<bool>,
-        tracked k3: GhostVar<bool>,
-    ) -> (tracked r: (Frac<Letter<A>>, Map<int, GhostVar<bool>>))
-        ensures
-            r.0.frac() == parts(MAX_CPUS as nat),
-            r.0.resource().cell == cell,
-            r.0.resource().rounds == map![0int => h0, 1int => h1, 2int => h2, 3int => h3],
-            r.1 == map![0int => k0, 1int => k1, 2int => k2, 3int => k3],
-    {
-        let tracked mut rounds = Map::tracked_empty();
-        rounds.tracked_insert(0, h0);
-        rounds.tracked_insert(1, h1);
-        rounds.tracked_insert(2, h2);
-        rounds.tracked_insert(3, h3);
-        let tracked mut opens = Map::tracked_empty();
-        opens.tracked_insert(0, k0);
-        opens.tracked_insert(1, k1);
-        opens.tracked_insert(2, k2);
-        opens.tracked_insert(3, k3);
-        (Frac::new(Letter { cell, since: Moment::now(), rounds }), opens)
-    }
-
-    /// Whether it is the slot's.
-    pub(crate) open spec fn is_of(self, slot: SlotId) -> bool {
-        &&& self.letter.id() == slot.letter
-        &&& self.letter.frac() == parts(MAX_CPUS as nat)
-        &&& self.letter.resource().is_of(slot)
-        &&& are_opens(self.opens, slot)
-    }
-}
-
-impl SlotId {
-    /// The invariant of a slot: while it makes no request, it keeps the right to.
-    pub(crate) open spec fn keeps<A: PagingMode>(self, taken: u64, pen: Option<Pen<A>>) -> bool {
-        taken == 0 ==> (pen matches Some(pen) && pen.is_of(self))
-    }
-}
-
-/// A request on its way: of which slot and processor, what it says, and which table it is about.
-#[verifier::reject_recursive_types(A)]
-pub(crate) ghost struct Request<A: PagingMode> {
-    pub slot: SlotId,
-    pub cpu: nat,
-    pub round: Round<A>,
-    pub root: PhysAddr,
-}
-
-/// What the processor that asks has of its request: the shares of its letter that are not with others, what it knows of
-/// who was quiet, and the right to take the answers.
-#[verifier::reject_recursive_types(A)]
-pub(crate) tracked struct Account<A: PagingMode> {
-    pub of: Ghost<Request<A>>,
-    pub since: Moment,
-    pub shares: Shares<A>,
-    pub quiets: Map<nat, Quiet<A>>,
-    pub opens: Map<int, GhostVar<bool>>,
-}
-
-impl<A: PagingMode> Account<A> {
-    /// The share of `cpu` of the letter is here.
-    pub(crate) open spec fn has_share(self, cpu: nat) -> bool {
-        &&& self.shares.contains_key(cpu)
-        &&& is_share(self.shares[cpu], self.of@.slot)
-        &&& self.shares[cpu].resource().round() == self.of@.round
-    }
-
-    /// That `cpu` was quiet is known.
-    pub(crate) open spec fn is_quiet(self, cpu: nat) -> bool {
-        &&& self.quiets.contains_key(cpu)
-        &&& self.quiets[cpu].says(cpu, self.since, self.of@.root, self.of@.round.range)
-    }
-
-    /// Nothing has to be waited for of `cpu`.
-    pub(crate) open spec fn is_settled(self, cpu: nat) -> bool {
-        self.has_share(cpu) && self.is_quiet(cpu)
-    }
-
-    /// The account is of the request, and has the share of the processor that asks, so that it knows which one the words
-    /// belong to.
-    pub(crate) open spec fn inv(self) -> bool {
-        &&& self.since == self.of@.round.since
-        &&& self.of@.cpu < MAX_CPUS
-        &&& !self.of@.round.targets.holds(self.of@.cpu)
-        &&& self.has_share(self.of@.cpu)
-    }
-
-    /// Whoever was not asked is settled, and so is whoever was if its word is before `w`, whose answers were taken.
-    pub(crate) open spec fn is_settled_before(self, w: int) -> bool {
-        &&& self.inv()
-        &&& are_open(self.opens, self.of@.slot, w)
-        &&& forall|c: nat|
-            c < MAX_CPUS && (c < 64 * w || !self.of@.round.targets.holds(c))
-                ==> #[trigger] self.is_settled(c)
-    }
-
-    /// Takes out the share of `cpu`.
-    pub(crate) proof fn give(tracked &mut self, cpu: nat) -> (tracked r: Frac<Letter<A>>)
-        requires
-            old(self).has_share(cpu),
-        ensures
-            is_share(r, old(self).of@.slot),
-            *final(self) == (Account { shares: old(self).shares.remove(cpu), ..*old(self) }),
-            forall|c: nat|
-                c != cpu && old(self).has_share(c) ==> #[trigger] (*final(self)).has_share(c),
-    {
-        self.shares.tracked_remove(cpu)
-    }
-
-    /// Enters the answers of word `w`, from bit `n` on.
-    pub(crate) proof fn enter(
-        tracked &mut self,
-        w: int,
-        n: u64,
-        tracked replies: &mut Map<nat, Reply<A>>,
-    )
-        requires
-            0 <= w < WORDS,
-            n <= 64,
-            old(self).since == old(self).of@.round.since,
-            forall|i: u64|
-                n <= i < 64 && old(self).of@.round.targets.holds(#[trigger] cpu_at(w, i))
-                    ==> old(replies).contains_key(cpu_at(w, i)) && old(replies)[cpu_at(w, i)].answers(
-                    old(self).of@.slot,
-                    cpu_at(w, i),
-                    old(self).of@.round,
-                ),
-        ensures
-            final(self).of == old(self).of,
-            final(self).since == old(self).since,
-            final(self).opens == old(self).opens,
-            forall|c: nat|
-                cpu_at(w, n) <= c < 64 * w + 64 && old(self).of@.round.targets.holds(c)
-                    ==> #[trigger] (*final(self)).is_settled(c),
-            forall|c: nat|
-                !(cpu_at(w, n) <= c < 64 * w + 64 && old(self).of@.round.targets.holds(c)) ==> {
-                    &&& #[trigger] (*final(self)).is_settled(c) == old(self).is_settled(c)
-                    &&& (*final(self)).has_share(c) == old(self).has_share(c)
-                },
-        decreases 64 - n,
-    {
-        if n < 64 {
-            let ghost before = *self;
-            let cpu = cpu_at(w, n);
-            if self.of@.round.targets.holds(cpu) {
-                let tracked Reply { share, quiet } = replies.tracked_remove(cpu);
-                self.shares.tracked_insert(cpu, share);
-                self.quiets.tracked_insert(cpu, quiet);
-                assert(self.is_settled(cpu));
-            }
-            let ghost middle = *self;
-            assert forall|c: nat| c != cpu implies #[trigger] middle.is_settled(c)
-                == before.is_settled(c) && middle.has_share(c) == before.has_share(c) by {}
-            self.enter(w, (n + 1) as u64, replies);
-            assert(middle.is_settled(cpu) == self.is_settled(cpu));
-        }
-    }
-
-    /// Once the answers of word `w` are entered, whoever was asked by it is settled.
-    pub(crate) proof fn lemma_settled(self, after: Self, w: int)
-        requires
-            0 <= w < WORDS,
-            self.is_settled_before(w),
-            after.of == self.of,
-            after.since == self.since,
-            are_open(after.opens, self.of@.slot, w + 1),
-            forall|c: nat|
-                64 * w <= c < 64 * w + 64 && self.of@.round.targets.holds(c)
-                    ==> #[trigger] after.is_settled(c),
-            forall|c: nat|
-                !(64 * w <= c < 64 * w + 64 && self.of@.round.targets.holds(c)) ==> {
-                    &&& #[trigger] after.is_settled(c) == self.is_settled(c)
-                },
-        ensures
-            after.is_settled_before(w + 1),
-    {
-        assert(self.is_settled(self.of@.cpu));
-        assert(after.is_settled(self.of@.cpu));
-    }
-
-    /// All have answered: the range is flushed, and the slot's right to make requests is whole again.
-    pub(crate) proof fn close(tracked self) -> (tracked r: (Flushed<A>, Pen<A>))
-        requires
-            self.is_settled_before(WORDS as int),
-        ensures
-            r.0.range() == self.of@.round.range,
-            r.1.is_of(self.of@.slot),
-    {
-        let of = self.of@;
-        assert forall|c: nat| c < MAX_CPUS implies #[trigger] self.quiets.contains_key(c)
-            && self.quiets[c].says(c, self.since, of.root, of.round.range) by {
-            assert(self.is_settled(c));
-        }
-        assert forall|c: nat| c < MAX_CPUS implies #[trigger] self.shares.contains_key(c)
-            && is_share(self.shares[c], of.slot) by {
-            assert(self.is_settled(c));
-        }
-        let tracked Account { of: _, since, mut shares, quiets, opens } = self;
-        let tracked flushed = flushed_everywhere(&since, &quiets, of.root, of.round.range);
-        let tracked letter = gather(of.slot, &mut shares, MAX_CPUS as nat);
-        (flushed, Pen { letter, opens })
     }
 }
 

@@ -59,6 +59,7 @@ impl<A: PagingMode> TlbFlushOp<A> {
     {
         proof {
             A::lemma_geometry();
+            A::geo().lemma_span(1);
         }
         let least = match A::size_at(1) {
             Some(size) => size,

@@ -1,13 +1,16 @@
 //! The protocol of a shootdown.
 
+use super::account::{Account, Request};
 use super::active::ActiveSet;
 use super::bits::{WORDS, lowest};
 #[cfg(verus_only)]
 use super::bits::{cpu_at, lemma_clear};
 use super::cpus::CpuSet;
-use super::letter::{Account, Letter, SlotId};
 #[cfg(verus_only)]
-use super::letter::{AskId, Reply, Request, Round, is_share};
+use super::letter::{AskId, Reply, Round, is_share};
+use super::letter::{Letter, SlotId};
+#[cfg(verus_only)]
+use super::queue::{BUSY, Idle, LAST, Sent, Turn};
 use super::slot::{CpuSlot, Inbox, Outbox};
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
@@ -20,6 +23,7 @@ use crate::hw::processor::{invalidate_here, notify, relax, this_cpu};
 use crate::hw::{AtomicMode, MAX_CPUS, Processors};
 use vstd::prelude::*;
 use vstd::resource::frac_opt::Frac;
+use vstd::resource::map::GhostPointsTo;
 
 verus! {
 
@@ -31,14 +35,71 @@ pub enum ShootdownError {
         /// Which one.
         cpu: usize,
     },
-    /// An earlier shootdown of this processor has not been waited for.
-    Unfinished {
+    /// This processor is in the middle of another one: an interrupt handler tells nobody of anything.
+    Busy {
         /// Which processor.
         cpu: usize,
     },
 }
 
 /// The processors of a machine, as they tell each other what to invalidate.
+///
+/// A kernel makes one, of an array with a slot for each processor, and keeps it in a static. It is used in atomic mode;
+/// [`handle`](Shootdown::handle) is for interrupt handlers too, at any time, whatever the processor is in the middle of.
+///
+/// ```
+/// use portolan::hw::{AtomicMode, Processors};
+/// use portolan::tlb::{CpuSlot, Shootdown};
+/// use portolan::{Advice, FlushRange, PhysAddr, X86_64};
+/// # struct Lapic;
+/// # impl Lapic { fn id() -> usize { 0 } fn send(_: usize, _: u8) {} }
+/// # fn invlpg(_: u64) {}
+/// # fn flush_all() {}
+/// # fn write_cr3(_: u64) {}
+///
+/// /// Interrupts are off as long as there is one.
+/// struct InterruptsOff;
+///
+/// // SAFETY: what runs with interrupts off is not moved
+/// unsafe impl AtomicMode for InterruptsOff {
+///     fn cpu(&self) -> usize {
+///         Lapic::id()
+///     }
+/// }
+///
+/// struct Machine;
+///
+/// // SAFETY: no identifiers of address spaces are in use, and no page is global
+/// unsafe impl Processors<X86_64> for Machine {
+///     fn invalidate(&self, range: FlushRange<X86_64>) {
+///         match range.advice(33) {
+///             Advice::Pages { first, count, size } => {
+///                 (0..count).for_each(|n| invlpg(first.as_u64() + n * size.bytes()));
+///             }
+///             Advice::All => flush_all(),
+///         }
+///     }
+///     unsafe fn switch(&self, root: PhysAddr) {
+///         write_cr3(root.as_u64());
+///     }
+///     fn leave(&self) {
+///         write_cr3(0x1000);
+///     }
+///     fn notify(&self, cpu: usize) {
+///         Lapic::send(cpu, 0xfd);
+///     }
+///     fn relax(&self) {
+///         core::hint::spin_loop();
+///     }
+/// }
+///
+/// let mut slots: [CpuSlot<X86_64>; 4] = [const { CpuSlot::new() }; 4];
+/// let shootdown = Shootdown::new(&mut slots);
+/// assert_eq!(shootdown.cpus(), 4);
+///
+/// // in the handler of interrupt 0xfd
+/// shootdown.handle(&InterruptsOff, &Machine);
+/// ```
 #[verifier::reject_recursive_types(A)]
 pub struct Shootdown<'a, A: PagingMode> {
     slots: &'a [CpuSlot<A>],
@@ -46,30 +107,31 @@ pub struct Shootdown<'a, A: PagingMode> {
     ids: Ghost<Seq<SlotId>>,
 }
 
-/// A shootdown on its way.
+/// A shootdown on its way. Whoever isn't interested in when it is over may drop it.
 #[must_use = "the processors have not answered yet"]
 #[verifier::reject_recursive_types(A)]
-pub(crate) struct Ticket<'g, A: PagingMode> {
-    outbox: &'g Outbox<A>,
-    account: Tracked<Account<A>>,
+pub(crate) struct Ticket<'s, A: PagingMode> {
+    outbox: &'s Outbox<A>,
+    number: u64,
+    key: Tracked<GhostPointsTo<nat, Request<A>>>,
 }
 
-impl<'g, A: PagingMode> Ticket<'g, A> {
+impl<'s, A: PagingMode> Ticket<'s, A> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         &&& self.outbox.inv()
-        &&& self.account@.of@.slot == self.outbox.id()
-        &&& self.account@.is_settled_before(0)
+        &&& self.key@.id() == self.outbox.id().keys
+        &&& self.key@@.0 == self.number
     }
 
     /// What is invalidated.
     pub(crate) closed spec fn range(self) -> FlushRange<A> {
-        self.account@.of@.round.range
+        self.key@@.1.round.range
     }
 
     /// Of which table.
     pub(crate) closed spec fn root(self) -> PhysAddr {
-        self.account@.of@.root
+        self.key@@.1.root
     }
 }
 
@@ -166,7 +228,10 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         }
     }
 
-    /// Answers what other processors ask of this one.
+    /// Answers what other processors ask of this one: invalidates what they say, and tells them.
+    ///
+    /// For the interrupt by which processors [notify](Processors::notify) each other, and for loops in which a processor
+    /// waits with interrupts off for something that another one does.
     pub fn handle<G: AtomicMode, P: Processors<A>>(&self, guard: &G, machine: &P) {
         let Some(cpu) = self.this(guard) else {
             return;
@@ -253,17 +318,18 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     }
 
     /// Asks all processors that use a table to invalidate a range. This processor, if it is one of them, has done so when
-    /// the function returns; [`sync`](Shootdown::sync) waits for the others.
+    /// the function returns; [`sync`](Shootdown::sync) waits for the others. If an earlier request of this processor is
+    /// still on its way, waits for the answers to that first. Not for interrupt handlers.
     ///
     /// The moment from which on they have to be quiet is noted first: after all stores to the table that were made before
     /// the call.
-    pub(crate) fn dispatch<'g, G: AtomicMode, P: Processors<A>>(
-        &'g self,
-        guard: &'g G,
+    pub(crate) fn dispatch<'s, G: AtomicMode, P: Processors<A>>(
+        &'s self,
+        guard: &G,
         machine: &P,
         active: &ActiveSet,
         range: FlushRange<A>,
-    ) -> (r: Result<Ticket<'g, A>, ShootdownError>)
+    ) -> (r: Result<Ticket<'s, A>, ShootdownError>)
         ensures
             r matches Ok(ticket) ==> ticket.range() == range && ticket.root() == active.root(),
     {
@@ -279,9 +345,12 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             use_type_invariant(self);
         }
         let outbox = &self.slots[cpu].outbox;
-        let Some(pen) = outbox.claim() else {
-            return Err(ShootdownError::Unfinished { cpu });
+        self.end(guard, machine, outbox);
+        let Some((number, idle)) = outbox.claim() else {
+            return Err(ShootdownError::Busy { cpu });
         };
+        let Tracked(idle) = idle;
+        let tracked Idle { pen, turn } = idle;
         let here = targets.remove(cpu);
         let ghost of = Request {
             slot: outbox.id(),
@@ -295,7 +364,7 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             Ghost(of),
             Tracked(since),
             Tracked(quiets),
-            pen,
+            Tracked(pen),
         );
         let Tracked(mut account) = self.ask_all(machine, cpu, &targets, account);
         let ghost sent = account;
@@ -313,7 +382,8 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             }
             assert(account.is_settled(cpu as nat));
         }
-        Ok(Ticket { outbox, account: Tracked(account) })
+        let key = outbox.park(number, Tracked(Sent { account, turn }));
+        Ok(Ticket { outbox, number, key })
     }
 
     /// Asks the processors `targets` for what `cpu` has posted.
@@ -347,7 +417,9 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
                 from <= MAX_CPUS,
                 left == (Account { shares: left.shares, ..account }),
                 forall|c: nat|
-                    c < MAX_CPUS && (c >= from || !targets.holds(c)) ==> #[trigger] left.has_share(c),
+                    c < MAX_CPUS && (c >= from || !targets.holds(c)) ==> #[trigger] left.has_share(
+                        c,
+                    ),
             decreases MAX_CPUS - from,
         {
             let tracked share = left.give(to as nat);
@@ -361,6 +433,7 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     /// Waits until all processors that were asked have answered.
     ///
     /// It ends, since each of them handles what it is asked: in an interrupt, or, if it waits as well, here.
+    #[verifier::exec_allows_no_decreases_clause]
     pub(crate) fn sync<G: AtomicMode, P: Processors<A>>(
         &self,
         guard: &G,
@@ -373,15 +446,50 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         proof {
             use_type_invariant(&ticket);
         }
-        let outbox = ticket.outbox;
-        let Tracked(mut account) = ticket.account;
+        let (outbox, number) = (ticket.outbox, ticket.number);
+        let Tracked(key) = ticket.key;
+        loop
+            invariant
+                outbox.inv(),
+                key.id() == outbox.id().keys,
+                key@.0 == number,
+                key@.1.round.range == ticket.range(),
+        {
+            if let Some(flushed) = outbox.outcome(number, Tracked(&key)) {
+                return flushed;
+            }
+            if !self.end(guard, machine, outbox) {
+                // somebody else waits for the answers, and will note that they are there
+                self.handle(guard, machine);
+                relax::<A, P>(machine);
+            }
+        }
+    }
+
+    /// Waits for the answers to the request that is on its way from a slot, if there is one and nobody waits for it.
+    fn end<G: AtomicMode, P: Processors<A>>(
+        &self,
+        guard: &G,
+        machine: &P,
+        outbox: &Outbox<A>,
+    ) -> bool
+        requires
+            outbox.inv(),
+    {
+        let Some((number, sent)) = outbox.take() else {
+            return false;
+        };
+        let Tracked(sent) = sent;
+        let tracked Sent { mut account, turn } = sent;
         let mut w = 0;
         while w < WORDS
             invariant
                 w <= WORDS,
                 outbox.inv(),
-                account.of == ticket.account@.of,
                 account.of@.slot == outbox.id(),
+                4 * number <= LAST,
+                turn.id() == outbox.id().turn,
+                turn@ == (Turn { word: (4 * number + BUSY) as u64, of: Some(account.of@) }),
                 account.is_settled_before(w as int),
             decreases WORDS - w,
         {
@@ -391,9 +499,8 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             }
             w += 1;
         }
-        let tracked (flushed, pen) = account.close();
-        outbox.release(Tracked(pen));
-        Tracked(flushed)
+        outbox.finish(number, Tracked(Sent { account, turn }));
+        true
     }
 
     /// Waits for the answers of the processors from `64 * w` on.
@@ -446,16 +553,3 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
 }
 
 } // verus!
-
-impl core::fmt::Display for ShootdownError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::NoSuchCpu { cpu } => write!(f, "no slot for processor {cpu}"),
-            Self::Unfinished { cpu } => {
-                write!(f, "an earlier shootdown of processor {cpu} is not synced")
-            }
-        }
-    }
-}
-
-impl core::error::Error for ShootdownError {}

@@ -1,16 +1,23 @@
 //! The slot of a processor: what it asks others, and what others ask of it.
 
+use super::account::{Account, Pen, Request};
+#[cfg(verus_only)]
+use super::account::{are_open, are_opens};
 use super::bits::{WORDS, mask_of, word_of};
 #[cfg(verus_only)]
 use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
 use super::cpus::CpuSet;
-use super::letter::{Account, AskId, Letter, Pen, Reply, Request, Shares, SlotId, WaitId, Waits};
+use super::letter::{AskId, Letter, Reply, Shares, SlotId, WaitId, Waits};
 #[cfg(verus_only)]
-use super::letter::{Round, are_open, are_opens, is_share, split};
+use super::letter::{Round, is_share, split};
+#[cfg(verus_only)]
+use super::queue::Turn;
+use super::queue::{BUSY, IDLE, Idle, LAST, Queue, SENT, Sent};
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
 use crate::hw::MAX_CPUS;
+use crate::hw::memory::Flushed;
 use crate::hw::processor::{Moment, Quiet};
 use vstd::atomic_ghost::{AtomicInvariantPredicate, AtomicU64};
 use vstd::atomic_with_ghost;
@@ -18,6 +25,11 @@ use vstd::cell::pcell_maybe_uninit::PCell;
 use vstd::prelude::*;
 use vstd::resource::frac_opt::Frac;
 use vstd::resource::ghost_var::GhostVar;
+#[cfg(verus_only)]
+use vstd::resource::ghost_var::GhostVarAuth;
+#[cfg(verus_only)]
+use vstd::resource::map::GhostMapAuth;
+use vstd::resource::map::GhostPointsTo;
 
 verus! {
 
@@ -39,20 +51,20 @@ impl<A: PagingMode> AtomicInvariantPredicate<AskId, u64, Shares<A>> for Asked {
     }
 }
 
-/// What a slot keeps while it makes no request.
+/// What the word of a slot keeps.
 pub(crate) struct Line;
 
-impl<A: PagingMode> AtomicInvariantPredicate<SlotId, u64, Option<Pen<A>>> for Line {
-    closed spec fn atomic_inv(id: SlotId, taken: u64, pen: Option<Pen<A>>) -> bool {
-        id.keeps(taken, pen)
+impl<A: PagingMode> AtomicInvariantPredicate<SlotId, u64, Queue<A>> for Line {
+    closed spec fn atomic_inv(id: SlotId, word: u64, queue: Queue<A>) -> bool {
+        id.keeps(word, queue)
     }
 }
 
 /// What a processor asks others: one request at a time.
 #[verifier::reject_recursive_types(A)]
 pub(crate) struct Outbox<A: PagingMode> {
-    /// 0, or 1 while there is a request.
-    taken: AtomicU64<SlotId, Option<Pen<A>>, Line>,
+    /// The number of the last request, and how far it is.
+    line: AtomicU64<SlotId, Queue<A>, Line>,
     /// What is to be invalidated.
     range: PCell<FlushRange<A>>,
     /// The processors that have not answered yet.
@@ -68,12 +80,12 @@ pub(crate) struct Inbox<A: PagingMode> {
 impl<A: PagingMode> Outbox<A> {
     /// Which slot.
     pub(crate) closed spec fn id(&self) -> SlotId {
-        self.taken.constant()
+        self.line.constant()
     }
 
     /// The words are kept as their ids say.
     pub(crate) closed spec fn inv(&self) -> bool {
-        &&& self.taken.well_formed()
+        &&& self.line.well_formed()
         &&& self.id().cell == self.range.id()
         &&& forall|w: int|
             0 <= w < WORDS ==> (#[trigger] self.waiting[w]).well_formed()
@@ -93,10 +105,21 @@ impl<A: PagingMode> Outbox<A> {
         let ghost rounds = map![0int => h0.id(), 1int => h1.id(), 2int => h2.id(), 3int => h3.id()];
         let ghost opens = map![0int => k0.id(), 1int => k1.id(), 2int => k2.id(), 3int => k3.id()];
         let tracked (letter, opens_held) = Pen::parts(cell, h0, h1, h2, h3, k0, k1, k2, k3);
-        let ghost slot = SlotId { cell: range.id(), letter: letter.id(), rounds, opens };
-        let tracked pen = Pen { letter, opens: opens_held };
+        let tracked (auth, turn) = GhostVarAuth::new(Turn { word: 0, of: None });
+        let tracked (keys, _) = GhostMapAuth::new(Map::empty());
+        let ghost slot = SlotId {
+            cell: range.id(),
+            letter: letter.id(),
+            rounds,
+            opens,
+            turn: turn.id(),
+            keys: keys.id(),
+        };
+        let tracked idle = Some(Idle { pen: Pen { letter, opens: opens_held }, turn });
+        let tracked seen = Map::tracked_empty();
+        let tracked queue = Queue { turn: auth, keys, seen, idle, sent: None };
         Outbox {
-            taken: AtomicU64::new(Ghost(slot), 0, Tracked(Some(pen))),
+            line: AtomicU64::new(Ghost(slot), 0, Tracked(queue)),
             range,
             waiting: [
                 AtomicU64::new(Ghost(WaitId { slot, w: 0 }), 0, Tracked(w0)),
@@ -107,37 +130,156 @@ impl<A: PagingMode> Outbox<A> {
         }
     }
 
-    /// Takes the right to make a request, if there is none.
-    pub(crate) fn claim(&self) -> (r: Option<Tracked<Pen<A>>>)
+    /// Takes the right to make a request, if none is on its way, and answers with its number.
+    pub(crate) fn claim(&self) -> (r: Option<(u64, Tracked<Idle<A>>)>)
         requires
             self.inv(),
         ensures
-            r matches Some(pen) ==> pen@.is_of(self.id()),
+            r matches Some((number, idle)) ==> {
+                &&& idle@.is_of(self.id())
+                &&& idle@.turn@ == Turn::<A> { word: (4 * number + BUSY) as u64, of: None }
+                &&& 4 * number <= LAST
+            },
         no_unwind
     {
-        let tracked mut pen = None;
+        let word = atomic_with_ghost!(&self.line => load(); ghost queue => { });
+        if word % 4 != IDLE || word >= LAST - 4 {
+            return None;
+        }
+        let tracked mut idle = None;
+        let next = word + 4 + BUSY;
         let r =
-            atomic_with_ghost!(&self.taken => compare_exchange(0, 1); returning r; ghost kept => {
+            atomic_with_ghost!(&self.line => compare_exchange(word, next); returning r; ghost queue => {
             if r is Ok {
-                vstd::modes::tracked_swap(&mut pen, &mut kept);
+                let tracked mut right = None;
+                vstd::modes::tracked_swap(&mut right, &mut queue.idle);
+                let tracked mut right = right.tracked_unwrap();
+                queue.turn.update(&mut right.turn, Turn { word: next, of: None });
+                idle = Some(right);
             }
         });
         match r {
-            Ok(_) => Some(Tracked(pen.tracked_unwrap())),
+            Ok(_) => Some((word / 4 + 1, Tracked(idle.tracked_unwrap()))),
             Err(_) => None,
         }
     }
 
-    /// Gives the right back.
-    pub(crate) fn release(&self, Tracked(pen): Tracked<Pen<A>>)
+    /// Takes the right to wait for the answers, if a request is on its way and nobody waits for it.
+    /// Answers with its number.
+    pub(crate) fn take(&self) -> (r: Option<(u64, Tracked<Sent<A>>)>)
         requires
             self.inv(),
-            pen.is_of(self.id()),
+        ensures
+            r matches Some((number, sent)) ==> {
+                &&& sent@.is_of(self.id())
+                &&& sent@.turn@ == Turn {
+                    word: (4 * number + BUSY) as u64,
+                    of: Some(sent@.account.of@),
+                }
+                &&& 4 * number <= LAST
+            },
         no_unwind
     {
-        atomic_with_ghost!(&self.taken => store(0); ghost kept => {
-            kept = Some(pen);
+        let word = atomic_with_ghost!(&self.line => load(); ghost queue => { });
+        if word % 4 != SENT {
+            return None;
+        }
+        let tracked mut sent = None;
+        let next = word - SENT + BUSY;
+        let r =
+            atomic_with_ghost!(&self.line => compare_exchange(word, next); returning r; ghost queue => {
+            if r is Ok {
+                let tracked mut right = None;
+                vstd::modes::tracked_swap(&mut right, &mut queue.sent);
+                let tracked mut right = right.tracked_unwrap();
+                queue.turn.update(&mut right.turn, Turn { word: next, of: queue.turn@.of });
+                sent = Some(right);
+            }
         });
+        match r {
+            Ok(_) => Some((word / 4, Tracked(sent.tracked_unwrap()))),
+            Err(_) => None,
+        }
+    }
+
+    /// Marks the request `number` as on its way, so that anybody may wait for the answers. Answers with the ticket's right.
+    pub(crate) fn park(&self, number: u64, Tracked(sent): Tracked<Sent<A>>) -> (r: Tracked<
+        GhostPointsTo<nat, Request<A>>,
+    >)
+        requires
+            self.inv(),
+            4 * number <= LAST,
+            sent.is_of(self.id()),
+            sent.turn@ == (Turn::<A> { word: (4 * number + BUSY) as u64, of: None }),
+        ensures
+            r@.id() == self.id().keys,
+            r@@ == (number as nat, sent.account.of@),
+        no_unwind
+    {
+        let tracked key;
+        let tracked mut sent = sent;
+        let next = 4 * number + SENT;
+        atomic_with_ghost!(&self.line => store(next); ghost queue => {
+            let of = sent.account.of@;
+            queue.turn.update(&mut sent.turn, Turn { word: next, of: Some(of) });
+            key = queue.keys.insert(number as nat, of);
+            queue.sent = Some(sent);
+        });
+        Tracked(key)
+    }
+
+    /// Notes that all have answered the request `number`.
+    pub(crate) fn finish(&self, number: u64, Tracked(sent): Tracked<Sent<A>>)
+        requires
+            self.inv(),
+            4 * number <= LAST,
+            sent.account.of@.slot == self.id(),
+            sent.account.is_settled_before(WORDS as int),
+            sent.turn.id() == self.id().turn,
+            sent.turn@ == (Turn::<A> {
+                word: (4 * number + BUSY) as u64,
+                of: Some(sent.account.of@),
+            }),
+        no_unwind
+    {
+        let next = 4 * number + IDLE;
+        let tracked Sent { account, mut turn } = sent;
+        atomic_with_ghost!(&self.line => store(next); ghost queue => {
+            queue.turn.update(&mut turn, Turn { word: next, of: None });
+            let tracked (evidence, pen) = account.close();
+            queue.seen.tracked_insert(number as nat, evidence);
+            queue.idle = Some(Idle { pen, turn });
+        });
+    }
+
+    /// That all have answered the request of a ticket, if it is over.
+    pub(crate) fn outcome(
+        &self,
+        number: u64,
+        Tracked(key): Tracked<&GhostPointsTo<nat, Request<A>>>,
+    ) -> (r: Option<Tracked<Flushed<A>>>)
+        requires
+            self.inv(),
+            key.id() == self.id().keys,
+            key@.0 == number,
+        ensures
+            r matches Some(flushed) ==> flushed@.range() == key@.1.round.range,
+        no_unwind
+    {
+        let tracked mut flushed = None;
+        let word =
+            atomic_with_ghost!(&self.line => load(); returning word; ghost queue => {
+            key.agree(&queue.keys);
+            assert(queue.keys@.contains_key(number as nat));
+            if word / 4 > number || word % 4 == IDLE {
+                flushed = Some(queue.seen.tracked_borrow(number as nat).flushed(key@.1));
+            }
+        });
+        if word / 4 > number || word % 4 == IDLE {
+            Some(Tracked(flushed.tracked_unwrap()))
+        } else {
+            None
+        }
     }
 
     /// Writes a request: nobody is asked yet. Answers with a share of its letter for each processor, and with what is
@@ -299,8 +441,8 @@ impl<A: PagingMode> Inbox<A> {
     /// The words are kept as their ids say.
     pub(crate) closed spec fn inv(&self) -> bool {
         forall|w: int|
-            0 <= w < WORDS ==> (#[trigger] self.asked[w]).well_formed()
-                && self.asked[w].constant() == (AskId { slots: self.slots(), w })
+            0 <= w < WORDS ==> (#[trigger] self.asked[w]).well_formed() && self.asked[w].constant()
+                == (AskId { slots: self.slots(), w })
     }
 
     /// Nobody asks.
@@ -348,7 +490,8 @@ impl<A: PagingMode> Inbox<A> {
             (AskId { slots: self.slots(), w: w as int }).keeps(r.0, r.1@),
     {
         let tracked mut taken = Map::tracked_empty();
-        let word = atomic_with_ghost!(&self.asked[w] => swap(0); ghost shares => {
+        let word =
+            atomic_with_ghost!(&self.asked[w] => swap(0); ghost shares => {
             lemma_zero();
             vstd::modes::tracked_swap(&mut shares, &mut taken);
         });
