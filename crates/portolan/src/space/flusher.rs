@@ -26,10 +26,8 @@ verus! {
 /// - [`sync_tlb_flush`](TlbFlusher::sync_tlb_flush) dispatches what is not yet, and waits until all processors have done it.
 ///   Only then the frames and tables are given back that wait for it.
 ///
-/// A flusher that is dropped dispatches and syncs what it still owes.
-///
-/// A processor has one request under way at a time: what one flusher has dispatched has to be synced before another one of the
-/// same processor can dispatch. If a flusher is dropped meanwhile, what waits for it is never given back.
+/// A flusher that is dropped dispatches and syncs what it still owes. A processor has one request under way at a time: another
+/// flusher of the same processor waits for it before it dispatches.
 #[verifier::reject_recursive_types(K)]
 #[verifier::reject_recursive_types(G)]
 pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
@@ -108,8 +106,8 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     /// synced first.
     ///
     /// # Errors
-    /// [`VmError::Shootdown`] if this processor has no slot in the [`Shootdown`](crate::tlb::Shootdown), or another flusher of
-    /// this processor has dispatched and not synced: then what is noted stays so.
+    /// [`VmError::Shootdown`] if this processor has no slot in the [`Shootdown`](crate::tlb::Shootdown), or is in the middle of
+    /// another shootdown, as in an interrupt handler: then what is noted stays so.
     pub fn dispatch_tlb_flush(&mut self) -> (r: Result<(), VmError>)
         ensures
             final(self).root() == old(self).root(),
@@ -237,7 +235,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         core::mem::swap(&mut self.pending, &mut pending);
         if let Some(batch) = pending {
             let (batch, rest) = batch.push(item);
-            // only if another flusher is in the way there is no room: what can't wait is never given back
+            // only if processors can't be asked there is no room: what can't wait is never given back
             let _ = ManuallyDrop::new(rest);
             self.pending = Some(batch);
         }

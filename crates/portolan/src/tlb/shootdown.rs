@@ -553,3 +553,16 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
 }
 
 } // verus!
+
+impl core::fmt::Display for ShootdownError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::NoSuchCpu { cpu } => write!(f, "no slot for processor {cpu}"),
+            Self::Busy { cpu } => {
+                write!(f, "processor {cpu} is in the middle of another shootdown")
+            }
+        }
+    }
+}
+
+impl core::error::Error for ShootdownError {}
