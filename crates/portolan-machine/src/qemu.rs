@@ -243,6 +243,13 @@ impl QemuMachine {
     }
 }
 
+/// Whether QEMU 7.2 translates pages of all sizes of a regime right: not those of 4 KiB of LoongArch64, whose addresses it
+/// translates in units of 16 KiB. Such a page is served as if the two bits below were the same in both addresses.
+#[must_use]
+pub const fn is_exact(regime: Regime) -> bool {
+    !matches!(regime, Regime::LoongArch { .. } if regime.page_bits() < 14)
+}
+
 /// A [code word](Isa::code_word) for the processors of a regime.
 #[must_use]
 pub const fn code_word(regime: Regime, number: u32) -> u64 {

@@ -110,8 +110,11 @@ impl Machine for QemuMachine {
 // failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for QemuMachine {
     fn invalidate(&self, range: FlushRange<A>) {
-        let by_address =
-            |size| size == PageSize::Size4K && !matches!(self.regime, Regime::Riscv { .. });
+        let by_address = |size| match self.regime {
+            Regime::Riscv { .. } => false,
+            Regime::LoongArch { .. } => size == PageSize::Size16K,
+            _ => size == PageSize::Size4K,
+        };
         match range.advice(PAGE_BY_PAGE) {
             Advice::Pages { first, count, size } if by_address(size) => (0..count).for_each(|n| {
                 let va = first.as_u64() + n * size.bytes();
