@@ -139,7 +139,7 @@ pub open spec fn may_become(level: nat, word: u64, now: u64) -> bool {
 }
 
 /// Whether the region has the address: all bits above the `width` that index the tables are ones in the upper region,
-/// zeros in the lower one (5.2; 7.5, PGDL and PGDH). Any other is an address error.
+/// zeros in the lower one (5.2; 7.5, PGDL and PGDH). What neither region has is an address error.
 pub open spec fn canonical(va: u64, width: u64, upper: bool) -> bool {
     va >> width == if upper {
         u64::MAX >> width
