@@ -5,9 +5,10 @@ use portolan::arch::aarch64::{
     Granule4K39, Granule4K48, Granule16K47, Granule16K48, Granule64K42, Granule64K48,
 };
 use portolan::arch::halves::Halves;
+use portolan::arch::loongarch::{Pages4K39, Pages4K47, Pages16K47};
 use portolan::{
-    AArch64Lower, AArch64Stage2, AArch64Upper, Ept, PagingMode, Sv39, Sv48, Sv57, X86_64,
-    X86_64La57,
+    AArch64Lower, AArch64Stage2, AArch64Upper, Ept, LoongArchLower, LoongArchUpper, PagingMode,
+    Sv39, Sv48, Sv57, X86_64, X86_64La57,
 };
 use portolan_machine::walk::{Granule, Regime, Region};
 use serde::{Serialize, Serializer};
@@ -33,6 +34,15 @@ pub trait VisitHalves {
 /// Stage 1 of AArch64.
 const fn stage_1(granule: Granule, va_bits: u8, region: Region) -> Regime {
     Regime::Arm1 {
+        granule,
+        va_bits,
+        region,
+    }
+}
+
+/// LoongArch64.
+const fn loongarch(granule: Granule, va_bits: u8, region: Region) -> Regime {
+    Regime::LoongArch {
         granule,
         va_bits,
         region,
@@ -135,6 +145,24 @@ arches! {
     Sv48 = "sv48": Sv48, Regime::Riscv { levels: 4 };
     /// RISC-V with 5 levels
     Sv57 = "sv57": Sv57, Regime::Riscv { levels: 5 };
+    /// LoongArch64, 4 KiB pages, 39 bits, PGDL
+    LoongArchBy4K39 = "loongarch64-4k-39":
+        LoongArchLower<Pages4K39>, loongarch(Granule::Size4K, 39, Region::Lower);
+    /// LoongArch64, 4 KiB pages, 39 bits, PGDH
+    LoongArchBy4K39Upper = "loongarch64-4k-39-upper":
+        LoongArchUpper<Pages4K39>, loongarch(Granule::Size4K, 39, Region::Upper);
+    /// LoongArch64, 4 KiB pages, 47 bits, PGDL
+    LoongArchBy4K47 = "loongarch64-4k-47":
+        LoongArchLower<Pages4K47>, loongarch(Granule::Size4K, 47, Region::Lower);
+    /// LoongArch64, 4 KiB pages, 47 bits, PGDH
+    LoongArchBy4K47Upper = "loongarch64-4k-47-upper":
+        LoongArchUpper<Pages4K47>, loongarch(Granule::Size4K, 47, Region::Upper);
+    /// LoongArch64, 16 KiB pages, 47 bits, PGDL
+    LoongArchBy16K47 = "loongarch64-16k-47":
+        LoongArchLower<Pages16K47>, loongarch(Granule::Size16K, 47, Region::Lower);
+    /// LoongArch64, 16 KiB pages, 47 bits, PGDH
+    LoongArchBy16K47Upper = "loongarch64-16k-47-upper":
+        LoongArchUpper<Pages16K47>, loongarch(Granule::Size16K, 47, Region::Upper);
 }
 
 impl Arch {
@@ -160,7 +188,7 @@ impl Arch {
     /// The widest physical addresses that its entries hold and that a machine in software has.
     pub fn widest(self) -> u8 {
         match self.regime() {
-            Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => 48,
             Regime::X86_64 { .. } | Regime::Ept | Regime::Riscv { .. } => 52,
         }
     }
@@ -172,6 +200,7 @@ impl Arch {
             Regime::Ept => "Intel SDM vol. 3, 30.3",
             Regime::Arm1 { .. } | Regime::Arm2 { .. } => "Arm ARM, D8",
             Regime::Riscv { .. } => "RISC-V privileged architecture, ch. 10",
+            Regime::LoongArch { .. } => "LoongArch manual vol. 1, 5.4",
         }
     }
 }

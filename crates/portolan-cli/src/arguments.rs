@@ -122,14 +122,14 @@ pub enum SuiteMachines {
 pub struct InspectArguments {
     /// The image of physical memory
     pub file: PathBuf,
-    /// The architecture; for AArch64, with the granule and the bits of address
+    /// The architecture; for AArch64 and LoongArch64, with the smallest page and the bits of address
     #[arg(long, value_parser = architectures())]
     pub arch: Architecture,
     /// The root table's physical address, in hexadecimal: an address, without the other bits of CR3, TTBR or satp. Needed
     /// unless the image is an ELF core of an x86 machine, which has it
     #[arg(long, value_name = "ADDR", value_parser = hexadecimal)]
     pub root: Option<u64>,
-    /// For AArch64's stage 1: which half of the address space the root serves [default: lower]
+    /// For AArch64's stage 1 and LoongArch64: which half of the address space the root serves [default: lower]
     #[arg(long, value_enum)]
     pub region: Option<RegionName>,
     /// The physical address of a raw image's first byte, in hexadecimal [default: 0]
@@ -174,7 +174,7 @@ fn architectures() -> impl TypedValueParser<Value = Architecture> {
     })
 }
 
-/// Half of AArch64's address space.
+/// Half of the address space of AArch64 or LoongArch64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum RegionName {
     /// From TTBR0

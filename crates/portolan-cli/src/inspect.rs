@@ -115,14 +115,26 @@ fn regime(arguments: &InspectArguments) -> Result<Regime, Stop> {
             va_bits,
             region: region.into(),
         }),
-        (_, Some(_)) => usage("--region is for stage 1 of AArch64, which has two roots"),
+        (
+            Regime::LoongArch {
+                granule, va_bits, ..
+            },
+            Some(region),
+        ) => Ok(Regime::LoongArch {
+            granule,
+            va_bits,
+            region: region.into(),
+        }),
+        (_, Some(_)) => {
+            usage("--region is for stage 1 of AArch64 and LoongArch64, which have two roots")
+        }
         (regime, None) => Ok(regime),
     }
 }
 
 fn region_name(regime: Regime) -> Option<&'static str> {
     match regime {
-        Regime::Arm1 { region, .. } => Some(match region {
+        Regime::Arm1 { region, .. } | Regime::LoongArch { region, .. } => Some(match region {
             Region::Lower => "lower",
             Region::Upper => "upper",
         }),
@@ -147,7 +159,7 @@ fn policies(arguments: &InspectArguments, regime: Regime) -> Result<Policies, St
 fn phys_bits(arguments: &InspectArguments, regime: Regime) -> Result<u8, Stop> {
     let most = match regime {
         Regime::X86_64 { .. } | Regime::Ept => 52,
-        Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
+        Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => 48,
         Regime::Riscv { .. } => 56,
     };
     match arguments.phys_bits {

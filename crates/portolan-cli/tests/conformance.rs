@@ -47,6 +47,7 @@ fn guests_of_qemu_run_other_architectures_or_there_are_none() {
             "aarch64-stage2-39",
             "user load: data abort, translation fault, level 1",
         ),
+        ("loongarch64-16k-47", "user load: page invalid"),
     ] {
         let output = portolan(&["conformance", "--machine", "qemu", "--arch", arch]);
         if output.status.code() == Some(3) {

@@ -45,6 +45,13 @@ pub enum Fault {
         /// `stval`: the address that was used.
         addr: u64,
     },
+    /// LoongArch64: an exception of the memory management unit, or that the refill handler found nothing.
+    Refused {
+        /// Why.
+        refused: Refused,
+        /// BADV: the address that was used.
+        addr: u64,
+    },
 }
 
 /// The error code of a page fault (Intel SDM vol. 3, 5.7, figure 5-12).
@@ -213,6 +220,38 @@ impl Cause {
     }
 }
 
+/// Why a LoongArch64 processor refuses an access (Reference Manual, Volume 1, 5.4.3 and 6.2).
+///
+/// Where several exceptions of [`Denied`](Self::Denied) apply to an access, the order in which 5.4.3 describes them is not
+/// that of 5.4.4, so they are told as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refused {
+    /// ADE: the address is none of a region's.
+    Address,
+    /// PIL, PIS, PIF: there is no valid entry.
+    Invalid,
+    /// PME, PNR, PNX, PPI: the entry doesn't allow the access.
+    Denied,
+}
+
+impl Refused {
+    /// The exception code of what the refill handler reports: that of a TLB refill.
+    pub const REFILL: u64 = 0x3f;
+
+    /// What the exception code `ecode` says of an access, if it is one of these of such an access.
+    #[must_use]
+    pub const fn from_ecode(ecode: u64, kind: Kind) -> Option<Self> {
+        match (ecode, kind) {
+            (8, _) => Some(Refused::Address),
+            (Self::REFILL, _) | (1, Kind::Load) | (2, Kind::Store) | (3, Kind::Fetch) => {
+                Some(Refused::Invalid)
+            }
+            (7, _) | (4, Kind::Store) | (5, Kind::Load) | (6, Kind::Fetch) => Some(Refused::Denied),
+            _ => None,
+        }
+    }
+}
+
 /// What in a walk stands against an access, in the words of no architecture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
@@ -300,6 +339,17 @@ impl Refusal {
                 cause: Cause::page_fault(kind),
                 addr,
             },
+            Regime::LoongArch { .. } => {
+                let refused = match self {
+                    // The other region's root maps nothing
+                    Refusal::NotCanonical if regime.is_other_regions(addr) => Refused::Invalid,
+                    Refusal::NotCanonical => Refused::Address,
+                    Refusal::Absent { .. } => Refused::Invalid,
+                    // No exception is named for a memory access type that there is not
+                    Refusal::Reserved { .. } | Refusal::Denied { .. } => Refused::Denied,
+                };
+                Fault::Refused { refused, addr }
+            }
         }
     }
 
@@ -342,6 +392,7 @@ impl fmt::Display for Fault {
             Fault::EptMisconfiguration { .. } => f.write_str("EPT misconfiguration"),
             Fault::Abort { abort, .. } => write!(f, "{abort}"),
             Fault::Trap { cause, .. } => write!(f, "{cause}"),
+            Fault::Refused { refused, .. } => write!(f, "{refused}"),
         }
     }
 }
@@ -360,6 +411,16 @@ impl fmt::Display for Abort {
             "data abort"
         };
         write!(f, "{abort}, {class} fault, level {}", self.level)
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Address => "address error",
+            Refused::Invalid => "page invalid",
+            Refused::Denied => "page modification, inhibition or privilege",
+        })
     }
 }
 

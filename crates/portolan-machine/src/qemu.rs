@@ -1,6 +1,7 @@
-//! A machine whose processor is QEMU's: memory management units of three architectures, as someone else read the manuals.
+//! A machine whose processor is QEMU's: memory management units of four architectures, as someone else read the manuals.
 
 mod aarch64;
+mod loongarch;
 mod machine;
 mod processor;
 mod riscv;
@@ -19,6 +20,7 @@ use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use aarch64::{Aarch64, Stage};
+use loongarch::LoongArch;
 use portolan::PhysAddr;
 use processor::Processor;
 use riscv::Riscv;
@@ -77,8 +79,8 @@ pub struct QemuMachine {
 pub struct QemuConfig {
     /// How many GiB of physical memory it sees, 2 to 16, on x86_64 no more than 3; the host provides only what is touched.
     pub gib: u64,
-    /// How many bits physical addresses have: on AArch64 36, 40, 42, 44 or 48; on x86_64 36 to 52; on RISC-V 56. Without a
-    /// number there are 48, 40 and 56.
+    /// How many bits physical addresses have: on AArch64 36, 40, 42, 44 or 48; on x86_64 36 to 52; on RISC-V 56; on LoongArch64
+    /// 48. Without a number there are 48, 40, 56 and 48.
     pub phys_bits: Option<u8>,
     /// Whether a RISC-V processor has the memory types of Svpbmt.
     pub memory_types: bool,
@@ -125,6 +127,9 @@ fn processor(regime: Regime, config: &QemuConfig) -> Result<Box<dyn Processor>, 
         Regime::X86_64 { .. } => {
             X86_64::new(regime.levels(), wanted(40)).map(|new| Box::new(new) as _)
         }
+        Regime::LoongArch {
+            granule, region, ..
+        } => LoongArch::new(granule, va_bits, region, wanted(48)).map(|new| Box::new(new) as _),
         Regime::Ept => None,
     };
     processor.ok_or_else(|| MachineError::Unavailable {
@@ -147,7 +152,8 @@ impl QemuMachine {
         let (ram, gib) = (processor.ram(), processor.gib(config.gib));
         let bytes = gib << 30;
         let file = memory_file(bytes)?;
-        let mapped = Mapped::shared(&file, ram, bytes)?;
+        let elsewhere = processor.elsewhere();
+        let mapped = Mapped::shared(&file, elsewhere, ram, bytes - elsewhere)?;
         let tables = ram + TABLES.start..ram + TABLES.end;
         // QEMU keeps what it translated, and learns of a change of code only from the guest
         let memory = Memory::mapped(mapped, processor.phys_bits(), tables, Recorded::Data);
@@ -213,7 +219,7 @@ impl QemuMachine {
     }
 
     /// Before the next access, the processor forgets what it knows of the page that `va` lies in: `INVLPG`, `TLBI VAAE1IS`,
-    /// `TLBI IPAS2E1IS` with `TLBI VMALLE1IS`, `SFENCE.VMA`.
+    /// `TLBI IPAS2E1IS` with `TLBI VMALLE1IS`, `SFENCE.VMA`, `INVTLB`.
     ///
     /// # Errors
     /// If the guest ended, or did not answer.
@@ -235,6 +241,13 @@ impl QemuMachine {
         // A guest that was left in the middle of something says so itself
         self.guest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether QEMU 7.2 translates pages of all sizes of a regime right: not those of 4 KiB of LoongArch64, whose addresses it
+/// translates in units of 16 KiB. Such a page is served as if the two bits below were the same in both addresses.
+#[must_use]
+pub const fn is_exact(regime: Regime) -> bool {
+    !matches!(regime, Regime::LoongArch { .. } if regime.page_bits() < 14)
 }
 
 /// A [code word](Isa::code_word) for the processors of a regime.

@@ -94,8 +94,12 @@ impl SoftMachine {
     #[must_use]
     pub fn new(config: SoftConfig) -> Self {
         assert!(
-            !config.absent || matches!(config.regime, Regime::Riscv { .. }),
-            "only RISC-V lets processors remember that nothing is mapped"
+            !config.absent
+                || matches!(
+                    config.regime,
+                    Regime::Riscv { .. } | Regime::LoongArch { .. }
+                ),
+            "only RISC-V and LoongArch64 let processors remember that nothing is mapped"
         );
         let memory = Memory::sparse(config.phys_bits);
         let cpu = |id| Cpu {
@@ -327,7 +331,7 @@ impl Cpu {
         let Cpu { cache, broken, .. } = self;
         let start = cache.start(va, Hop::root(root, regime));
         let mut clash = |old: Option<u64>, new: u64| {
-            if let (Some(old), Regime::Arm1 { .. } | Regime::Arm2 { .. }) = (old, regime) {
+            if let (Some(old), true) = (old, regime.breaks_before_make()) {
                 broken.get_or_insert(MachineError::NotBroken { addr: va, old, new });
             }
         };
@@ -335,12 +339,34 @@ impl Cpu {
             clash(cache.clashes_with_table(&hop), hop.table);
             cache.remember_hop(hop);
         });
-        if let Err(Stop::Refused(Refusal::Absent { level })) = found {
-            cache.remember_absent(level, va);
+        if let (Err(Stop::Refused(Refusal::Absent { level })), Regime::Riscv { .. }) =
+            (&found, regime)
+        {
+            cache.remember_absent(*level, va);
         }
         let found = found?;
         clash(cache.clashes_with_page(&found), found.leaf.frame);
-        Ok(cache.remember(found, va).target(va))
+        let target = cache.remember(found, va).target(va);
+        if let Regime::LoongArch { .. } = regime {
+            self.fill_other_half(regime, memory, root, &found);
+        }
+        Ok(target)
+    }
+
+    /// LoongArch64: the other page of a pair comes with the one that was found, if it is there or not (5.4.2).
+    fn fill_other_half(&mut self, regime: Regime, memory: &Memory, root: u64, found: &Found) {
+        if found.level != 1 {
+            return;
+        }
+        let va = found.base ^ found.leaf.size;
+        let start = Hop::root(root, regime);
+        match walk::walk(regime, memory, start, va, Purpose::Look, |_, _| {}) {
+            Ok(other) => {
+                self.cache.remember(other, va);
+            }
+            Err(Stop::Refused(Refusal::Absent { level: 1 })) => self.cache.remember_absent(1, va),
+            Err(_) => {}
+        }
     }
 }
 

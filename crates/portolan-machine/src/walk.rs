@@ -18,6 +18,7 @@
 
 mod aarch64;
 mod ept;
+mod loongarch;
 mod riscv;
 mod step;
 mod x86_64;
@@ -57,9 +58,18 @@ pub enum Regime {
         /// 3 for Sv39, 4 for Sv48, 5 for Sv57.
         levels: u8,
     },
+    /// LoongArch64, with the refill handler that `portolan::arch::loongarch` lists.
+    LoongArch {
+        /// The size of the smallest page and of a table: 4 or 16 KiB.
+        granule: Granule,
+        /// How many bits of the address are translated in a region: 39 or 47; with 16 KiB always 47.
+        va_bits: u8,
+        /// Which of the two roots.
+        region: Region,
+    },
 }
 
-/// The size of AArch64's smallest page, and of a table.
+/// The size of the smallest page of AArch64 and LoongArch64, and of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Granule {
     /// 4 KiB.
@@ -70,12 +80,12 @@ pub enum Granule {
     Size64K,
 }
 
-/// The half of the address space that a root of AArch64's EL1&0 regime serves.
+/// The half of the address space that a root of AArch64's EL1&0 regime, or of LoongArch64, serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Region {
-    /// Addresses whose upper bits are 0, from `TTBR0_EL1`.
+    /// Addresses whose upper bits are 0, from `TTBR0_EL1` or `PGDL`.
     Lower,
-    /// Addresses whose upper bits are 1, from `TTBR1_EL1`.
+    /// Addresses whose upper bits are 1, from `TTBR1_EL1` or `PGDH`.
     Upper,
 }
 
@@ -152,6 +162,10 @@ impl Regime {
     pub const fn page_bits(self) -> u32 {
         match self {
             Regime::Arm1 { granule, .. } => granule.page_bits(),
+            Regime::LoongArch {
+                granule: Granule::Size16K | Granule::Size64K,
+                ..
+            } => 14,
             _ => 12,
         }
     }
@@ -163,7 +177,13 @@ impl Regime {
         match self {
             Regime::X86_64 { levels: 5.. } | Regime::Riscv { levels: 5.. } => 57,
             Regime::X86_64 { .. } | Regime::Ept | Regime::Riscv { levels: 4 } => 48,
-            Regime::Riscv { .. } => 39,
+            Regime::Riscv { .. }
+            | Regime::LoongArch {
+                granule: Granule::Size4K,
+                va_bits: ..40,
+                ..
+            } => 39,
+            Regime::LoongArch { .. } => 47,
             Regime::Arm1 { va_bits: bits, .. } | Regime::Arm2 { ipa_bits: bits } => match bits {
                 // TCR_EL1.TnSZ is 16 to 39 without larger address spaces and smaller tables (D8.2)
                 0..25 => 25,
@@ -214,7 +234,7 @@ impl Regime {
         const LEVELS: &[u8] = &[1, 2, 3, 4, 5];
         let most = match self {
             Regime::X86_64 { .. } | Regime::Ept | Regime::Arm2 { .. } => 3,
-            Regime::Arm1 { granule, .. } => match granule {
+            Regime::Arm1 { granule, .. } | Regime::LoongArch { granule, .. } => match granule {
                 Granule::Size4K => 3,
                 Granule::Size16K | Granule::Size64K => 2,
             },
@@ -258,8 +278,25 @@ impl Regime {
             Regime::Arm1 {
                 region: Region::Upper,
                 ..
+            }
+            | Regime::LoongArch {
+                region: Region::Upper,
+                ..
             } => va | !(u64::MAX >> unused),
-            Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } => va & (u64::MAX >> unused),
+            Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => {
+                va & (u64::MAX >> unused)
+            }
+        }
+    }
+
+    /// Whether `va` is one of the other region's, with as many address bits: its upper bits are the opposite of what they are
+    /// in this one.
+    #[must_use]
+    pub const fn is_other_regions(self, va: u64) -> bool {
+        let upper = u64::MAX << self.va_bits();
+        match self {
+            Regime::Arm1 { .. } | Regime::LoongArch { .. } => (va ^ self.extended(va)) == upper,
+            _ => false,
         }
     }
 
@@ -274,8 +311,14 @@ impl Regime {
             Regime::Arm1 {
                 region: Region::Upper,
                 ..
+            }
+            | Regime::LoongArch {
+                region: Region::Upper,
+                ..
             } => vec![high(bits)],
-            Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } => vec![low(bits)],
+            Regime::Ept | Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => {
+                vec![low(bits)]
+            }
         }
     }
 
@@ -296,6 +339,7 @@ impl Regime {
             Regime::Arm1 { .. } => aarch64::stage1(self, phys_bits, level, word),
             Regime::Arm2 { .. } => aarch64::stage2(self, phys_bits, level, word),
             Regime::Riscv { .. } => riscv::step(self, phys_bits, level, word),
+            Regime::LoongArch { .. } => loongarch::step(self, phys_bits, level, word),
         }
     }
 
@@ -320,7 +364,9 @@ impl Regime {
         match self {
             Regime::X86_64 { .. } => Some(x86_64::pat_index(level, word)),
             Regime::Arm1 { .. } => Some(aarch64::attribute_index(word)),
-            Regime::Ept | Regime::Arm2 { .. } | Regime::Riscv { .. } => None,
+            Regime::Ept | Regime::Arm2 { .. } | Regime::Riscv { .. } | Regime::LoongArch { .. } => {
+                None
+            }
         }
     }
 
@@ -334,6 +380,23 @@ impl Regime {
         }
     }
 
+    /// Whether an entry in use has to be made invalid, and be invalidated, before it maps a page of another size, of
+    /// another frame or cached otherwise, or a page that is global: on AArch64 (Arm ARM D8.17.1) and on LoongArch64, whose
+    /// TLB must not have two entries for an address (Volume 1, 5.4.4).
+    #[must_use]
+    pub const fn breaks_before_make(self) -> bool {
+        matches!(
+            self,
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. }
+        )
+    }
+
+    /// Whether hardware notes in an entry that its page was used and stored to: everywhere but on LoongArch64.
+    #[must_use]
+    pub const fn marks(self) -> bool {
+        !matches!(self, Regime::LoongArch { .. })
+    }
+
     /// What hardware makes of `word`, found in a table of `level`, when a walk for an allowed access uses it: `store` says
     /// whether the access is one.
     #[must_use]
@@ -343,7 +406,10 @@ impl Regime {
             Step::Table { .. } => match self {
                 Regime::X86_64 { .. } => word | x86_64::ACCESSED,
                 Regime::Ept => word | ept::ACCESSED,
-                Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::Riscv { .. } => word,
+                Regime::Arm1 { .. }
+                | Regime::Arm2 { .. }
+                | Regime::Riscv { .. }
+                | Regime::LoongArch { .. } => word,
             },
             Step::Page(_) => match self {
                 Regime::X86_64 { .. } => x86_64::used(word, store),
@@ -351,6 +417,7 @@ impl Regime {
                 Regime::Arm1 { .. } => aarch64::used1(word, store),
                 Regime::Arm2 { .. } => aarch64::used2(word, store),
                 Regime::Riscv { .. } => riscv::used(word, store),
+                Regime::LoongArch { .. } => word,
             },
         }
     }

@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{ARM_4K, ARM_STAGE_2, SV39};
+use common::{ARM_4K, ARM_STAGE_2, LOONGARCH_4K, SV39};
 use portolan::{
-    AArch64Lower, AArch64Stage2, Broken, CachePolicy, Error, PageProperty, PageSize, PageTable,
-    PagingMode, PhysAddr, Sv39, Tracking, Vacant, VirtAddr,
+    AArch64Lower, AArch64Stage2, Broken, CachePolicy, Error, LoongArchLower, PageProperty,
+    PageSize, PageTable, PagingMode, PhysAddr, Sv39, Tracking, Vacant, VirtAddr,
 };
 use portolan_machine::walk::Regime;
 use portolan_machine::{
@@ -101,6 +101,7 @@ fn what_is_broken_flushed_and_made_is_accepted() {
     remakes::<AArch64Lower>(ARM_4K);
     remakes::<AArch64Stage2>(ARM_STAGE_2);
     remakes::<Sv39>(SV39);
+    remakes::<LoongArchLower>(LOONGARCH_4K);
 }
 
 /// What a processor says that used a page, which then was mapped to another frame, when it stores to it.

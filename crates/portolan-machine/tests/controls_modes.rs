@@ -3,10 +3,10 @@
 
 mod common;
 
-use common::{ARM_4K, ARM_STAGE_2, SV39};
+use common::{ARM_4K, ARM_STAGE_2, LOONGARCH_4K, SV39};
 use portolan::{
-    AArch64Lower, AArch64Stage2, Ept, PageProperty, PageSize, PageTable, PagingMode, PhysAddr,
-    Sv39, VirtAddr,
+    AArch64Lower, AArch64Stage2, Ept, LoongArchLower, PageProperty, PageSize, PageTable,
+    PagingMode, PhysAddr, Sv39, VirtAddr,
 };
 use portolan_machine::conformance::{Counts, FlippedBit, Mismatch, Plan, Which, run, run_with};
 use portolan_machine::walk::Regime;
@@ -89,6 +89,17 @@ fn bits_of_riscv() {
     notices_what_matters::<Sv39>(SV39, Which::Tables, &[0..=7, 10..=63], &[8..=9]);
 }
 
+#[test]
+fn bits_of_loongarch() {
+    // V, D, PLV, MAT, G, the address, NR, NX, RPLV; P and W, and software's
+    let page = [0..=6, 12..=47, 61..=63];
+    notices_what_matters::<LoongArchLower>(LOONGARCH_4K, Which::Pages, &page, &[7..=11, 48..=60]);
+    // V, H, the address
+    let table = [0..=0, 6..=6, 12..=47];
+    let ignored = [1..=5, 7..=11, 48..=63];
+    notices_what_matters::<LoongArchLower>(LOONGARCH_4K, Which::Tables, &table, &ignored);
+}
+
 fn meets_stale_translations<A: PagingMode>(regime: Regime) {
     for caching in [Caching::Hoard, Caching::Seeded(1)] {
         let plan = Plan {
@@ -114,6 +125,7 @@ fn a_suite_that_pays_no_flush_meets_stale_translations() {
     meets_stale_translations::<AArch64Lower>(ARM_4K);
     meets_stale_translations::<AArch64Stage2>(ARM_STAGE_2);
     meets_stale_translations::<Sv39>(SV39);
+    meets_stale_translations::<LoongArchLower>(LOONGARCH_4K);
 }
 
 #[test]

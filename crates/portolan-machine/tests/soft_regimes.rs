@@ -2,7 +2,7 @@
 
 use Privilege::{Supervisor, User};
 use portolan::{PhysAddr, TableMemory};
-use portolan_machine::fault::{Abort, AbortClass, Cause, Qualification};
+use portolan_machine::fault::{Abort, AbortClass, Cause, Qualification, Refused};
 use portolan_machine::walk::{Granule, Regime, Region};
 use portolan_machine::{
     Access, Caching, Fault, Isa, Kind, Machine, MachineError, Outcome, Privilege, SoftConfig,
@@ -16,6 +16,11 @@ const ARM1: Regime = Regime::Arm1 {
 };
 const ARM2: Regime = Regime::Arm2 { ipa_bits: 48 };
 const SV39: Regime = Regime::Riscv { levels: 3 };
+const LOONGARCH: Regime = Regime::LoongArch {
+    granule: Granule::Size4K,
+    va_bits: 47,
+    region: Region::Lower,
+};
 
 const FRAME: u64 = 0x1_2345_6000;
 const OTHER: u64 = 0x1_2345_7000;
@@ -32,6 +37,7 @@ fn table(regime: Regime, table: PhysAddr) -> u64 {
         Regime::Riscv { .. } => table.as_u64() >> 2 | 1,
         Regime::Arm1 { .. } | Regime::Arm2 { .. } => table.as_u64() | 3,
         Regime::X86_64 { .. } | Regime::Ept => table.as_u64() | 7,
+        Regime::LoongArch { .. } => table.as_u64() | 1,
     }
 }
 
@@ -46,6 +52,8 @@ fn page(regime: Regime, frame: u64) -> u64 {
         Regime::Arm2 { .. } => frame | 1 << 51 | 0x37f,
         Regime::Ept => frame | 0x37,
         Regime::X86_64 { .. } => frame | 7,
+        // Coherent cached, for programs, writable, valid
+        Regime::LoongArch { .. } => frame | 0x1f,
     }
 }
 
@@ -350,6 +358,64 @@ fn what_is_not_there_may_be_remembered_on_riscv_alone() {
         chain.machine.invalidate_leaf(0, 0x1000).unwrap();
         assert_eq!(chain.load(0x1000), loaded(SV39));
     }
+}
+
+#[test]
+fn loongarch_remembers_pairs_as_a_whole() {
+    let missing = Outcome::Fault(Fault::Refused {
+        refused: Refused::Invalid,
+        addr: 0x1000,
+    });
+    for absent in [false, true] {
+        let chain = Chain::with(SoftConfig {
+            regime: LOONGARCH,
+            absent,
+            caching: Caching::Hoard,
+            ..SoftConfig::default()
+        });
+        // Of what is not there, nothing is filled
+        assert_eq!(chain.load(0x1000), missing);
+        chain.set_page(1, page(LOONGARCH, FRAME));
+        assert_eq!(chain.load(0x1000), loaded(LOONGARCH));
+        chain.set_page(1, 0);
+        chain.machine.invalidate_leaf(0, 0x1000).unwrap();
+        // Of a pair, both
+        assert_eq!(chain.load(0), loaded(LOONGARCH));
+        chain.set_page(1, page(LOONGARCH, FRAME));
+        let half = if absent { missing } else { loaded(LOONGARCH) };
+        assert_eq!(chain.load(0x1000), half);
+        chain.machine.invalidate_leaf(0, 0).unwrap();
+        assert_eq!(chain.load(0x1000), loaded(LOONGARCH));
+        // The first came with the second
+        chain.set_page(0, 0);
+        assert_eq!(chain.load(0), loaded(LOONGARCH));
+        chain.machine.invalidate_leaf(0, 0x1000).unwrap();
+        assert!(is_fault(chain.load(0)));
+    }
+}
+
+#[test]
+fn loongarch_tells_why_it_refuses() {
+    let chain = Chain::new(LOONGARCH);
+    let why = |outcome| match outcome {
+        Outcome::Fault(Fault::Refused { refused, .. }) => refused,
+        outcome => panic!("{outcome:?}"),
+    };
+    assert_eq!(why(chain.load(0x2000)), Refused::Invalid);
+    assert_eq!(why(chain.load(1 << 47)), Refused::Address);
+    // The other region, in which nothing is mapped
+    assert_eq!(why(chain.load(u64::MAX << 47)), Refused::Invalid);
+    // PLV 0 and no D
+    chain.set_page(2, FRAME | 0x11);
+    assert_eq!(why(chain.load(0x2000)), Refused::Denied);
+    assert_eq!(
+        why(chain.at(0x2000, Kind::Store, Supervisor)),
+        Refused::Denied
+    );
+    assert_eq!(
+        chain.at(0x2000, Kind::Fetch, Supervisor),
+        Outcome::Fetched(7)
+    );
 }
 
 #[test]

@@ -22,7 +22,18 @@ const ARM_4K: Regime = arm(Granule::Size4K, 48, Region::Lower);
 const ARM_16K: Regime = arm(Granule::Size16K, 48, Region::Lower);
 const ARM_64K: Regime = arm(Granule::Size64K, 48, Region::Upper);
 
-const ALL: [Regime; 17] = [
+const fn loongarch(granule: Granule, va_bits: u8, region: Region) -> Regime {
+    Regime::LoongArch {
+        granule,
+        va_bits,
+        region,
+    }
+}
+
+const LOONGARCH_4K: Regime = loongarch(Granule::Size4K, 47, Region::Lower);
+const LOONGARCH_16K: Regime = loongarch(Granule::Size16K, 47, Region::Upper);
+
+const ALL: [Regime; 20] = [
     X86_64,
     LA57,
     Regime::Ept,
@@ -40,6 +51,9 @@ const ALL: [Regime; 17] = [
     SV39,
     Regime::Riscv { levels: 4 },
     SV57,
+    loongarch(Granule::Size4K, 39, Region::Upper),
+    LOONGARCH_4K,
+    LOONGARCH_16K,
 ];
 
 fn leaf(regime: Regime, level: u8, word: u64) -> Leaf {
@@ -504,4 +518,57 @@ fn riscv_global_is_handed_down() {
     assert_eq!(SV39.used(1, 0x07, true), 0xc7);
     assert_eq!(SV39.used(1, 0x07, false), 0x47);
     assert_eq!(SV39.used(2, 0x801, true), 0x801);
+}
+
+// LoongArch Reference Manual, Volume 1, 5.3 and 5.4
+
+#[test]
+fn loongarch_pages() {
+    // V, D, PLV 3, MAT 1, G; P and W, which nobody looks at
+    let page = leaf(LOONGARCH_4K, 1, 0x12_3456_7000 | 0x1df);
+    assert_eq!((page.frame, page.size), (0x12_3456_7000, 4096));
+    assert!(page.global);
+    assert_eq!(page.cache, CachePolicy::WriteBack);
+    assert_eq!(rights(page.rights), "rwx rwx");
+    assert_eq!(
+        leaf(LOONGARCH_4K, 1, 0x21).cache,
+        CachePolicy::WriteCombining
+    );
+    assert_eq!(leaf(LOONGARCH_4K, 1, 0x01).cache, CachePolicy::Uncacheable);
+    assert_eq!(reserved(LOONGARCH_4K, 1, 0x31), 0);
+    assert_eq!(LOONGARCH_4K.step(48, 1, 0x1de), Step::Absent);
+    // NR, NX; RPLV and each PLV
+    assert_eq!(allows(LOONGARCH_4K, 1, 3 << 61 | 0xf), "-w- -w-");
+    let levels = |restricted: u64| {
+        [0x3, 0x7, 0xb, 0xf].map(|word| allows(LOONGARCH_4K, 1, restricted << 63 | word))
+    };
+    assert_eq!(levels(0), ["rwx ---", "rwx ---", "rwx ---", "rwx rwx"]);
+    assert_eq!(levels(1), ["rwx ---", "--- ---", "--- ---", "--- rwx"]);
+    // What the processor doesn't keep of an address
+    assert_eq!(leaf(LOONGARCH_4K, 1, 0x1fff_0000_0000_7001).frame, 0x7000);
+    assert_eq!(leaf(LOONGARCH_16K, 1, 0x7001).frame, 0x4000);
+}
+
+#[test]
+fn loongarch_directories() {
+    // H, and G in bit 12; the lower bits of the frame are not looked at
+    let page = leaf(LOONGARCH_4K, 2, 0x12_347f_f051);
+    assert_eq!((page.frame, page.size), (0x12_3460_0000, 2 << 20));
+    assert!(page.global);
+    assert!(!leaf(LOONGARCH_4K, 3, 0x4000_0051).global);
+    assert_eq!(leaf(LOONGARCH_4K, 3, 0x4000_0051).size, 1 << 30);
+    assert_eq!(leaf(LOONGARCH_16K, 2, 0x0200_0051).size, 32 << 20);
+    // Where no page is that large, H is not looked at either; nor is anything but V and the address
+    for (regime, level) in [(LOONGARCH_4K, 4), (LOONGARCH_16K, 3)] {
+        let table = regime.step(48, level, 0xffff_0000_1234_0fff);
+        assert_eq!(
+            table,
+            Step::Table {
+                table: 0x1234_0000,
+                rights: Rights::ALL
+            }
+        );
+    }
+    assert_eq!(LOONGARCH_4K.step(48, 4, 0x1234_0ffe), Step::Absent);
+    assert_eq!(LOONGARCH_4K.used(1, 0x3, true), 0x3);
 }

@@ -12,6 +12,8 @@ pub(crate) mod entry;
 pub mod ept;
 pub mod geometry;
 pub mod halves;
+pub mod loongarch;
+mod region;
 pub mod riscv;
 mod words;
 pub mod x86_64;

@@ -18,8 +18,8 @@ pub enum Error {
         size: u64,
     },
     /// `addr` is not a virtual address of this paging mode: its upper bits are not what they must be. On x86_64 and
-    /// RISC-V they are copies of the highest bit that is translated (Intel SDM vol. 1, 3.3.7.1), on AArch64 all zeros or all ones
-    /// by region, for a guest's addresses zeros. A half has no addresses of the other.
+    /// RISC-V they are copies of the highest bit that is translated (Intel SDM vol. 1, 3.3.7.1), on AArch64 and LoongArch64 all
+    /// zeros or all ones by region, for a guest's addresses zeros. A half has no addresses of the other.
     NotCanonical {
         /// The address as it was given.
         addr: u64,
@@ -93,7 +93,7 @@ pub enum Error {
         size: u64,
     },
     /// In this paging mode a live entry may not turn from a page into a table or back, and a page in use may neither change
-    /// its cache policy nor become global, as AArch64 demands ("break-before-make"):
+    /// its cache policy nor become global, as AArch64 ("break-before-make") and LoongArch64 demand:
     /// [`break_page`](crate::PageTable::break_page) is the way. For a range, `addr` and `size` are those of the first page
     /// that would have to.
     BreakBeforeMake {

@@ -2,8 +2,8 @@
 //!
 //! [`TableMemory`] is what a kernel supplies. `memory::Frames` wraps it in contracts over linear permissions; these are the
 //! only assumptions of the crate about executable code, and `TRUSTED.md` lists each. [`mmu`] and a module for each
-//! processor (`x86_64`, `ept`, `riscv`, `aarch64`) hold definitions only: the walk of page tables as the manuals describe
-//! it, over raw 64-bit words.
+//! processor (`x86_64`, `ept`, `riscv`, `aarch64`, `loongarch`) hold definitions only: the walk of page tables as the
+//! manuals describe it, over raw 64-bit words.
 
 #[cfg(verus_only)]
 pub mod aarch64;
@@ -12,6 +12,8 @@ pub mod aarch64_stage2;
 #[cfg(verus_only)]
 pub mod ept;
 pub(crate) mod frame;
+#[cfg(verus_only)]
+pub mod loongarch;
 pub(crate) mod memory;
 pub mod mmu;
 pub(crate) mod processor;

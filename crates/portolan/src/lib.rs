@@ -69,6 +69,7 @@
 //! - [`AArch64Lower`], [`AArch64Upper`] with granules of 4, 16 and 64 KiB ([`arch::aarch64`]); [`AArch64Stage2`]
 //!   ([`arch::aarch64::stage2`]) for guests;
 //! - [`Sv39`], [`Sv48`] and [`Sv57`] ([`arch::riscv`]);
+//! - [`LoongArchLower`], [`LoongArchUpper`] with pages of 4 and 16 KiB ([`arch::loongarch`]);
 //! - [`KernelHalf`] and [`UserHalf`] of those of x86_64 and RISC-V ([`arch::halves`]): one kernel half, shared by all user
 //!   tables.
 //!
@@ -92,7 +93,8 @@
 //!   what the abstract address space says, whichever accessed and dirty bits hardware has set;
 //! - **no third answer**: so it does after each single store of an operation, with the space before or the one after; in
 //!   the middle of a range, each address is as before or as after;
-//! - **break-before-make**: on AArch64, no single store changes the size, the frame or the cache policy of what is mapped;
+//! - **break-before-make**: on AArch64 and LoongArch64, no single store changes the size, the frame or the cache policy of
+//!   what is mapped;
 //! - **nothing lost**: the frames held are those of the tables that walks can reach.
 //!
 //! # What is trusted
@@ -155,6 +157,7 @@ pub use arch::aarch64::stage2::AArch64Stage2;
 pub use arch::aarch64::{AArch64, AArch64Lower, AArch64Upper};
 pub use arch::ept::Ept;
 pub use arch::halves::{KernelHalf, UserHalf};
+pub use arch::loongarch::{LoongArch, LoongArchLower, LoongArchUpper};
 pub use arch::riscv::{Sv39, Sv48, Sv57};
 pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};

@@ -14,9 +14,9 @@ verus! {
 /// processor's at reset; a kernel that uses the other two writes [`PAT`](crate::arch::x86_64::PAT) to `IA32_PAT`. Under
 /// extended page tables they are memory types, [`UncacheableMinus`](CachePolicy::UncacheableMinus) excepted.
 ///
-/// AArch64 and RISC-V have four and three of them: [`WriteBack`](CachePolicy::WriteBack),
-/// [`WriteCombining`](CachePolicy::WriteCombining) (Normal non-cacheable; NC of Svpbmt),
-/// [`Uncacheable`](CachePolicy::Uncacheable) (Device-nGnRE; IO of Svpbmt), and on AArch64
+/// AArch64 has four of them, RISC-V and LoongArch64 three: [`WriteBack`](CachePolicy::WriteBack),
+/// [`WriteCombining`](CachePolicy::WriteCombining) (Normal non-cacheable; NC of Svpbmt; weakly-ordered uncached),
+/// [`Uncacheable`](CachePolicy::Uncacheable) (Device-nGnRE; IO of Svpbmt; strongly-ordered uncached), and on AArch64
 /// [`WriteThrough`](CachePolicy::WriteThrough). A kernel on AArch64 writes [`MAIR`](crate::arch::aarch64::MAIR) to `MAIR_EL1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CachePolicy {
@@ -56,8 +56,8 @@ impl CachePolicy {
 /// What a mapping allows, how it is cached, and whether it has been used.
 ///
 /// These are the effective properties: a page table's upper levels never take away what a leaf grants. What they allow
-/// to the kernel and to user mode is the mode's `rights`: on x86_64 a user page is the kernel's as well; on AArch64 and
-/// RISC-V the kernel may load from it and store to it as user mode may, but executes nothing there.
+/// to the kernel and to user mode is the mode's `rights`: on x86_64 and LoongArch64 a user page is the kernel's as well; on
+/// AArch64 and RISC-V the kernel may load from it and store to it as user mode may, but executes nothing there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageProperty {
     /// Loads are allowed. Every mapping on x86_64 and AArch64 allows them.

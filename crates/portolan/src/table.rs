@@ -125,8 +125,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
 
     /// Maps the page of `size` at `va` to `frame`.
     ///
-    /// On AArch64, whatever was unmapped here before has to be flushed first ("break-before-make"). That the caller did so
-    /// no type shows here; [`break_page`](PageTable::break_page) leaves no other way.
+    /// On AArch64 and LoongArch64, whatever was unmapped here before has to be flushed first ("break-before-make"). That the
+    /// caller did so no type shows here; [`break_page`](PageTable::break_page) leaves no other way.
     ///
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`] for `va` or `frame`,
@@ -197,7 +197,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// The flush keeps alive the tables that became empty. The mapping is as it was at that moment, with the accessed
     /// and dirty bits that hardware had set.
     ///
-    /// On AArch64 the flush has to be paid before anything is mapped here again, or, if it
+    /// On AArch64 and LoongArch64 the flush has to be paid before anything is mapped here again, or, if it
     /// [frees tables](Flush::frees_tables), anywhere that they covered. Dropping it, or paying it late, is not noticed: to
     /// map something else in a page's place, take [`break_page`](PageTable::break_page).
     ///
@@ -245,8 +245,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// In this order: [`Error::UnsupportedSize`], [`Error::NotAligned`], [`Error::UnsupportedProperty`]; then
-    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`]; [`Error::BreakBeforeMake`] on AArch64 if the page's cache policy
-    /// would change, or it would become global: then [`break_page`](PageTable::break_page) is the way.
+    /// [`Error::CoveredByHugePage`] or [`Error::NotMapped`]; [`Error::BreakBeforeMake`] on AArch64 and LoongArch64 if the page's
+    /// cache policy would change, or it would become global: then [`break_page`](PageTable::break_page) is the way.
     pub fn protect(&mut self, va: VirtAddr<A>, size: PageSize, prop: PageProperty) -> (r: Result<
         (Mapping, Flush<M, A>),
         Error,

@@ -11,7 +11,7 @@ use portolan::{PageSize, PagingMode, X86_64};
 use portolan_machine::bochs::{BochsConfig, BochsMachine};
 use portolan_machine::conformance::{Counts, Failure, Plan, agree, run, run_halves};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-use portolan_machine::qemu::{QemuConfig, QemuMachine};
+use portolan_machine::qemu::{QemuConfig, QemuMachine, is_exact};
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 use portolan_machine::walk::Regime;
 use portolan_machine::{Caching, KvmMachine, Machine, MachineError, SoftConfig, SoftMachine};
@@ -177,10 +177,11 @@ pub(super) fn qemu_parts(
     full: bool,
     seed: u64,
 ) -> Result<Vec<Work>, MachineError> {
-    let has_processor = |arch: &&Arch| arch.regime() != Regime::Ept;
+    let has_processor = |arch: &&Arch| arch.regime() != Regime::Ept && is_exact(arch.regime());
     let arches: Vec<Arch> = arches.iter().filter(has_processor).copied().collect();
     let Some(first) = arches.first() else {
-        let reason = "QEMU's translator has no extended page tables".to_owned();
+        let reason =
+            "QEMU has no extended page tables, and no LoongArch64 pages of 4 KiB".to_owned();
         return absent("QEMU", MachineError::Unavailable { reason }, required);
     };
     match QemuMachine::start(first.regime(), QemuConfig::default()) {

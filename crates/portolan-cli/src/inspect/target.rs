@@ -4,8 +4,8 @@ use super::cache::Policies;
 use super::summary::Page;
 use portolan_machine::walk::{Granule, Regime, Region, Rights, Step};
 
-/// The architectures by name; those of AArch64's stage 1 are its lower region.
-pub const ARCHITECTURES: [(&str, Regime); 14] = [
+/// The architectures by name; those of AArch64's stage 1 and of LoongArch64 are the lower region.
+pub const ARCHITECTURES: [(&str, Regime); 17] = [
     ("x86_64", Regime::X86_64 { levels: 4 }),
     ("x86_64-la57", Regime::X86_64 { levels: 5 }),
     ("ept", Regime::Ept),
@@ -20,7 +20,18 @@ pub const ARCHITECTURES: [(&str, Regime); 14] = [
     ("sv39", Regime::Riscv { levels: 3 }),
     ("sv48", Regime::Riscv { levels: 4 }),
     ("sv57", Regime::Riscv { levels: 5 }),
+    ("loongarch64-4k-39", loongarch(Granule::Size4K, 39)),
+    ("loongarch64-4k-47", loongarch(Granule::Size4K, 47)),
+    ("loongarch64-16k-47", loongarch(Granule::Size16K, 47)),
 ];
+
+const fn loongarch(granule: Granule, va_bits: u8) -> Regime {
+    Regime::LoongArch {
+        granule,
+        va_bits,
+        region: Region::Lower,
+    }
+}
 
 const fn stage1(granule: Granule, va_bits: u8) -> Regime {
     Regime::Arm1 {
@@ -127,7 +138,9 @@ impl Target {
     pub fn is_kernels(&self, va: u64) -> bool {
         match self.regime {
             Regime::X86_64 { .. } | Regime::Riscv { .. } => va >> 63 == 1,
-            Regime::Arm1 { region, .. } => region == Region::Upper,
+            Regime::Arm1 { region, .. } | Regime::LoongArch { region, .. } => {
+                region == Region::Upper
+            }
             Regime::Ept | Regime::Arm2 { .. } => false,
         }
     }

@@ -76,11 +76,18 @@ fn expected(words: &[u64], target: &Target, va: u64) -> Option<(u64, String)> {
 fn runs_are_what_walks_find() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let (mut mapped, mut compared) = (0, 0);
-    for (_, regime) in ARCHITECTURES.into_iter().cycle().take(28) {
+    for (_, regime) in ARCHITECTURES.into_iter().cycle().take(34) {
         let regime = match regime {
             Regime::Arm1 {
                 granule, va_bits, ..
             } if random.below(2) == 0 => Regime::Arm1 {
+                granule,
+                va_bits,
+                region: Region::Upper,
+            },
+            Regime::LoongArch {
+                granule, va_bits, ..
+            } if random.below(2) == 0 => Regime::LoongArch {
                 granule,
                 va_bits,
                 region: Region::Upper,

@@ -207,6 +207,7 @@ fn came_words(came: &Came, stored: Option<u64>) -> (String, Style, Option<String
             format!("trap {cause} {}", words.join(", ")),
             format!("stval {stval}"),
         ),
+        Came::Refused { words, badv } => fault(words.join(", "), format!("BADV {badv}")),
         Came::Astray { exception } => (format!("went astray, exception {exception}"), BAD, None),
     }
 }

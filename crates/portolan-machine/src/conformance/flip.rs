@@ -46,7 +46,9 @@ impl FlippedBit {
         let addr = match self.regime {
             // The address without its lowest 12 bits, from bit 10
             Regime::Riscv { .. } => (word >> 10 & ((1 << 44) - 1)) << 12,
-            Regime::Arm1 { .. } | Regime::Arm2 { .. } => word & 0x0000_ffff_ffff_f000,
+            Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => {
+                word & 0x0000_ffff_ffff_f000
+            }
             Regime::X86_64 { .. } | Regime::Ept => word & 0x000f_ffff_ffff_f000,
         };
         let refers = self.inner.is_table(addr);

@@ -23,7 +23,7 @@ pub(super) fn level_of(regime: Regime, size: PageSize) -> Option<u8> {
 /// How many bits of a physical address an entry can hold.
 pub(super) fn widest(regime: Regime) -> u8 {
     match regime {
-        Regime::Arm1 { .. } | Regime::Arm2 { .. } => 48,
+        Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::LoongArch { .. } => 48,
         Regime::X86_64 { .. } | Regime::Ept => 52,
         Regime::Riscv { .. } => 56,
     }
@@ -61,6 +61,10 @@ pub(super) fn expresses(regime: Regime, prop: PageProperty) -> bool {
             (read || execute && !write)
                 && !matches!(cache, UncacheableMinus | WriteProtected | WriteThrough)
         }
+        // Volume 1, 5.4.2: NR, D and NX say each one thing
+        Regime::LoongArch { .. } => {
+            !matches!(cache, UncacheableMinus | WriteProtected | WriteThrough)
+        }
     }
 }
 
@@ -77,23 +81,24 @@ pub(super) fn fitting(regime: Regime, prop: PageProperty) -> PageProperty {
     }
 }
 
-/// The nearest to `prop` that a page of properties `was` can be made while processors may be using it. On AArch64 a page
-/// has to be unmapped first to be cached otherwise or to become global (Arm ARM D8.17.1).
+/// The nearest to `prop` that a page of properties `was` can be made while processors may be using it. On AArch64 and
+/// LoongArch64 a page has to be unmapped first to be cached otherwise or to become global.
 pub(super) fn in_place(regime: Regime, was: PageProperty, prop: PageProperty) -> PageProperty {
-    match regime {
-        Regime::Arm1 { .. } | Regime::Arm2 { .. } => PageProperty {
+    if resizes(regime) {
+        prop
+    } else {
+        PageProperty {
             global: prop.global && was.global,
             cache: was.cache,
             ..prop
-        },
-        _ => prop,
+        }
     }
 }
 
-/// Whether a page can become smaller ones while processors may be using it, and smaller ones one. On AArch64 it has to
-/// be unmapped first (Arm ARM D8.17.1).
+/// Whether a page can become smaller ones while processors may be using it, and smaller ones one. On AArch64 and
+/// LoongArch64 it has to be unmapped first.
 pub(super) fn resizes(regime: Regime) -> bool {
-    !matches!(regime, Regime::Arm1 { .. } | Regime::Arm2 { .. })
+    !regime.breaks_before_make()
 }
 
 /// The combination of read, write, execute, user and global that `bits` names.
@@ -129,7 +134,7 @@ pub(super) fn granted(regime: Regime, prop: PageProperty) -> Rights {
         write,
         execute,
     };
-    // Elsewhere than on x86_64, a kernel doesn't execute what belongs to programs
+    // Elsewhere than on x86_64 and LoongArch64, a kernel doesn't execute what belongs to programs
     let kernel = match regime {
         Regime::Arm1 { .. } | Regime::Riscv { .. } if user => Allowed {
             execute: false,
@@ -142,10 +147,10 @@ pub(super) fn granted(regime: Regime, prop: PageProperty) -> Rights {
 }
 
 /// Whether the entry of such a page tells whether it was stored to: on AArch64 the bit is that which allows stores, so
-/// that of a page that does not allow them, hardware knows nothing.
+/// that of a page that does not allow them, hardware knows nothing, and on LoongArch64 of none.
 pub(super) fn tells_dirty(regime: Regime, prop: PageProperty) -> bool {
     match regime {
         Regime::Arm1 { .. } | Regime::Arm2 { .. } => prop.write,
-        _ => true,
+        _ => regime.marks(),
     }
 }

@@ -18,15 +18,26 @@ pub(crate) struct Mapped {
 impl Mapped {
     /// Maps `bytes` bytes, a multiple of the host's page size, private to this process, as the memory from address 0.
     pub(crate) fn new(bytes: u64) -> Result<Self, MachineError> {
-        Self::map(0, bytes, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1)
+        Self::map(0, bytes, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, (-1, 0))
     }
 
-    /// Maps `bytes` bytes of a file, a multiple of the host's page size, as the memory from address `base`.
-    pub(crate) fn shared(file: &File, base: u64, bytes: u64) -> Result<Self, MachineError> {
-        Self::map(base, bytes, libc::MAP_SHARED, file.as_raw_fd())
+    /// Maps `bytes` bytes of a file, from `offset` on, as the memory from address `base`. Both are multiples of the host's
+    /// page size.
+    pub(crate) fn shared(
+        file: &File,
+        offset: u64,
+        base: u64,
+        bytes: u64,
+    ) -> Result<Self, MachineError> {
+        Self::map(base, bytes, libc::MAP_SHARED, (file.as_raw_fd(), offset))
     }
 
-    fn map(base: u64, bytes: u64, kind: i32, file: i32) -> Result<Self, MachineError> {
+    fn map(
+        base: u64,
+        bytes: u64,
+        kind: i32,
+        (file, offset): (i32, u64),
+    ) -> Result<Self, MachineError> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = kind | libc::MAP_NORESERVE;
         // SAFETY: asks for a new mapping at an address of the host's choice, which touches no existing memory
@@ -37,7 +48,7 @@ impl Mapped {
                 protection,
                 flags,
                 file,
-                0,
+                offset as libc::off_t,
             )
         };
         if start == libc::MAP_FAILED {

@@ -1,8 +1,8 @@
 //! The guest as a machine among the others.
 
 use super::{Answer, Fault, QemuMachine};
-use crate::access::{Access, Outcome};
-use crate::fault::{self, Abort, Cause, PageFaultCode};
+use crate::access::{Access, Kind, Outcome};
+use crate::fault::{self, Abort, Cause, PageFaultCode, Refused};
 use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
 use crate::memory::Memory;
 use crate::walk::Regime;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 impl QemuMachine {
     /// The processor's exception in the words of all machines.
-    fn fault(&self, fault: Fault) -> Result<fault::Fault, MachineError> {
+    fn fault(&self, kind: Kind, fault: Fault) -> Result<fault::Fault, MachineError> {
         let Fault {
             cause,
             syndrome,
@@ -30,6 +30,10 @@ impl QemuMachine {
             (Regime::Riscv { .. }, _) => {
                 let cause = Cause(cause);
                 Ok(fault::Fault::Trap { cause, addr })
+            }
+            (Regime::LoongArch { .. }, _) => {
+                let refused = Refused::from_ecode(cause, kind).ok_or(unexpected)?;
+                Ok(fault::Fault::Refused { refused, addr })
             }
             (_, 13) => {
                 let code = syndrome as u32;
@@ -75,16 +79,17 @@ impl Machine for QemuMachine {
 
     fn access(&self, cpu: usize, accesses: &[Access]) -> Result<Vec<Outcome>, MachineError> {
         Self::only_cpu(cpu)?;
-        let outcome = |answer| match answer {
+        let outcome = |(answer, access): (Answer, &Access)| match answer {
             Answer::Loaded(word) => Ok(Outcome::Loaded(word)),
             Answer::Stored => Ok(Outcome::Stored),
             Answer::Fetched(number) => Ok(Outcome::Fetched(number)),
-            Answer::Fault(fault) => self.fault(fault).map(Outcome::Fault),
+            Answer::Fault(fault) => self.fault(access.kind, fault).map(Outcome::Fault),
             Answer::Astray(fault) => Ok(Outcome::Astray {
                 exception: fault.cause as u8,
             }),
         };
-        self.access(accesses)?.into_iter().map(outcome).collect()
+        let answers = self.access(accesses)?.into_iter();
+        answers.zip(accesses).map(outcome).collect()
     }
 
     fn invalidate_page(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
@@ -105,8 +110,11 @@ impl Machine for QemuMachine {
 // failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for QemuMachine {
     fn invalidate(&self, range: FlushRange<A>) {
-        let by_address =
-            |size| size == PageSize::Size4K && !matches!(self.regime, Regime::Riscv { .. });
+        let by_address = |size| match self.regime {
+            Regime::Riscv { .. } => false,
+            Regime::LoongArch { .. } => size == PageSize::Size16K,
+            _ => size == PageSize::Size4K,
+        };
         match range.advice(PAGE_BY_PAGE) {
             Advice::Pages { first, count, size } if by_address(size) => (0..count).for_each(|n| {
                 let va = first.as_u64() + n * size.bytes();

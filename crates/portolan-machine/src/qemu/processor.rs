@@ -12,6 +12,11 @@ pub(super) trait Processor: Protocol {
     /// Where the board's memory starts.
     fn ram(&self) -> u64;
 
+    /// How many bytes at the start of the board's memory lie elsewhere, and aren't used.
+    fn elsewhere(&self) -> u64 {
+        0
+    }
+
     /// How many bits physical addresses have.
     fn phys_bits(&self) -> u8;
 

@@ -1,7 +1,7 @@
 //! What a processor may remember of its walks, and what makes it forget.
 //!
 //! Intel SDM vol. 3, 5.10 (and 30.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
-//! specification, "Supervisor Memory-Management Fence Instruction".
+//! specification, "Supervisor Memory-Management Fence Instruction"; LoongArch Reference Manual, Volume 1, 5.4.
 
 use super::walk::{Found, Hop};
 use crate::access::{Kind, Privilege};
@@ -163,7 +163,9 @@ impl Cache {
 
     /// Remembers a table on the way.
     pub(super) fn remember_hop(&mut self, hop: Hop) {
-        if self.hops.contains(&hop) || !self.hoards() && self.rng.one_in(4) {
+        // A TLB that software fills has only pages
+        let has_none = matches!(self.regime, Regime::LoongArch { .. });
+        if has_none || self.hops.contains(&hop) || !self.hoards() && self.rng.one_in(4) {
             return;
         }
         if self.hops.len() == HOPS {
@@ -230,6 +232,8 @@ impl Cache {
             }
             // SFENCE.VMA with an address would leave them
             Regime::Riscv { .. } => self.clear(),
+            // There are none
+            Regime::LoongArch { .. } => self.invalidate_leaf(va),
         }
     }
 
@@ -247,6 +251,18 @@ impl Cache {
             // INVEPT has no address (30.4.3.1)
             Regime::Ept => self.clear(),
             Regime::Arm1 { .. } | Regime::Arm2 { .. } | Regime::Riscv { .. } => {}
+            Regime::LoongArch { .. } => self.invalidate_other_half(va),
+        }
+    }
+
+    /// INVTLB takes away a pair as a whole (LoongArch Reference Manual, Volume 1, 4.2.4).
+    fn invalidate_other_half(&mut self, va: u64) {
+        let page = self.regime.span(1);
+        let other = (va ^ page) & !(page - 1);
+        self.translations
+            .retain(|t| t.found.leaf.size != page || t.base != other);
+        if let Some(absent) = &mut self.absent {
+            absent.retain(|(base, ..)| *base != other);
         }
     }
 

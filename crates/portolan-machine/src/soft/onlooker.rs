@@ -27,10 +27,36 @@ impl Onlooker {
     }
 }
 
+/// Whether an entry that has become another had to be made invalid first, with `is_table` saying what is a table's address.
+fn has_to_be_broken(regime: Regime, words: (u64, u64), is_table: impl Fn(u64) -> bool) -> bool {
+    match regime {
+        Regime::LoongArch { .. } => entry_has_to_be_broken(words, is_table),
+        _ => descriptor_has_to_be_broken(regime, words, is_table),
+    }
+}
+
+/// The same of LoongArch64, of whose entries the TLB must not have two for an address (5.4.4): a page or table has become
+/// the other, or another's, or a page's memory access type has changed, or it has become global. G is bit 6 or, in a
+/// directory, bit 12, where level 1 has the lowest bit of the address.
+fn entry_has_to_be_broken((old, new): (u64, u64), is_table: impl Fn(u64) -> bool) -> bool {
+    const VALID: u64 = 1 << 0;
+    const ACCESS_TYPE: u64 = 3 << 4;
+    const GLOBAL: u64 = 1 << 6 | 1 << 12;
+    /// Bits 47:13.
+    const ADDRESS: u64 = 0x0000_ffff_ffff_e000;
+    if old & new & VALID == 0 {
+        return false;
+    }
+    let [was_table, is_table] = [old, new].map(|word| is_table(word & (ADDRESS | 1 << 12)));
+    was_table != is_table
+        || (old ^ new) & ADDRESS != 0
+        || !is_table && ((old ^ new) & ACCESS_TYPE != 0 || new & !old & GLOBAL != 0)
+}
+
 /// Whether a descriptor that has become another had to be made invalid first (Arm ARM D8.17.1): both are valid, and they
 /// have another address or are of another kind, or they are pages and cached or shared otherwise, or the new one is global.
 /// The level makes no difference to these bits, but a page and a table look alike: `is_table` tells them apart.
-fn has_to_be_broken(
+fn descriptor_has_to_be_broken(
     regime: Regime,
     (old, new): (u64, u64),
     is_table: impl FnOnce(u64) -> bool,

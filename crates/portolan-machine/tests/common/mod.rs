@@ -29,6 +29,16 @@ pub const fn arm(granule: Granule, va_bits: u8, region: Region) -> Regime {
     }
 }
 
+/// LoongArch64.
+pub const fn loongarch(granule: Granule, va_bits: u8, region: Region) -> Regime {
+    Regime::LoongArch {
+        granule,
+        va_bits,
+        region,
+    }
+}
+
+pub const LOONGARCH_4K: Regime = loongarch(Granule::Size4K, 47, Region::Lower);
 pub const ARM_4K: Regime = arm(Granule::Size4K, 48, Region::Lower);
 pub const ARM_STAGE_2: Regime = Regime::Arm2 { ipa_bits: 48 };
 pub const SV39: Regime = Regime::Riscv { levels: 3 };

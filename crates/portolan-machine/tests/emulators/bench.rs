@@ -136,7 +136,18 @@ impl<M: Machine> Bench<M> {
             format.large
         };
         let frame = self.memory().data()[0].start & !(self.regime().span(level) - 1);
+        let frame = if level == 1 { self.frame() } else { frame };
         bits | address(self.regime(), frame)
+    }
+
+    /// The frame of a page of level 1. QEMU 7.2 translates LoongArch64's addresses in units of 16 KiB, so it has the bits of
+    /// the address that are below.
+    pub fn frame(&self) -> u64 {
+        let own = match self.regime() {
+            Regime::LoongArch { .. } => self.va & 0x3fff & !(self.regime().span(1) - 1),
+            _ => 0,
+        };
+        self.memory().data()[0].start | own
     }
 
     /// An entry for the table of the level below.

@@ -62,6 +62,20 @@ const RISCV: Format = Format {
     fields: &[(61, 2)],
 };
 
+/// LoongArch Reference Manual, Volume 1, 5.4.5.
+const LOONGARCH: Format = Format {
+    // V
+    table: 0b1,
+    // W, P, MAT coherent cached, PLV 3, D, V; and H
+    page: 0b1_1001_1111,
+    large: 0b1_1101_1111,
+    // D, PLV, NR, NX, RPLV; G of a directory's is elsewhere
+    page_bits: &[1 << 1, 1 << 2, 1 << 3, 1 << 12, 1 << 61, 1 << 62, 1 << 63],
+    table_bits: &[],
+    // MAT, P and W
+    fields: &[(4, 2), (7, 2)],
+};
+
 /// Intel SDM vol. 3, 5.5.4.
 const X86_64: Format = Format {
     // A, U/S, R/W, P
@@ -100,6 +114,7 @@ pub fn format(regime: Regime) -> &'static Format {
         Regime::Arm1 { .. } => &STAGE1,
         Regime::Arm2 { .. } => &STAGE2,
         Regime::Riscv { .. } => &RISCV,
+        Regime::LoongArch { .. } => &LOONGARCH,
     }
 }
 

@@ -14,8 +14,7 @@ type Guest = Bench<QemuMachine>;
 fn with_page(regime: Regime, config: QemuConfig) -> Option<(Guest, PhysAddr, Privilege)> {
     let bench = start(regime, config)?;
     bench.write(&bench.chain(1, bench.page(1), 0));
-    let frame = bench.memory().data()[0].start;
-    let target = PhysAddr::new(frame + (bench.va & (regime.span(1) - 1)));
+    let target = PhysAddr::new(bench.frame() + (bench.va & (regime.span(1) - 1)));
     Some((bench, target, Privilege::User))
 }
 
@@ -108,6 +107,8 @@ pub fn missing_memory_is_told(regime: Regime) {
         }
         // Load access fault (RISC-V privileged architecture, "Machine Cause Register")
         (Regime::Riscv { .. }, Answer::Fault(fault)) => assert_eq!(fault.cause, 5),
+        // ADE, which QEMU has for a bus error
+        (Regime::LoongArch { .. }, Answer::Fault(fault)) => assert_eq!(fault.cause, 8),
         (_, answer) => panic!("{answer:x?}"),
     }
 }
@@ -127,6 +128,7 @@ pub fn hung_guests_are_given_up(regime: Regime) {
         Regime::X86_64 { .. } | Regime::Ept => 0xfeeb,
         Regime::Arm1 { .. } | Regime::Arm2 { .. } => 0x1400_0000,
         Regime::Riscv { .. } => 0x6f,
+        Regime::LoongArch { .. } => 0x5000_0000,
     };
     bench.memory().store(target, endless);
     let fetch = [Access::fetch(bench.va, mode)];

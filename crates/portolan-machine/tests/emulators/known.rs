@@ -7,8 +7,15 @@ use portolan_machine::{Access, Kind, Privilege};
 /// the way, from the root.
 ///
 /// On AArch64, bits that are RES0 and reserved encodings of shareability and memory type need not lead to a fault. Bits of
-/// an address that the processor does not have must.
+/// an address that the processor does not have must. On LoongArch64, what comes of a memory access type that is reserved is
+/// not said.
 pub fn is_open(regime: Regime, phys_bits: u8, expected: &Walk, words: &[u64]) -> bool {
+    if matches!(
+        (regime, expected),
+        (Regime::LoongArch { .. }, Walk::Reserved { .. })
+    ) {
+        return true;
+    }
     let too_wide = (1u64 << 48).saturating_sub(1 << phys_bits);
     let Walk::Reserved { level, bits } = *expected else {
         return false;
@@ -28,6 +35,9 @@ pub fn is_open(regime: Regime, phys_bits: u8, expected: &Walk, words: &[u64]) ->
 ///   not. Both are right.
 /// - RISC-V: with Svpbmt, QEMU ignores the reserved bits 60 to 54, `N` of a page and the memory type 3 (privileged
 ///   architecture 10.4.1 and Svpbmt: each is a page fault).
+/// - LoongArch64: QEMU translates in units of 16 KiB (`TARGET_PAGE_BITS`), so a page of 4 KiB is right only where the two
+///   bits below are the same in both addresses. Of a page of 16 KiB, it has these bits of the entry added to those of the
+///   address (Volume 1, 5.4.2: they may be anything).
 /// - Extended page tables: Bochs ignores bit 12 of a page of 2 MiB or 1 GiB, which is reserved (Intel SDM vol. 3, 30.3.2;
 ///   in an ordinary large page it is `PAT`).
 pub fn is_otherwise(
@@ -53,6 +63,11 @@ pub fn is_otherwise(
             const IGNORED: u64 = 0x7f << 54 | 1 << 63;
             const MEMORY_TYPE: u64 = 3 << 61;
             *bits != 0 && bits & !IGNORED == 0 || *bits == 0 && last & MEMORY_TYPE == MEMORY_TYPE
+        }
+        (Regime::LoongArch { .. }, Walk::Page { level: 1, phys, .. }) => {
+            const UNIT: u64 = 0x3000;
+            let page = regime.span(1);
+            (phys ^ access.va) & UNIT & !(page - 1) != 0 || last & UNIT & (page - 1) != 0
         }
         (Regime::Ept, Walk::Reserved { bits, .. }) => *bits == 1 << 12,
         _ => false,

@@ -1,4 +1,4 @@
-//! QEMU's processors: AArch64, RISC-V and x86_64.
+//! QEMU's processors: AArch64, RISC-V, LoongArch64 and x86_64.
 
 use crate::bench::Bench;
 use crate::{guest, words};
@@ -122,6 +122,18 @@ fn riscv(levels: u8) -> Regime {
     Regime::Riscv { levels }
 }
 
+fn loongarch(kib: u8, va_bits: u8, region: Region) -> Regime {
+    let granule = match kib {
+        4 => Granule::Size4K,
+        _ => Granule::Size16K,
+    };
+    Regime::LoongArch {
+        granule,
+        va_bits,
+        region,
+    }
+}
+
 fn x86_64(levels: u8) -> Regime {
     Regime::X86_64 { levels }
 }
@@ -144,6 +156,12 @@ tests! {
     riscv_sv39: crate::qemu::riscv(3);
     riscv_sv48: crate::qemu::riscv(4);
     riscv_sv57: crate::qemu::riscv(5);
+    loongarch_4k_39_lower: crate::qemu::loongarch(4, 39, portolan_machine::walk::Region::Lower);
+    loongarch_4k_39_upper: crate::qemu::loongarch(4, 39, portolan_machine::walk::Region::Upper);
+    loongarch_4k_47_lower: crate::qemu::loongarch(4, 47, portolan_machine::walk::Region::Lower);
+    loongarch_4k_47_upper: crate::qemu::loongarch(4, 47, portolan_machine::walk::Region::Upper);
+    loongarch_16k_47_lower: crate::qemu::loongarch(16, 47, portolan_machine::walk::Region::Lower);
+    loongarch_16k_47_upper: crate::qemu::loongarch(16, 47, portolan_machine::walk::Region::Upper);
     x86_64_4: crate::qemu::x86_64(4);
     x86_64_5: crate::qemu::x86_64(5);
 }
@@ -172,7 +190,8 @@ fn memory_types_can_be_missing() {
 // One for each program in a guest is enough, as it waits
 #[test]
 fn hung_guests_are_given_up() {
-    for regime in [lower(4, 48), arm2(48), riscv(4), x86_64(4)] {
+    let loongarch = loongarch(16, 47, Region::Lower);
+    for regime in [lower(4, 48), arm2(48), riscv(4), loongarch, x86_64(4)] {
         guest::hung_guests_are_given_up(regime);
     }
 }

@@ -88,17 +88,16 @@ mod descriptor;
 mod granule;
 #[cfg(verus_only)]
 mod proof;
-mod region;
 #[cfg(verus_only)]
 mod spec;
 pub mod stage2;
 
+pub use super::region::{Lower, Region, Upper};
 #[cfg(verus_only)]
 use descriptor::{ACCESSED, READ_ONLY};
 pub use granule::{
     Granule, Granule4K39, Granule4K48, Granule16K47, Granule16K48, Granule64K42, Granule64K48,
 };
-pub use region::{Lower, Region, Upper};
 
 verus! {
 

@@ -115,7 +115,7 @@ pub trait Encoding: Mmu + Copy {
     spec fn counts() -> bool;
 
     /// Whether a live entry may change what it is: a page to a table of the same pages, or back. Where it may not, the
-    /// entry is cleared and flushed in between (AArch64: "break-before-make").
+    /// entry is cleared and flushed in between (AArch64: "break-before-make"; LoongArch64).
     spec fn resizes() -> bool;
 
     /// Whether the tables directly below the root are there from the start and stay, also while they are empty.

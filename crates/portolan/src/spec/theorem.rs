@@ -59,8 +59,8 @@ pub proof fn theorem_stores<M: TableMemory, A: PagingMode, B: AccessBits>(
     table.lemma_walk_after(k, memory, va);
 }
 
-/// **Break-before-make.** Where live entries may not be resized (AArch64), no single store changes a live translation:
-/// what is mapped before and after it, is so by the same page of the same frame, with the same cache policy, and has not
+/// **Break-before-make.** Where live entries may not be resized (AArch64, LoongArch64), no single store changes a live
+/// translation: what is mapped before and after it, is so by the same page of the same frame, with the same cache policy, and has not
 /// become global ([`keeps_live`](crate::spec::space::AddressSpace::keeps_live)). Whoever changes any of these meets a moment
 /// at which nothing is mapped there. The last store's moment is now.
 pub proof fn theorem_break_before_make<M: TableMemory, A: PagingMode, B: AccessBits>(

@@ -337,7 +337,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// allows, none larger than `largest`.
     ///
     /// All tables that are missing are taken before the first page is mapped. A run of pages in one table costs one
-    /// store each. On AArch64, whatever was unmapped there before has to be flushed first, as for [`map`](PageTable::map).
+    /// store each. On AArch64 and LoongArch64, whatever was unmapped there before has to be flushed first, as for
+    /// [`map`](PageTable::map).
     ///
     /// ```
     /// # use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, VirtRange, TableMemory, Error};

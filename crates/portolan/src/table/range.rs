@@ -41,8 +41,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// The flush is for the whole range, and for no address if nothing was mapped there. It keeps alive the tables that
     /// became empty. It doesn't reach out of the range: there, what processors may still know of a page that was divided
-    /// translates addresses as its parts do. On AArch64 it has to be paid before anything is mapped there again, as for
-    /// [`unmap`](PageTable::unmap).
+    /// translates addresses as its parts do. On AArch64 and LoongArch64 it has to be paid before anything is mapped there
+    /// again, as for [`unmap`](PageTable::unmap).
     ///
     /// ```
     /// # use portolan::{
@@ -62,8 +62,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     /// # Errors
     /// In this order: [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page;
     /// [`Error::PastEnd`]; if a page lies partly in the range and partly outside, [`Error::BreakBeforeMake`] with that page
-    /// (the first, if there are two) on AArch64, [`Error::NoMemory`] with the range elsewhere if not all tables are to be
-    /// had.
+    /// (the first, if there are two) on AArch64 and LoongArch64, [`Error::NoMemory`] with the range elsewhere if not all
+    /// tables are to be had.
     pub fn unmap_range(&mut self, range: VirtRange<A>) -> (r: Result<(u64, Flush<M, A>), Error>)
         ensures
             match r {
@@ -120,9 +120,9 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     ///
     /// # Errors
     /// In this order: [`Error::UnsupportedProperty`]; [`Error::NotAligned`] if the range's start, or its end, is not a multiple
-    /// of the smallest page; [`Error::PastEnd`]; on AArch64, [`Error::BreakBeforeMake`] with a page that lies partly in the
-    /// range and partly outside (the first, if there are two), or else with the first page whose cache policy would change, or
-    /// that would become global; elsewhere, [`Error::NoMemory`] with the range if not all tables are to be had that it takes
+    /// of the smallest page; [`Error::PastEnd`]; on AArch64 and LoongArch64, [`Error::BreakBeforeMake`] with a page that lies
+    /// partly in the range and partly outside (the first, if there are two), or else with the first page whose cache policy
+    /// would change, or that would become global; elsewhere, [`Error::NoMemory`] with the range if not all tables are to be had that it takes
     /// to divide pages.
     pub fn protect_range(&mut self, range: VirtRange<A>, prop: PageProperty) -> (r: Result<
         (u64, Flush<M, A>),

@@ -32,8 +32,8 @@ verus! {
 /// first step, which [`PageTable::break_page`] and [`PageTable::break_pages`] take.
 ///
 /// It holds the page table, so that nothing can be mapped there before the flush. [`flush`](Broken::flush) is the way on.
-/// Dropped, it leaves the pages unmapped and the flush unpaid: on AArch64 nothing may be mapped there until the processors
-/// have been told of its [`range`](Broken::range).
+/// Dropped, it leaves the pages unmapped and the flush unpaid: on AArch64 and LoongArch64 nothing may be mapped there until
+/// the processors have been told of its [`range`](Broken::range).
 #[must_use = "the pages are gone, and processors may go on using them, until `flush`"]
 #[verifier::reject_recursive_types(M)]
 pub struct Broken<'a, M: TableMemory, A: PagingMode = X86_64, B: AccessBits = Preset> {
@@ -76,8 +76,8 @@ pub struct NotMade<'a, M: TableMemory, A: PagingMode = X86_64, B: AccessBits = P
 }
 
 /// # Break-before-make
-/// What a page in use may become in place differs: AArch64 lets neither its size, nor its frame, nor its cache policy
-/// change, nor make it global, without an entry that is not present, and a flush, in between. The way there is
+/// What a page in use may become in place differs: AArch64 and LoongArch64 let neither its size, nor its frame, nor its
+/// cache policy change, nor make it global, without an entry that is not present, and a flush, in between. The way there is
 /// [`Broken`], then [`Vacant`], and back; on every mode it is also the way to give a page another frame.
 ///
 /// ```

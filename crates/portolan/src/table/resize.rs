@@ -33,7 +33,8 @@ verus! {
 /// entry is used, "but the behavior is otherwise well defined" (Privileged Architecture, SFENCE.VMA). AArch64 demands an
 /// invalid entry in between (Arm Architecture Reference Manual, D8, break-before-make; `FEAT_BBM` relaxes it on some
 /// processors): there, the answer is [`Error::BreakBeforeMake`], and [`break_page`](PageTable::break_page) and
-/// [`break_pages`](PageTable::break_pages) are the way.
+/// [`break_pages`](PageTable::break_pages) are the way. LoongArch64 must not have both in its TLB (Volume 1, 5.4.4), and is
+/// treated alike.
 ///
 /// Some Intel processors stop with a machine check if the size of a page of code changes while the code runs: those
 /// without `IF_PSCHANGE_MC_NO`, bit 6 of `IA32_ARCH_CAPABILITIES` (SDM vol. 4, table 2-2). On these, unmap executable

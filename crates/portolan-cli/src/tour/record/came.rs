@@ -1,7 +1,7 @@
 //! What came of an access, in each architecture's words.
 
 use super::Hex;
-use portolan_machine::fault::{Abort, AbortClass, Cause, PageFaultCode, Qualification};
+use portolan_machine::fault::{Abort, AbortClass, Cause, PageFaultCode, Qualification, Refused};
 use portolan_machine::{Fault, Outcome};
 use serde::Serialize;
 
@@ -67,6 +67,13 @@ pub enum Came {
         /// The address that the processor reports.
         stval: Hex,
     },
+    /// LoongArch64: an exception of the memory management unit.
+    Refused {
+        /// What it stands for.
+        words: Vec<&'static str>,
+        /// The address that the processor reports.
+        badv: Hex,
+    },
     /// Something was executed that is no code.
     Astray {
         /// The exception in which it ended.
@@ -115,6 +122,14 @@ impl From<Fault> for Came {
                 cause: cause.0,
                 words: trap_words(cause),
                 stval: Hex(addr),
+            },
+            Fault::Refused { refused, addr } => Came::Refused {
+                words: vec![match refused {
+                    Refused::Address => "address error",
+                    Refused::Invalid => "page invalid",
+                    Refused::Denied => "not allowed",
+                }],
+                badv: Hex(addr),
             },
         }
     }

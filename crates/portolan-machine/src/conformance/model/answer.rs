@@ -20,7 +20,7 @@ impl Model {
 
     /// Takes over what hardware has done to the page that covers `va`.
     pub fn mark(&mut self, va: u64, accessed: bool, dirty: bool) {
-        let Some((base, _)) = self.covering(va) else {
+        let Some((base, _)) = self.covering(va).filter(|_| self.regime.marks()) else {
             return;
         };
         if let Some(page) = self.pages.get_mut(&base) {

@@ -82,7 +82,10 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     {
         let mut through = self.through(|machine, memory| Interposed::new(machine, memory.clone()));
         let hook = through.memory.clone();
-        let isa = Isa::of(through.machine.regime());
+        let (isa, marks) = (
+            Isa::of(through.machine.regime()),
+            through.machine.regime().marks(),
+        );
         for size in through.used_sizes() {
             let mut source = through.source(size.bytes());
             let va = source.va(size);
@@ -101,7 +104,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     Err(error) => return subject.fail(Mismatch::Machine(error)),
                 };
                 let lost = matches!(answer, Answer::Page(page) if !page.prop.dirty);
-                if stored && lost {
+                if stored && lost && marks {
                     return subject.fail(Mismatch::LostDirty { op, got: answer });
                 }
                 // The rest compares: what is still there has to be dirty still, in every part

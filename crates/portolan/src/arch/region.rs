@@ -1,6 +1,6 @@
-//! The two regions of AArch64 virtual addresses, each with tables of its own.
+//! The two regions of virtual addresses of AArch64 and LoongArch64, each with tables of its own.
 
-use super::super::entry::Sealed;
+use super::entry::Sealed;
 use vstd::prelude::*;
 
 verus! {
@@ -19,11 +19,11 @@ pub trait Region: Copy + Sealed {
     ;
 }
 
-/// From address 0 upwards: the tables at `TTBR0_EL1`, usually a process's.
+/// From address 0 upwards: the tables at `TTBR0_EL1` or `PGDL`, usually a process's.
 #[derive(Clone, Copy, Debug)]
 pub struct Lower;
 
-/// Up to the last address: the tables at `TTBR1_EL1`, usually the kernel's.
+/// Up to the last address: the tables at `TTBR1_EL1` or `PGDH`, usually the kernel's.
 #[derive(Clone, Copy, Debug)]
 pub struct Upper;
 

@@ -1,0 +1,30 @@
+//! The numbers of control and status registers (Reference Manual, Volume 1, 7.1).
+
+pub(super) const CRMD: u32 = 0x0;
+pub(super) const PRMD: u32 = 0x1;
+pub(super) const ESTAT: u32 = 0x5;
+pub(super) const ERA: u32 = 0x6;
+pub(super) const BADV: u32 = 0x7;
+pub(super) const BADI: u32 = 0x8;
+pub(super) const EENTRY: u32 = 0xc;
+pub(super) const TLBIDX: u32 = 0x10;
+pub(super) const TLBEHI: u32 = 0x11;
+pub(super) const TLBELO0: u32 = 0x12;
+pub(super) const TLBELO1: u32 = 0x13;
+pub(super) const ASID: u32 = 0x18;
+pub(super) const PGDL: u32 = 0x19;
+pub(super) const PGDH: u32 = 0x1a;
+pub(super) const PGD: u32 = 0x1b;
+pub(super) const STLBPS: u32 = 0x1e;
+pub(super) const RVACFG: u32 = 0x1f;
+pub(super) const SAVE0: u32 = 0x30;
+pub(super) const SAVE1: u32 = 0x31;
+pub(super) const TLBRENTRY: u32 = 0x88;
+pub(super) const TLBRBADV: u32 = 0x89;
+pub(super) const TLBRERA: u32 = 0x8a;
+pub(super) const TLBRSAVE: u32 = 0x8b;
+pub(super) const TLBRELO0: u32 = 0x8c;
+pub(super) const TLBRELO1: u32 = 0x8d;
+pub(super) const TLBREHI: u32 = 0x8e;
+pub(super) const TLBRPRMD: u32 = 0x8f;
+pub(super) const DMW0: u32 = 0x180;
