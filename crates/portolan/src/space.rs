@@ -1,4 +1,38 @@
-//! Address spaces of user programs.
+//! Address spaces of user programs: page tables with references to the frames that they map, shared by processors.
+//!
+//! A [`VmSpace`] is what a kernel holds for each process. [`Cursor`]s look at what is mapped, [`CursorMut`]s change it, one at
+//! a time; a [`TlbFlusher`] tells the processors that use the address space; a [`Cpu`] goes from one address space to the
+//! next. What a kernel supplies for all of them is a [`Machine`]: its frames, its processors, and how they reach each other.
+//!
+//! The names and their meaning are those of OSTD, the framework of the Asterinas kernel. Where a signature differs:
+//! - nothing panics: what was a panic there is an error ([`VmError`]), and so is running out of memory;
+//! - addresses and ranges are types that are checked once ([`VirtAddr`](crate::VirtAddr), [`VirtRange`](crate::VirtRange)),
+//!   lengths are multiples of the smallest page;
+//! - pages have every size that the paging mode has: [`CursorMut::map_segment`] maps the frames of a segment as one page, and
+//!   what [`Cursor::query`] answers of a large page is a segment;
+//! - [`CursorMut::map`] replaces a page of the same size only;
+//! - [`CursorMut::protect_next`] takes a function from properties to properties;
+//! - a kernel says by an [`AtomicMode`](crate::AtomicMode) value on which processor it runs, and activates an address space
+//!   by its [`Cpu`], since there are no statics here;
+//! - [`CursorMut::unmap`] notes what processors have to be told, and the cursor tells them when it is dropped, or its
+//!   [`flusher`](CursorMut::flusher) before.
+//!
+//! # What is proven
+//! - Each operation does to the [`AddressSpace`](crate::spec::space::AddressSpace) what its contract says, or answers with an
+//!   error and leaves it.
+//! - **Frames.** The references that an address space holds are exactly those to the frames of ordinary memory that it maps,
+//!   one for each mapping of 4 KiB, and all of these frames are untyped. What is unmapped is owed: its references go to the
+//!   flusher, and are given back only with evidence that each processor has been quiet since. The count of a frame is the
+//!   number of references ([`frame`](crate::frame)): handles, mappings and what is owed.
+//! - **Isolation.** An operation changes the tables of its own address space only: it holds the right to write to each, and no
+//!   two page tables have the right to the same. The kernel's half is in none of them
+//!   ([`theorem_share`](crate::spec::theorem::theorem_share)).
+//! - **Locking.** As long as a cursor lives, nobody else changes what is mapped: its contracts speak of the address space as it
+//!   was when the last operation ended. An address space's lock is the only one that a cursor takes, so no two wait for each
+//!   other; who waits answers shootdowns meanwhile.
+//! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or didn't use
+//!   the table at some moment ([`tlb`](crate::tlb)). What that means for the translations that a TLB may hold, whatever it
+//!   loads and loses meanwhile, is [`theorem_shootdown`](crate::spec::theorem::theorem_shootdown).
 
 pub(crate) mod batch;
 mod cpu;
