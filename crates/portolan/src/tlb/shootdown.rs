@@ -34,7 +34,8 @@ pub enum ShootdownError {
         /// Which one.
         cpu: usize,
     },
-    /// This processor is in the middle of another one: an interrupt handler tells nobody of anything.
+    /// This processor is in the middle of another one, which an interrupt handler has to leave alone; or a ticket of this
+    /// processor's last one is being waited for elsewhere, and the next try may succeed.
     Busy {
         /// Which processor.
         cpu: usize,
