@@ -29,9 +29,11 @@ mod bits;
 mod cpus;
 mod letter;
 mod op;
+mod outbox;
 mod queue;
 pub(crate) mod shootdown;
 mod slot;
+mod sync;
 #[cfg(test)]
 mod tests;
 

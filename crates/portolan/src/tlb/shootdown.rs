@@ -1,6 +1,8 @@
 //! The protocol of a shootdown.
 
-use super::account::{Account, Request};
+use super::account::Account;
+#[cfg(verus_only)]
+use super::account::Request;
 use super::active::ActiveSet;
 use super::bits::{WORDS, lowest};
 #[cfg(verus_only)]
@@ -10,20 +12,17 @@ use super::cpus::CpuSet;
 use super::letter::{AskId, Reply, Round, is_share};
 use super::letter::{Letter, SlotId};
 #[cfg(verus_only)]
-use super::queue::{BUSY, Idle, LAST, Sent, Turn};
-use super::slot::{CpuSlot, Inbox, Outbox};
-#[cfg(verus_only)]
-use crate::addr::PhysAddr;
+use super::queue::{Idle, Sent};
+use super::slot::{CpuSlot, Inbox};
+use super::sync::Ticket;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
-use crate::hw::memory::Flushed;
 #[cfg(verus_only)]
 use crate::hw::processor::{Moment, cpu_of};
-use crate::hw::processor::{invalidate_here, notify, relax, this_cpu};
+use crate::hw::processor::{invalidate_here, notify, this_cpu};
 use crate::hw::{AtomicMode, MAX_CPUS, Processors};
 use vstd::prelude::*;
 use vstd::resource::frac_opt::Frac;
-use vstd::resource::map::GhostPointsTo;
 
 verus! {
 
@@ -35,7 +34,8 @@ pub enum ShootdownError {
         /// Which one.
         cpu: usize,
     },
-    /// This processor is in the middle of another one: an interrupt handler tells nobody of anything.
+    /// This processor is in the middle of another one, which an interrupt handler has to leave alone; or a ticket of this
+    /// processor's last one is being waited for elsewhere, and the next try may succeed.
     Busy {
         /// Which processor.
         cpu: usize,
@@ -105,34 +105,6 @@ pub struct Shootdown<'a, A: PagingMode> {
     slots: &'a [CpuSlot<A>],
     count: usize,
     ids: Ghost<Seq<SlotId>>,
-}
-
-/// A shootdown on its way. Whoever isn't interested in when it is over may drop it.
-#[must_use = "the processors have not answered yet"]
-#[verifier::reject_recursive_types(A)]
-pub(crate) struct Ticket<'s, A: PagingMode> {
-    outbox: &'s Outbox<A>,
-    number: u64,
-    key: Tracked<GhostPointsTo<nat, Request<A>>>,
-}
-
-impl<'s, A: PagingMode> Ticket<'s, A> {
-    #[verifier::type_invariant]
-    spec fn inv(self) -> bool {
-        &&& self.outbox.inv()
-        &&& self.key@.id() == self.outbox.id().keys
-        &&& self.key@@.0 == self.number
-    }
-
-    /// What is invalidated.
-    pub(crate) closed spec fn range(self) -> FlushRange<A> {
-        self.key@@.1.round.range
-    }
-
-    /// Of which table.
-    pub(crate) closed spec fn root(self) -> PhysAddr {
-        self.key@@.1.root
-    }
 }
 
 impl<'a, A: PagingMode> Shootdown<'a, A> {
@@ -383,7 +355,7 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             assert(account.is_settled(cpu as nat));
         }
         let key = outbox.park(number, Tracked(Sent { account, turn }));
-        Ok(Ticket { outbox, number, key })
+        Ok(Ticket::new(outbox, number, key))
     }
 
     /// Asks the processors `targets` for what `cpu` has posted.
@@ -428,127 +400,6 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             from = to + 1;
         }
         Tracked(left)
-    }
-
-    /// Waits until all processors that were asked have answered.
-    ///
-    /// It ends, since each of them handles what it is asked: in an interrupt, or, if it waits as well, here.
-    #[verifier::exec_allows_no_decreases_clause]
-    pub(crate) fn sync<G: AtomicMode, P: Processors<A>>(
-        &self,
-        guard: &G,
-        machine: &P,
-        ticket: Ticket<'_, A>,
-    ) -> (r: Tracked<Flushed<A>>)
-        ensures
-            r@.range() == ticket.range(),
-    {
-        proof {
-            use_type_invariant(&ticket);
-        }
-        let (outbox, number) = (ticket.outbox, ticket.number);
-        let Tracked(key) = ticket.key;
-        loop
-            invariant
-                outbox.inv(),
-                key.id() == outbox.id().keys,
-                key@.0 == number,
-                key@.1.round.range == ticket.range(),
-        {
-            if let Some(flushed) = outbox.outcome(number, Tracked(&key)) {
-                return flushed;
-            }
-            if !self.end(guard, machine, outbox) {
-                // somebody else waits for the answers, and will note that they are there
-                self.handle(guard, machine);
-                relax::<A, P>(machine);
-            }
-        }
-    }
-
-    /// Waits for the answers to the request that is on its way from a slot, if there is one and nobody waits for it.
-    fn end<G: AtomicMode, P: Processors<A>>(
-        &self,
-        guard: &G,
-        machine: &P,
-        outbox: &Outbox<A>,
-    ) -> bool
-        requires
-            outbox.inv(),
-    {
-        let Some((number, sent)) = outbox.take() else {
-            return false;
-        };
-        let Tracked(sent) = sent;
-        let tracked Sent { mut account, turn } = sent;
-        let mut w = 0;
-        while w < WORDS
-            invariant
-                w <= WORDS,
-                outbox.inv(),
-                account.of@.slot == outbox.id(),
-                4 * number <= LAST,
-                turn.id() == outbox.id().turn,
-                turn@ == (Turn { word: (4 * number + BUSY) as u64, of: Some(account.of@) }),
-                account.is_settled_before(w as int),
-            decreases WORDS - w,
-        {
-            let Tracked(next) = self.wait(guard, machine, outbox, w, Tracked(account));
-            proof {
-                account = next;
-            }
-            w += 1;
-        }
-        outbox.finish(number, Tracked(Sent { account, turn }));
-        true
-    }
-
-    /// Waits for the answers of the processors from `64 * w` on.
-    #[verifier::exec_allows_no_decreases_clause]
-    fn wait<G: AtomicMode, P: Processors<A>>(
-        &self,
-        guard: &G,
-        machine: &P,
-        outbox: &Outbox<A>,
-        w: usize,
-        Tracked(account): Tracked<Account<A>>,
-    ) -> (r: Tracked<Account<A>>)
-        requires
-            w < WORDS,
-            outbox.inv(),
-            account.of@.slot == outbox.id(),
-            account.is_settled_before(w as int),
-        ensures
-            r@.of == account.of,
-            r@.is_settled_before(w + 1),
-    {
-        let tracked mut rest = account;
-        assert(rest.opens.contains_key(w as int));
-        let tracked mut open = rest.opens.tracked_remove(w as int);
-        loop
-            invariant
-                w < WORDS,
-                outbox.inv(),
-                account.of@.slot == outbox.id(),
-                account.is_settled_before(w as int),
-                rest == (Account { opens: account.opens.remove(w as int), ..account }),
-                open.id() == outbox.id().opens[w as int],
-                open@,
-        {
-            let tracked share = rest.shares.tracked_borrow(rest.of@.cpu);
-            let replies = outbox.collect(w, Tracked(share), Tracked(&mut open));
-            if let Some(replies) = replies {
-                let Tracked(mut replies) = replies;
-                proof {
-                    rest.opens.tracked_insert(w as int, open);
-                    rest.enter(w as int, 0, &mut replies);
-                    account.lemma_settled(rest, w as int);
-                }
-                return Tracked(rest);
-            }
-            self.handle(guard, machine);
-            relax::<A, P>(machine);
-        }
     }
 }
 
