@@ -31,9 +31,9 @@ mod letter;
 mod op;
 mod outbox;
 mod queue;
-pub(crate) mod shootdown;
+mod shootdown;
 mod slot;
-mod sync;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 

@@ -140,9 +140,9 @@ pub(crate) proof fn trust_raw<M: FrameKind>(slot: SlotId) -> (tracked r: FrameTo
 
 /// Gives back what a handle holds, when it is dropped.
 /// Trusted because `settle` is proven, but for what the prover demands of `Drop` beyond: that it open no invariant, as
-/// values could be dropped where one is open. None is in this crate: an invariant is open for one atomic access only, in
-/// `frame/slot.rs`, and no value is dropped meanwhile. That it doesn't unwind is the promise of [`FrameMeta`]
-/// and [`FrameAllocator`]; if it does, the frame is not given back.
+/// values could be dropped where one is open. None is in this crate: an invariant is open for one atomic access only, and no
+/// value is dropped meanwhile. That it doesn't unwind is the promise of [`FrameMeta`] and [`FrameAllocator`]; if it does, the
+/// frame is not given back.
 ///
 /// Exercised by `frames::the_last_reference_gives_the_frame_back`.
 #[verifier::external_body]

@@ -11,7 +11,7 @@ use crate::hw::AtomicMode;
 use crate::hw::space::settle_in_drop;
 use crate::tlb::TlbFlushOp;
 use crate::tlb::active::ActiveSet;
-use crate::tlb::shootdown::Ticket;
+use crate::tlb::sync::Ticket;
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
