@@ -1,7 +1,7 @@
 //! Where the pages of a table can lie, and their frames.
 
 use super::PageTable;
-use super::model::home;
+use super::model::{Model, home};
 use super::perms::perm_ok;
 use super::tree::Tree;
 use crate::arch::PagingMode;
@@ -74,6 +74,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         ensures
             is_page_of::<A>(base, self.space().pages[base]),
     {
+        reveal(Model::space);
         let m = self.model();
         let l = m.level_of(base);
         assert(m.page_at(base, l));
