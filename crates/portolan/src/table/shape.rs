@@ -4,6 +4,7 @@ use super::PageTable;
 use super::model::{Model, home};
 use super::perms::perm_ok;
 use super::tree::Tree;
+use crate::addr::VirtRange;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::hw::memory::TableMemory;
@@ -121,7 +122,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
     }
 
     /// A range between pages can be worked on.
-    pub(crate) proof fn lemma_range_of_pages(tracked &self, range: crate::addr::VirtRange<A>)
+    pub(crate) proof fn lemma_range_of_pages(tracked &self, range: VirtRange<A>)
         requires
             range.first()@ % A::geo().span(1) == 0,
             range.bytes() as int % A::geo().span(1) == 0,

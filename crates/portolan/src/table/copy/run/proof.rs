@@ -250,11 +250,54 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         assert(before.model().nodes.contains_key(home));
         assert(!before.is_used_at(va, l, d.index + k));
         self.lemma_one_more_used(before, va, d, k, page.start as int, Self::copy_of(c, page));
-        assert forall|j: int|
-            d.index + k + 1 <= j < d.index + n implies !#[trigger] self.is_used_at(va, l, j) by {
-            assert(!before.is_used_at(va, l, j));
-        }
+        self.lemma_rest_unused(before, va, d, n, k, page.start as int, Self::copy_of(c, page));
         self.lemma_copied_page(before, c, stack, bytes, page);
+    }
+
+    /// The entries after it are as they were: not in use.
+    proof fn lemma_rest_unused(
+        self,
+        before: Self,
+        va: int,
+        d: Descent,
+        n: int,
+        k: int,
+        x: int,
+        e: Entry,
+    )
+        requires
+            before.linked(),
+            before.is_stop(va, d.stop),
+            before.model().nodes.contains_key(home(A::geo(), va, d.stop.level as nat)),
+            0 <= k < n,
+            d.index + n <= A::geo().entries(d.stop.level as nat),
+            home(A::geo(), x, d.stop.level as nat) == home(A::geo(), va, d.stop.level as nat),
+            A::geo().index_of(x, d.stop.level as nat) == d.index + k,
+            self.set_from(before, x, d.stop.level as nat, e),
+            forall|j: int|
+                d.index + k <= j < d.index + n ==> !#[trigger] before.is_used_at(
+                    va,
+                    d.stop.level as nat,
+                    j,
+                ),
+        ensures
+            forall|j: int|
+                d.index + k + 1 <= j < d.index + n ==> !#[trigger] self.is_used_at(
+                    va,
+                    d.stop.level as nat,
+                    j,
+                ),
+    {
+        assert forall|j: int|
+            d.index + k + 1 <= j < d.index + n implies !#[trigger] self.is_used_at(
+            va,
+            d.stop.level as nat,
+            j,
+        ) by {
+            assert(!before.is_used_at(va, d.stop.level as nat, j));
+            let table = before.model().nodes[home(A::geo(), va, d.stop.level as nat)];
+            assert(table.entries.update(d.index + k, e)[j] == table.entries[j]);
+        }
     }
 
     /// One more entry of the table is in use, which is not counted yet.
