@@ -323,6 +323,10 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     }
 
     /// Waits until no cursor is there. Meanwhile this processor does what others ask of it, one of which may have the cursor.
+    ///
+    /// It ends when the cursor is dropped, which waits for nobody but processors that answer.
+    ///
+    /// Exercised by `space::cursors_on_the_same_range_wait_for_each_other`.
     #[verifier::exec_allows_no_decreases_clause]
     fn lock<G: AtomicMode>(&self, guard: &G) -> (r: Lease<'_, Pages<'k, K>, Whole<'k, K>>)
         ensures

@@ -68,6 +68,8 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     /// Waits until all processors that were asked have answered.
     ///
     /// It ends, since each of them handles what it is asked: in an interrupt, or, if it waits as well, here.
+    ///
+    /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
     #[verifier::exec_allows_no_decreases_clause]
     pub(crate) fn sync<G: AtomicMode, P: Processors<A>>(
         &self,
@@ -138,7 +140,9 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         true
     }
 
-    /// Waits for the answers of the processors from `64 * w` on.
+    /// Waits for the answers of the processors from `64 * w` on. It ends as `sync` does.
+    ///
+    /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
     #[verifier::exec_allows_no_decreases_clause]
     fn wait<G: AtomicMode, P: Processors<A>>(
         &self,
