@@ -2,7 +2,7 @@
 //!
 //! - `verify` runs the proofs and writes `proofs/receipt.toml`; `receipt --check` compares it with the sources.
 //! - `ledger` writes `TRUSTED.md`, the list of all that the proofs take on trust.
-//! - `mutants` edits the code wrongly, one edit at a time, and expects the proofs to fail.
+//! - `mutants` edits the code wrongly and expects each edit to make the proofs fail.
 //! - `smoke` asks the prover for `false` from the assumptions, and expects it to refuse.
 
 #![forbid(unsafe_code)]
@@ -47,7 +47,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Makes wrong edits to the code, one at a time, and fails if the proofs accept one.
+    /// Makes wrong edits to the code, and fails if the proofs accept one.
     Mutants(mutants::Options),
     /// Fails if the assumptions prove `false`.
     Smoke,

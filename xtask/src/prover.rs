@@ -1,14 +1,18 @@
 //! Running Verus: finding it, checking its version, reading what it says.
 
 mod log;
+mod output;
 mod report;
 
 use crate::project::{PACKAGE, Project, Versions};
 use anyhow::{Context, Result, bail, ensure};
+#[cfg(test)]
+pub use output::Expansion;
+use output::Output;
+pub use output::{Diagnostic, Span};
 pub use report::Report;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -49,8 +53,10 @@ pub struct Outcome {
     pub proven: BTreeMap<String, u64>,
     /// The solver's version as it gave it.
     pub z3: Option<String>,
-    /// All that was printed, without colours.
+    /// The diagnostics and what Cargo printed, without colours.
     pub output: String,
+    /// The diagnostics.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 impl Verus {
@@ -127,23 +133,9 @@ impl Verus {
         let mut child = command
             .spawn()
             .with_context(|| format!("can't run {}", self.cargo_verus.display()))?;
-        let mut stdout = child.stdout.take().context("no standard output")?;
-        let reader = std::thread::spawn(move || {
-            let mut said = Vec::new();
-            stdout.read_to_end(&mut said).map(|_| said)
-        });
-        let mut output = String::new();
-        let mut stderr = BufReader::new(child.stderr.take().context("no standard error")?);
-        let mut trace = false;
-        let mut line = Vec::new();
-        while stderr.read_until(b'\n', &mut line)? > 0 {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            trace = tell(text.trim_end(), trace, &mut output, on_event);
-            line.clear();
-        }
+        let output = Output::read(&mut child, on_event)?;
         let success = child.wait().context("lost the prover")?.success();
-        let said = reader.join().ok().context("lost the prover's output")??;
-        let report = Report::parse(&String::from_utf8_lossy(&said))?;
+        let report = Report::parse(&output.said)?;
         let modules = report.as_ref().map(Report::modules).unwrap_or_default();
         let (proven, z3) = log::read(&log, &modules)?;
         Ok(Outcome {
@@ -151,13 +143,15 @@ impl Verus {
             report,
             proven,
             z3,
-            output,
+            output: output.text,
+            diagnostics: output.diagnostics,
         })
     }
 
     fn command(&self, job: &Job, log: &Path) -> Command {
         let mut command = outside_cargo(&self.cargo_verus);
         command.current_dir(job.workspace.root());
+        let colour = console::colors_enabled_stderr();
         command.arg(if job.with_dependencies {
             "verify"
         } else {
@@ -172,6 +166,14 @@ impl Verus {
                 "--target-dir",
             ])
             .arg(job.target);
+        command.args([
+            "--message-format",
+            if colour {
+                "json-diagnostic-rendered-ansi"
+            } else {
+                "json"
+            },
+        ]);
         command
             .args([
                 "--",
@@ -188,12 +190,7 @@ impl Verus {
         for module in job.modules {
             command.args(["--verify-only-module", module]);
         }
-        let colour = if console::colors_enabled_stderr() {
-            "always"
-        } else {
-            "never"
-        };
-        command.env("CARGO_TERM_COLOR", colour);
+        command.env("CARGO_TERM_COLOR", if colour { "always" } else { "never" });
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -285,38 +282,6 @@ fn is_fingerprint(rest: &str) -> bool {
         .is_some_and(|hash| !hash.is_empty() && hash.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Passes on one line; answers whether it was a note of the prover's progress, after which an empty line follows.
-fn tell(
-    line: &str,
-    after_trace: bool,
-    output: &mut String,
-    on_event: &mut dyn FnMut(Event),
-) -> bool {
-    let plain = console::strip_ansi_codes(line);
-    if let Some(module) = plain.strip_prefix("note: verifying module ") {
-        on_event(Event::Module(module));
-        return true;
-    }
-    if plain.starts_with("note: done with ")
-        || plain.starts_with("note: preparing crate")
-        || plain.starts_with("note: verifying ")
-    {
-        return true;
-    }
-    if after_trace && plain.is_empty() {
-        return false;
-    }
-    output.push_str(&plain);
-    output.push('\n');
-    let mut words = plain.split_whitespace();
-    match (words.next(), words.next()) {
-        (Some("Compiling" | "Checking"), Some(name)) => on_event(Event::Building(name)),
-        (Some("Finished"), _) => {}
-        _ => on_event(Event::Line(line)),
-    }
-    false
-}
-
 /// Fails unless a run was made with the pinned versions.
 pub fn check_versions(used: &Versions, pins: &Versions) -> Result<()> {
     if used != pins {
@@ -343,39 +308,5 @@ mod tests {
         assert!(is_fingerprint("-a74b330e83bd43cf"));
         assert!(!is_fingerprint("-machine-a74b330e83bd43cf"));
         assert!(!is_fingerprint(""));
-    }
-
-    #[test]
-    fn progress_is_told_apart_from_diagnostics() {
-        let mut output = String::new();
-        let mut seen = Vec::new();
-        let mut trace = false;
-        for line in [
-            "   Compiling vstd v0.0.0",
-            "note: verifying module arch::entry",
-            "",
-            "error: no",
-            "",
-            "  more",
-        ] {
-            trace = tell(line, trace, &mut output, &mut |event| {
-                seen.push(match event {
-                    Event::Building(name) => format!("building {name}"),
-                    Event::Module(name) => format!("module {name}"),
-                    Event::Line(line) => format!("line {line}"),
-                });
-            });
-        }
-        assert_eq!(
-            seen,
-            [
-                "building vstd",
-                "module arch::entry",
-                "line error: no",
-                "line ",
-                "line   more"
-            ]
-        );
-        assert!(output.ends_with("error: no\n\n  more\n"));
     }
 }

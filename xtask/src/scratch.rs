@@ -110,9 +110,7 @@ impl Verdict {
         };
         let results = &report.results;
         if results.errors > 0 && !results.encountered_vir_error {
-            let refused = errors
-                .into_iter()
-                .find(|error| !error.contains("Resource limit (rlimit) exceeded"));
+            let refused = errors.into_iter().find(|error| !is_resource_limit(error));
             return refused.map_or(Verdict::Undecided, Verdict::Refused);
         }
         if outcome.success && !results.encountered_error {
@@ -121,6 +119,11 @@ impl Verdict {
             Verdict::DoesNotBuild(first())
         }
     }
+}
+
+/// Whether an error says that the solver gave up.
+pub fn is_resource_limit(error: &str) -> bool {
+    error.contains("Resource limit (rlimit) exceeded")
 }
 
 /// The errors in what was printed, but for those that only sum up others.

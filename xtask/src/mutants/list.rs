@@ -90,18 +90,26 @@ impl Mutant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mutant(find: &str, replace: &str) -> Mutant {
-        let [find, replace] = [find, replace].map(str::to_owned);
+impl Mutant {
+    /// One for a test.
+    pub fn new(name: &str, file: &str, find: &str, replace: &str) -> Mutant {
+        let [name, file, find, replace] = [name, file, find, replace].map(str::to_owned);
         Mutant {
-            name: "m".to_owned(),
-            file: "table/map.rs".to_owned(),
+            name,
+            file,
             find,
             replace,
             why: String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutant(find: &str, replace: &str) -> Mutant {
+        Mutant::new("m", "table/map.rs", find, replace)
     }
 
     #[test]
