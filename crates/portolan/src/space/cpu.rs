@@ -4,9 +4,9 @@ use super::error::VmError;
 use super::kernel::{Kernel, Machine};
 use super::vm_space::VmSpace;
 use crate::addr::PhysAddr;
+use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu};
 #[cfg(verus_only)]
-use crate::hw::processor::cpu_of;
-use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu, trust_kernel_table};
+use crate::hw::processor::{cpu_of, trust_kernel_table};
 use crate::hw::{AtomicMode, MAX_CPUS};
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
@@ -14,7 +14,7 @@ use vstd::prelude::*;
 verus! {
 
 /// What refers to an address space and keeps it alive: a reference, or a counted one.
-pub trait SpaceRef<'k, K: Kernel>: sealed::Sealed {
+pub trait SpaceRef<'k, K: Kernel>: Sealed {
     /// Which address space.
     spec fn space(&self) -> VmSpace<'k, K>;
 
@@ -261,18 +261,12 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
     }
 }
 
-/// Who refers to an address space is known.
-mod sealed {
-    /// Known.
-
-
-    pub trait Sealed {
-
-    }
+/// Nobody else implements the trait that has this one.
+pub trait Sealed {
 
 }
 
-impl<K: Kernel> sealed::Sealed for &VmSpace<'_, K> {
+impl<K: Kernel> Sealed for &VmSpace<'_, K> {
 
 }
 

@@ -11,9 +11,10 @@ use crate::arch::entry::Encoding;
 use crate::error::Error;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::prop::{Mapping, PageProperty};
+use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
+#[cfg(verus_only)]
 use vstd::math::min;
 use vstd::prelude::*;
 
@@ -166,7 +167,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
             return Err(VmError::Poisoned);
         };
         match pages.find(at, to) {
-            Some((start, page)) => {
+            Some((start, _)) => {
                 let first = start.offset();
                 let there = if first > at {
                     first

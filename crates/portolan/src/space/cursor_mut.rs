@@ -7,15 +7,14 @@ use super::kernel::Kernel;
 use super::lease::Lease;
 use super::pages::{Pages, Whole};
 use super::span::Span;
-use crate::addr::{PageSize, PhysAddr, VirtAddr, VirtRange};
 #[cfg(verus_only)]
-use crate::arch::entry::stored;
-use crate::error::Error;
-use crate::frame::{UFrame, USegment};
+use crate::addr::PhysAddr;
+use crate::addr::VirtAddr;
+#[cfg(verus_only)]
+use crate::flush::FlushRange;
 use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -69,7 +68,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     }
 
     /// What processors have not been asked for yet.
-    pub closed spec fn issued(self) -> Option<crate::flush::FlushRange<K::Mode>> {
+    pub closed spec fn issued(self) -> Option<FlushRange<K::Mode>> {
         self.flusher.issued()
     }
 

@@ -3,7 +3,6 @@
 use core::marker::PhantomData;
 use vstd::atomic_ghost::{AtomicBool, AtomicInvariantPredicate};
 use vstd::atomic_with_ghost;
-#[cfg(verus_only)]
 use vstd::cell::CellId;
 use vstd::cell::pcell_maybe_uninit::{PCell, PointsTo};
 use vstd::predicate::Predicate;

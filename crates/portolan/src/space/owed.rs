@@ -120,7 +120,7 @@ impl<'k, K: Kernel> Batched<'k, K> {
         proof {
             use_type_invariant(&self);
         }
-        let Batched { range, items: mut items } = self;
+        let (range, mut items) = (self.range, self.items);
         let rest = items.push(item);
         (Batched { range, items }, rest)
     }
@@ -133,7 +133,8 @@ impl<'k, K: Kernel> Batched<'k, K> {
         proof {
             use_type_invariant(&self);
         }
-        let Batched { range, items: mut items } = self;
+        let ghost range = self.range;
+        let mut items = self.items;
         while let Some(owed) = items.pop()
             invariant
                 flushed.range() == range,

@@ -13,12 +13,14 @@ use super::pages::lemma_first_run;
 use super::pages::{Pages, Whole};
 use super::span::Span;
 use crate::addr::{PhysAddr, VirtRange};
+#[cfg(verus_only)]
 use crate::error::Error;
-use crate::frame::FrameTable;
 use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::hw::processor::{Moment, flushed_everywhere, relax};
+use crate::hw::processor::relax;
+#[cfg(verus_only)]
+use crate::hw::processor::{Moment, flushed_everywhere};
 use crate::hw::space::close_in_drop;
 #[cfg(verus_only)]
 use crate::spec::request;

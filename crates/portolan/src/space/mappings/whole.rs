@@ -3,7 +3,6 @@
 use super::Mappings;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
-use crate::arch::entry::Encoding;
 use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::TableMemory;
 #[cfg(verus_only)]
