@@ -159,7 +159,7 @@ pub(crate) fn settle_in_drop<F: FrameAllocator>(debt: Debt<'_, F>)
 /// Whether two references are to the same table of frames.
 /// Trusted because one place holds one value: a table has bytes of its own, and both references keep it as it is.
 ///
-/// Exercised by `vm_space::a_frame_of_another_table_is_refused`.
+/// Exercised by `space::a_frame_of_another_table_is_refused`.
 #[verifier::external_body]
 #[inline]
 pub(crate) fn same_table<'a, F>(a: &FrameTable<'a, F>, b: &FrameTable<'a, F>) -> (r: bool)
