@@ -104,7 +104,7 @@ verus! {
 /// [`Frames`] has given out, and it can't be copied.
 #[verifier::external_body]
 pub(crate) tracked struct TablePerm {
-    _private: core::marker::PhantomData<*mut u64>,
+    _private: core::marker::PhantomData<()>,
 }
 
 impl TablePerm {

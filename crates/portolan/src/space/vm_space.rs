@@ -264,6 +264,11 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         let Some((mut pages, _)) = self.lock.try_lock() else {
             return;
         };
+        // also if nothing is mapped: the processor walks the root
+        if self.is_used() {
+            let _ = ManuallyDrop::new(pages);
+            return;
+        }
         let ghost mut at = 0;
         proof {
             pages.lemma_shaped();
@@ -301,6 +306,17 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             let tracked flushed = flushed_everywhere(&since, &quiet, self.root, range);
             gone.flush.settle_for(Tracked(&flushed));
         }
+    }
+
+    /// Whether a processor uses the space.
+    fn is_used(&self) -> bool {
+        proof {
+            use_type_invariant(self);
+        }
+        let tracked since = Moment::now();
+        let ghost range = arbitrary();
+        let (users, _) = self.active.snapshot::<K::Mode>(Ghost(range), Tracked(&since));
+        !users.is_empty()
     }
 
     /// The range, if a cursor can be over it.

@@ -1,0 +1,303 @@
+//! Processors with TLBs that load what they can when they can, and keep it until they are told.
+
+use crate::schedule::{self, Clock};
+use portolan::{FlushRange, PagingMode};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+const PRESENT: u64 = 1;
+const WRITABLE: u64 = 1 << 1;
+const LARGE: u64 = 1 << 7;
+const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// What a TLB holds of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Translation {
+    /// The physical address of the page's first byte.
+    pub frame: u64,
+    /// How large the page is.
+    pub bytes: u64,
+    /// Whether it may be written to.
+    pub write: bool,
+}
+
+/// One processor.
+#[derive(Default)]
+struct Core {
+    root: Option<u64>,
+    /// Translations, by the page's first address.
+    pages: BTreeMap<u64, Translation>,
+    /// Last tables, by the 2 MiB that they are for.
+    tables: BTreeMap<u64, u64>,
+    interrupted: bool,
+    notified: usize,
+    relaxed: usize,
+    invalidated: Vec<(u64, u64)>,
+}
+
+#[derive(Default)]
+struct State {
+    cores: Vec<Core>,
+    tables: BTreeMap<u64, Box<[u64]>>,
+    next: u64,
+    left: Option<usize>,
+    asked: usize,
+    watched: Vec<u64>,
+    over: bool,
+}
+
+/// All processors, and the tables that they walk, in the format of x86_64.
+#[derive(Default)]
+pub struct Hardware {
+    state: Mutex<State>,
+    /// What lets other processors run.
+    pub clock: Clock,
+}
+
+impl State {
+    /// What the tables say of `va`, as far as the core has not cached the upper ones.
+    fn walk(&mut self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
+        let core = &mut self.cores[cpu];
+        let (mut table, mut shift) = match core.tables.get(&(va >> 21)) {
+            Some(&table) => (table, 12),
+            None => (core.root?, 39),
+        };
+        loop {
+            let words = self.tables.get(&table);
+            let words = words.expect("a walk reaches a table that was given back");
+            let word = words[(va >> shift & 511) as usize];
+            if word & PRESENT == 0 {
+                return None;
+            }
+            let bytes = 1u64 << shift;
+            if shift == 12 || word & LARGE != 0 {
+                let frame = word & ADDRESS & !(bytes - 1);
+                let write = word & WRITABLE != 0;
+                let page = Translation {
+                    frame,
+                    bytes,
+                    write,
+                };
+                return Some((va & !(bytes - 1), page));
+            }
+            table = word & ADDRESS;
+            shift -= 9;
+            if shift == 12 {
+                core.tables.insert(va >> 21, table);
+            }
+        }
+    }
+
+    fn held(&self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
+        let (&first, &page) = self.cores[cpu].pages.range(..=va).next_back()?;
+        (va - first < page.bytes).then_some((first, page))
+    }
+
+    fn load(&mut self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
+        if let Some(held) = self.held(cpu, va) {
+            return Some(held);
+        }
+        let (first, page) = self.walk(cpu, va)?;
+        self.cores[cpu].pages.insert(first, page);
+        Some((first, page))
+    }
+
+    /// Every core loads what it can of what is watched.
+    fn speculate(&mut self) {
+        for cpu in 0..self.cores.len() {
+            for va in self.watched.clone() {
+                let _ = self.load(cpu, va);
+            }
+        }
+    }
+}
+
+impl Hardware {
+    /// So many processors, none of which uses a table.
+    pub fn new(cpus: usize) -> Self {
+        let cores = (0..cpus).map(|_| Core::default()).collect();
+        let state = Mutex::new(State {
+            cores,
+            next: 0x1000,
+            ..State::default()
+        });
+        Hardware {
+            state,
+            clock: Clock::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// From now on each processor that can loads the translation of `va`, whenever something changes.
+    pub fn watch(&self, va: u64) {
+        let mut state = self.state();
+        state.watched.push(va);
+        state.speculate();
+    }
+
+    /// This processor reads from `va`: the physical address, or `None` for a page fault.
+    pub fn read(&self, va: u64) -> Option<u64> {
+        self.clock.step();
+        let (first, page) = self.state().load(schedule::cpu(), va)?;
+        Some(page.frame + (va - first))
+    }
+
+    /// This processor writes to `va`: the physical address, or `None` for a page fault, after which it doesn't hold the
+    /// translation.
+    pub fn write(&self, va: u64) -> Option<u64> {
+        self.clock.step();
+        let mut state = self.state();
+        let cpu = schedule::cpu();
+        let (first, page) = state.load(cpu, va)?;
+        if page.write {
+            return Some(page.frame + (va - first));
+        }
+        state.cores[cpu].pages.remove(&first);
+        None
+    }
+
+    /// What the TLB of `cpu` holds for `va`.
+    pub fn cached(&self, cpu: usize, va: u64) -> Option<Translation> {
+        self.state().held(cpu, va).map(|(_, page)| page)
+    }
+
+    /// How often `cpu` was notified.
+    pub fn notified(&self, cpu: usize) -> usize {
+        self.state().cores[cpu].notified
+    }
+
+    /// The ranges that `cpu` has invalidated, each by its start and its size.
+    pub fn invalidated(&self, cpu: usize) -> Vec<(u64, u64)> {
+        self.state().cores[cpu].invalidated.clone()
+    }
+
+    /// Whether there is an interrupt for this processor, which takes it thereby.
+    pub fn take_interrupt(&self) -> bool {
+        std::mem::take(&mut self.state().cores[schedule::cpu()].interrupted)
+    }
+
+    /// Processors that do nothing but take interrupts may end.
+    pub fn finish(&self) {
+        self.state().over = true;
+        self.clock.step();
+    }
+
+    /// Whether [`finish`](Hardware::finish) was called.
+    pub fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// No processor's TLB reaches `bytes` bytes from `addr` any more.
+    pub fn assert_unreachable(&self, addr: u64, bytes: u64) {
+        for core in &self.state().cores {
+            for (va, page) in &core.pages {
+                let apart = page.frame + page.bytes <= addr || addr + bytes <= page.frame;
+                assert!(apart, "{addr:#x} is given back, and in a TLB for {va:#x}");
+            }
+        }
+    }
+
+    pub(super) fn invalidate<A: PagingMode>(&self, range: FlushRange<A>) {
+        self.clock.step();
+        let mut state = self.state();
+        let core = &mut state.cores[schedule::cpu()];
+        let (start, bytes) = (range.addr().as_u64(), range.size());
+        core.invalidated.push((start, bytes));
+        let meets = |va: u64, size: u64| {
+            let last = start.saturating_add(bytes.saturating_sub(1));
+            va <= last && start <= va + (size - 1)
+        };
+        core.pages.retain(|&va, page| !meets(va, page.bytes));
+        if range.frees_tables() {
+            core.tables.clear();
+        }
+        state.speculate();
+    }
+
+    pub(super) fn switch(&self, root: Option<u64>) {
+        self.clock.step();
+        let mut state = self.state();
+        let core = &mut state.cores[schedule::cpu()];
+        core.root = root;
+        core.pages.clear();
+        core.tables.clear();
+        state.speculate();
+    }
+
+    /// How often `cpu` has waited.
+    pub fn relaxed(&self, cpu: usize) -> usize {
+        self.state().cores[cpu].relaxed
+    }
+
+    pub(super) fn relax(&self) {
+        if let Some(core) = self.state().cores.get_mut(schedule::cpu()) {
+            core.relaxed += 1;
+        }
+        self.clock.relax();
+    }
+
+    pub(super) fn notify(&self, cpu: usize) {
+        self.clock.step();
+        let mut state = self.state();
+        state.cores[cpu].interrupted = true;
+        state.cores[cpu].notified += 1;
+    }
+
+    /// Only so many tables more are to be had; `None`: as many as one likes.
+    pub fn limit_tables(&self, left: Option<usize>) {
+        self.state().left = left;
+    }
+
+    /// How many tables there are.
+    pub fn tables(&self) -> usize {
+        self.state().tables.len()
+    }
+
+    /// How often a table was asked for.
+    pub fn asked(&self) -> usize {
+        self.state().asked
+    }
+
+    pub(super) fn alloc_table(&self, bytes: usize) -> Option<u64> {
+        let mut state = self.state();
+        state.asked += 1;
+        if let Some(left) = &mut state.left {
+            *left = left.checked_sub(1)?;
+        }
+        let at = state.next.next_multiple_of(bytes as u64);
+        state.next = at + bytes as u64;
+        state.tables.insert(at, vec![0; bytes / 8].into());
+        Some(at)
+    }
+
+    pub(super) fn free_table(&self, table: u64) {
+        self.clock.step();
+        let mut state = self.state();
+        for core in &state.cores {
+            let reached = core.root == Some(table) || core.tables.values().any(|&at| at == table);
+            assert!(!reached, "a table is given back that a processor reaches");
+        }
+        assert!(state.tables.remove(&table).is_some(), "given back twice");
+    }
+
+    pub(super) fn word(&self, table: u64, index: usize) -> u64 {
+        self.state().tables[&table][index]
+    }
+
+    /// Exchanges a word that is `current`, or any if that is `None`; answers with what it was.
+    pub(super) fn exchange(&self, table: u64, index: usize, current: Option<u64>, new: u64) -> u64 {
+        self.clock.step();
+        let mut state = self.state();
+        state.speculate();
+        let word = &mut state.tables.get_mut(&table).expect("a table")[index];
+        let was = *word;
+        if current.is_none_or(|current| current == was) {
+            *word = new;
+        }
+        state.speculate();
+        was
+    }
+}
