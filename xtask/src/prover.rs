@@ -161,6 +161,9 @@ impl Verus {
             .args([
                 "--package",
                 PACKAGE,
+                // what is behind this feature is proven too
+                "--features",
+                "alloc",
                 "--fwd-verus-args-to",
                 "roots",
                 "--target-dir",

@@ -128,6 +128,9 @@
     reason = "contracts use the parameters; the prover has no let chains, and does not know that `is_multiple_of` returns"
 )]
 
+#[cfg(feature = "alloc")]
+extern crate alloc;
+
 mod addr;
 pub mod arch;
 #[cfg(verus_only)]

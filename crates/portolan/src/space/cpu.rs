@@ -8,6 +8,8 @@ use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu};
 #[cfg(verus_only)]
 use crate::hw::processor::{cpu_of, trust_kernel_table};
 use crate::hw::{AtomicMode, MAX_CPUS};
+#[cfg(feature = "alloc")]
+use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
@@ -27,6 +29,19 @@ pub trait SpaceRef<'k, K: Kernel>: Sealed {
 }
 
 impl<'k, K: Kernel> SpaceRef<'k, K> for &VmSpace<'k, K> {
+    open spec fn space(&self) -> VmSpace<'k, K> {
+        **self
+    }
+
+    #[inline(always)]
+    fn get(&self) -> (r: &VmSpace<'k, K>) {
+        self
+    }
+}
+
+/// A counted reference, as kernels with a heap have.
+#[cfg(feature = "alloc")]
+impl<'k, K: Kernel> SpaceRef<'k, K> for Arc<VmSpace<'k, K>> {
     open spec fn space(&self) -> VmSpace<'k, K> {
         **self
     }
@@ -267,6 +282,11 @@ pub trait Sealed {
 }
 
 impl<K: Kernel> Sealed for &VmSpace<'_, K> {
+
+}
+
+#[cfg(feature = "alloc")]
+impl<K: Kernel> sealed::Sealed for Arc<VmSpace<'_, K>> {
 
 }
 
