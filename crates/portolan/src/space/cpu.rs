@@ -286,7 +286,7 @@ impl<K: Kernel> Sealed for &VmSpace<'_, K> {
 }
 
 #[cfg(feature = "alloc")]
-impl<K: Kernel> sealed::Sealed for Arc<VmSpace<'_, K>> {
+impl<K: Kernel> Sealed for Arc<VmSpace<'_, K>> {
 
 }
 
