@@ -83,14 +83,15 @@ fn run<K: Machine + Invalidate<A>, A: PagingMode>(
     machine: &K,
     mut show: impl FnMut(&Section) -> Result<(), Stop>,
 ) -> Result<Vec<Section>, Stop> {
+    let marks = if machine.regime().marks() {
+        "Accessed and dirty, as the walk has marked them"
+    } else {
+        "Accessed and dirty, which no hardware marks here"
+    };
     let parts: [(&str, &str, Part<K, A>); 7] = [
         ("image", "A program and a kernel are mapped", story::image),
         ("accesses", "The processor uses them", story::accesses),
-        (
-            "marks",
-            "Accessed and dirty, as the walk has marked them",
-            story::marks,
-        ),
+        ("marks", marks, story::marks),
         ("protect", "The data become read-only", story::protect),
         ("unmap", "The stack is unmapped", story::unmap),
         ("memory", "Memory for tables runs out", story::memory),

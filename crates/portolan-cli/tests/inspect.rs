@@ -223,6 +223,47 @@ fn every_architecture_is_read_as_its_manual_says() {
         three("sv57", root, middle, 0x4000_0000 >> 2 | 0xc3 | 2 << 61),
         ["0x0 0x40000000 1073741824 r-- --- uncacheable"]
     );
+    assert_eq!(
+        seen(
+            "loongarch64-4k-39 --region upper",
+            0x2_0001,
+            0x4000_105f | 1 << 62
+        ),
+        ["0xffffff8000000000 0x40000000 2097152 rw- rw- write-back"]
+    );
+    assert_eq!(
+        seen("loongarch64-16k-47", 0x2_0001, 0x4000_0061 | 1 << 61),
+        ["0x0 0x40000000 33554432 --x --- write-combining"]
+    );
+    // H says nothing where there are no pages
+    assert_eq!(
+        three("loongarch64-4k-47", 0x2_0041, 0x3_0001, 0x4000_004d),
+        ["0x0 0x40000000 2097152 r-x r-x uncacheable"]
+    );
+}
+
+#[test]
+fn where_hardware_marks_nothing_pages_are_not_shown_as_used() {
+    // V, D, PLV 3, MAT 1, G, P, W and what software has for itself; NX
+    const PAGE: u64 = 0x4000_0000_0000_07df;
+    let image = Image::new(0, 0x4_0000)
+        .set(0x1_0000, 0x2_0001)
+        .set(0x2_0000, 0x3_0001)
+        .set(0x3_0000, 0x4000_0000 | PAGE)
+        .set(0x3_0008, 0x4000_4000 | PAGE);
+    let file = image.raw();
+    let arguments = "--arch loongarch64-16k-47 --root 10000";
+    let output = inspect(file.path(), arguments);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let run =
+        "0000000000000000-0000000000007fff  0x40000000           32 KiB  16K       rw- rw-  G--\n";
+    assert!(text.contains(run), "{text}");
+    let reserved = image.set(0x3_0010, 0x4000_8000 | PAGE | 0x30);
+    assert_eq!(
+        findings(&reserved, arguments),
+        [("reserved-bits".into(), 1)]
+    );
 }
 
 #[test]

@@ -50,6 +50,8 @@ fn without_a_terminal_it_is_plain_and_fits_the_page() {
         "aarch64-stage2-48",
         "sv39",
         "sv57",
+        "loongarch64-4k-47",
+        "loongarch64-16k-47",
     ] {
         let output = portolan(&["--machine", "soft", "--arch", arch]);
         let text = stdout(&output);
@@ -84,6 +86,10 @@ fn on_each_architecture_everything_is_as_expected() {
         let text = stdout(&output);
         assert_eq!(output.status.code(), Some(0), "{arch}: {text}");
         assert!(text.contains("as they have to be") && !text.contains("MISMATCH"));
+        assert!(
+            text.contains("properties that no entry can express"),
+            "{arch}"
+        );
     }
 }
 
@@ -102,6 +108,10 @@ fn faults_are_told_in_the_words_of_the_architecture() {
         (
             "sv39",
             "trap 13 page fault, load       stval 0xffffffff80001000",
+        ),
+        (
+            "loongarch64-4k-47",
+            "page invalid                     BADV 0x3fffffffeff8",
         ),
     ] {
         let output = portolan(&["--machine", "soft", "--arch", arch]);

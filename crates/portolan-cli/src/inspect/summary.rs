@@ -20,9 +20,9 @@ pub struct Page {
     pub cache: CachePolicy,
     /// The translation is the same in all address spaces.
     pub global: bool,
-    /// It has been used.
+    /// Hardware has marked it as used.
     pub accessed: bool,
-    /// It has been stored to.
+    /// Hardware has marked it as stored to.
     pub dirty: bool,
 }
 

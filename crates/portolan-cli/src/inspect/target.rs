@@ -128,8 +128,8 @@ impl Target {
                 rights: self.regime.effective(place.rights, &leaf, word),
                 cache: self.policies.policy(self.regime, place.level, word, &leaf),
                 global: leaf.global || place.shared,
-                accessed: leaf.accessed,
-                dirty: leaf.dirty,
+                accessed: self.regime.marks() && leaf.accessed,
+                dirty: self.regime.marks() && leaf.dirty,
             })),
         }
     }

@@ -2,7 +2,9 @@
 
 use super::scene::Region;
 use super::stage::Stage;
-use portolan::{Error, Invalidate, Mapping, PageProperty, PageSize, PagingMode, PhysAddr};
+use portolan::{
+    CachePolicy, Error, Invalidate, Mapping, PageProperty, PageSize, PagingMode, PhysAddr,
+};
 use portolan_machine::Kind::{Fetch, Load, Store};
 use portolan_machine::Privilege::{Supervisor, User};
 use portolan_machine::conformance::model::Op;
@@ -256,12 +258,13 @@ fn wrong_pages<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, 
         "",
         Err(Error::UnsupportedSize { addr: free, size }),
     );
-    let (note, prop) = unspeakable(stage, page);
-    let error = Error::UnsupportedProperty {
-        addr: free,
-        size: small,
-    };
-    stage.map(free, Mapping { prop, ..page }, note, Err(error));
+    if let Some((note, prop)) = unspeakable(stage, page) {
+        let error = Error::UnsupportedProperty {
+            addr: free,
+            size: small,
+        };
+        stage.map(free, Mapping { prop, ..page }, note, Err(error));
+    }
     let bits = stage.memory().phys_bits();
     let addr = 1 << bits;
     let outside = Mapping {
@@ -272,31 +275,41 @@ fn wrong_pages<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, 
     stage.map(free, outside, &format!(" to 2^{bits}"), Err(error));
 }
 
-/// Properties that no entry can express.
+/// Properties that no entry can express, where there are such.
 fn unspeakable<K: Machine + Invalidate<A>, A: PagingMode>(
     stage: &Stage<'_, K, A>,
     page: Mapping,
-) -> (&'static str, PageProperty) {
+) -> Option<(&'static str, PageProperty)> {
     let Mapping { frame, size, prop } = page;
     let unreadable = PageProperty {
         read: false,
         ..prop
     };
+    // What EL2 maps for a guest is the guest's, in all of its modes
     let kernels = PageProperty {
         user: false,
         ..prop
     };
-    let op = Op::Map {
-        va: stage.scene.free(),
-        frame: frame.as_u64(),
-        size,
-        prop: unreadable,
+    // Where entries have each of the rights for itself
+    let protected = PageProperty {
+        cache: CachePolicy::WriteProtected,
+        ..prop
     };
-    match stage.expected.clone().apply(&op) {
-        Err(_) => (", not readable", unreadable),
-        // What EL2 maps for a guest is the guest's, in all of its modes
-        Ok(_) => (", for the kernel only", kernels),
-    }
+    let refused = |prop| {
+        let op = Op::Map {
+            va: stage.scene.free(),
+            frame: frame.as_u64(),
+            size,
+            prop,
+        };
+        stage.expected.clone().apply(&op).is_err()
+    };
+    let candidates = [
+        (", not readable", unreadable),
+        (", for the kernel only", kernels),
+        (", write-protected", protected),
+    ];
+    candidates.into_iter().find(|(_, prop)| refused(*prop))
 }
 
 /// Requests that something mapped stands against.

@@ -3,7 +3,7 @@
 //! What the words mean is the machine's reading of the manuals ([`Regime::step`]), which shares no code with the library.
 
 use super::record::{Hex, Page};
-use portolan::{Mapping, PageProperty, PageSize, PhysAddr};
+use portolan::{Mapping, PageProperty, PhysAddr};
 use portolan_machine::Memory;
 use portolan_machine::walk::{Leaf, Regime, Rights, Step};
 use serde::Serialize;
@@ -101,7 +101,7 @@ impl Reader<'_> {
 
     fn target(&mut self, level: u8, va: u64, word: u64) -> Target {
         match self.regime.step(self.memory.phys_bits(), level, word) {
-            Step::Page(leaf) => page(leaf, self.regime.page_size(level))
+            Step::Page(leaf) => page(leaf, self.regime, level)
                 .map_or(Target::Nothing, |page| Target::Page(Page(page))),
             Step::Table { table, rights } if self.memory.is_table(table) => {
                 let below = self.table(table, level - 1, va);
@@ -126,9 +126,10 @@ impl Reader<'_> {
     }
 }
 
-/// The mapping that an entry stands for. What only a program could do, it may; what no program can, is the kernel's.
-fn page(leaf: Leaf, size: Option<PageSize>) -> Option<Mapping> {
-    let size = size?;
+/// The mapping that an entry stands for. What only a program could do, it may; what no program can, is the kernel's. Accessed
+/// and dirty are what hardware has marked.
+fn page(leaf: Leaf, regime: Regime, level: u8) -> Option<Mapping> {
+    let size = regime.page_size(level)?;
     let user = leaf.rights.user.any();
     let allowed = if user {
         leaf.rights.user
@@ -141,8 +142,8 @@ fn page(leaf: Leaf, size: Option<PageSize>) -> Option<Mapping> {
         execute: allowed.execute,
         user,
         global: leaf.global,
-        accessed: leaf.accessed,
-        dirty: leaf.dirty,
+        accessed: regime.marks() && leaf.accessed,
+        dirty: regime.marks() && leaf.dirty,
         cache: leaf.cache,
     };
     let frame = PhysAddr::new(leaf.frame);

@@ -35,9 +35,9 @@ pub struct Leaf {
     pub rights: Rights,
     /// The translation is the same in all address spaces.
     pub global: bool,
-    /// It has been used.
+    /// It has been used; where hardware [marks](super::Regime::marks) nothing, always.
     pub accessed: bool,
-    /// It has been stored to.
+    /// It has been stored to; where hardware marks nothing, always.
     pub dirty: bool,
     /// How accesses are cached.
     pub cache: CachePolicy,
