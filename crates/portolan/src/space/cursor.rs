@@ -37,33 +37,33 @@ pub struct Slot<'k, K: Kernel> {
 /// It has the address space to itself until it is dropped.
 #[verifier::reject_recursive_types(K)]
 pub struct Cursor<'a, 'k, K: Kernel> {
-    span: Span<K::Mode>,
-    lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>,
+    pub(super) span: Span<K::Mode>,
+    pub(super) lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>,
 }
 
 impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
     /// Whether no operation has unwound.
-    pub closed spec fn is_live(self) -> bool {
+    pub open(super) spec fn is_live(self) -> bool {
         self.lease@ is Some
     }
 
     /// What is mapped.
-    pub closed spec fn space(self) -> AddressSpace {
+    pub open(super) spec fn space(self) -> AddressSpace {
         self.lease@->0.space()
     }
 
     /// The first address of the range, counted as those of [`AddressSpace`] are.
-    pub closed spec fn first(self) -> int {
+    pub open(super) spec fn first(self) -> int {
         self.span.first()
     }
 
     /// Where the range ends.
-    pub closed spec fn end(self) -> int {
+    pub open(super) spec fn end(self) -> int {
         self.span.end()
     }
 
     /// Where the cursor is.
-    pub closed spec fn at(self) -> int {
+    pub open(super) spec fn at(self) -> int {
         self.span.at()
     }
 

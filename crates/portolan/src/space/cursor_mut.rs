@@ -19,8 +19,14 @@ use crate::hw::mmu::Mmu;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
+mod map;
+#[cfg(verus_only)]
+mod proof;
+mod protect;
 #[cfg(verus_only)]
 mod spec;
+mod target;
+mod unmap;
 
 verus! {
 
@@ -70,6 +76,16 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// What processors have not been asked for yet.
     pub closed spec fn issued(self) -> Option<FlushRange<K::Mode>> {
         self.flusher.issued()
+    }
+
+    /// Whether processors have been told all that they were to be told.
+    pub closed spec fn owes_nothing(self) -> bool {
+        self.flusher.owes_nothing()
+    }
+
+    /// All that processors were to be told.
+    pub closed spec fn noted(self) -> Seq<FlushRange<K::Mode>> {
+        self.flusher.noted()
     }
 
     /// A cursor at the start of `span`.
@@ -180,6 +196,11 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             },
     {
         self.cursor.jump(va)
+    }
+
+    /// The page table.
+    pub(crate) closed spec fn pages(self) -> Pages<'k, K> {
+        self.cursor.lease@->0
     }
 
     /// The cursor, for contracts.

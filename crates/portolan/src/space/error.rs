@@ -7,8 +7,8 @@ use vstd::prelude::*;
 
 verus! {
 
-/// Why a request to an address space was refused. On every error the space is as it was before, and so is the count of
-/// every frame.
+/// Why a request to an address space was refused. Unless the request says otherwise, the space is as it was before, and so
+/// is the count of every frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VmError {

@@ -38,6 +38,8 @@ pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
     pending: Option<Batched<'k, K>>,
     /// Dispatched, and not synced.
     sent: Option<(Ticket<'a, K::Mode>, Batched<'k, K>)>,
+    /// All that ever was issued.
+    noted: Ghost<Seq<FlushRange<K::Mode>>>,
 }
 
 impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
@@ -62,9 +64,26 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         }
     }
 
+    /// All that ever was noted.
+    pub closed spec fn noted(self) -> Seq<FlushRange<K::Mode>> {
+        self.noted@
+    }
+
+    /// Since `old`, `due` was noted.
+    pub open spec fn has_noted(self, old: Self, due: FlushRange<K::Mode>) -> bool {
+        &&& old.noted().is_prefix_of(self.noted())
+        &&& old.noted().len() < self.noted().len()
+        &&& self.noted().last() == due
+    }
+
     /// Whether nothing is dispatched and not synced.
     pub closed spec fn is_synced(self) -> bool {
         self.sent is None
+    }
+
+    /// Whether processors have been told all that was noted.
+    pub open spec fn owes_nothing(self) -> bool {
+        self.issued() is None && self.is_synced()
     }
 
     /// Nothing is owed.
@@ -74,7 +93,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             r.issued() is None,
             r.is_synced(),
     {
-        TlbFlusher { machine, active, guard, pending: None, sent: None }
+        TlbFlusher { machine, active, guard, pending: None, sent: None, noted: Ghost(Seq::empty()) }
     }
 
     /// Notes an operation.
@@ -111,7 +130,11 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     pub fn dispatch_tlb_flush(&mut self) -> (r: Result<(), VmError>)
         ensures
             final(self).root() == old(self).root(),
-            r is Ok ==> final(self).issued() is None,
+            final(self).noted() == old(self).noted(),
+            match r {
+                Ok(()) => final(self).issued() is None,
+                Err(e) => e is Shootdown,
+            },
     {
         self.wait();
         self.ask()
@@ -125,7 +148,11 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     pub fn sync_tlb_flush(&mut self) -> (r: Result<(), VmError>)
         ensures
             final(self).root() == old(self).root(),
-            r is Ok ==> final(self).issued() is None && final(self).is_synced(),
+            final(self).noted() == old(self).noted(),
+            match r {
+                Ok(()) => final(self).issued() is None && final(self).is_synced(),
+                Err(e) => e is Shootdown,
+            },
     {
         self.wait();
         self.ask()?;
@@ -139,9 +166,10 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             old(self).is_synced(),
         ensures
             final(self).root() == old(self).root(),
+            final(self).noted() == old(self).noted(),
             match r {
                 Ok(()) => final(self).issued() is None,
-                Err(_) => final(self).issued() == old(self).issued(),
+                Err(e) => e is Shootdown && final(self).issued() == old(self).issued(),
             },
     {
         let Some(batch) = &self.pending else {
@@ -172,6 +200,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     fn wait(&mut self)
         ensures
             final(self).root() == old(self).root(),
+            final(self).noted() == old(self).noted(),
             final(self).issued() == old(self).issued(),
             final(self).is_synced(),
     {
@@ -199,6 +228,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     )
         ensures
             final(self).root() == old(self).root(),
+            final(self).has_noted(*old(self), flush.due()),
             final(self).issued() matches Some(all) && all.covers(flush.due()),
     {
         let range = flush.range();
@@ -218,6 +248,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             item.range() == range,
         ensures
             final(self).root() == old(self).root(),
+            final(self).noted() == old(self).noted().push(range),
             final(self).issued() matches Some(all) && all.covers(range),
     {
         let full = match &self.pending {
@@ -245,11 +276,13 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     fn issue(&mut self, range: FlushRange<K::Mode>)
         ensures
             final(self).root() == old(self).root(),
+            final(self).noted() == old(self).noted().push(range),
             final(self).issued() matches Some(all) && all.covers(range),
     {
         proof {
             use_type_invariant(&*self);
         }
+        self.noted = Ghost(self.noted@.push(range));
         let mut pending = None;
         core::mem::swap(&mut self.pending, &mut pending);
         let Some(batch) = pending else {

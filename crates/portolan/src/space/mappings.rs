@@ -15,7 +15,7 @@ use crate::table::PageTable;
 use vstd::prelude::*;
 
 mod fork;
-mod map;
+pub(crate) mod map;
 #[cfg(verus_only)]
 mod proof;
 mod protect;
@@ -108,6 +108,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         ensures
             match r {
                 Some((va, now)) => {
+                    &&& lo < hi
                     &&& self.space().is_next_page(lo as int, va@)
                     &&& self.space().pages[va@].may_become(now)
                     &&& va@ < hi

@@ -33,6 +33,8 @@ use core::mem::ManuallyDrop;
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
+mod fork;
+
 verus! {
 
 /// The address space of a user program: what it can reach of memory, and how.
@@ -90,22 +92,28 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
                 Err(e) => e is NotEmpty,
             },
     {
-        let root = table.root();
-        let pages = match Mappings::of(table, machine.frames()) {
-            Ok(pages) => pages,
-            Err(addr) => {
-                return Err(VmError::NotEmpty { addr });
-            },
-        };
+        match Mappings::of(table, machine.frames()) {
+            Ok(pages) => Ok(Self::of(machine, pages)),
+            Err(addr) => Err(VmError::NotEmpty { addr }),
+        }
+    }
+
+    /// The address space of these mappings, which no processor has used yet.
+    fn of(machine: &'k Machine<'k, K>, pages: Pages<'k, K>) -> (r: Self)
+        requires
+            pages.inv(),
+            pages.frame_table() == machine.frame_table(),
+        ensures
+            r.root_table() == pages.table().root_table(),
+    {
+        let root = pages.page_table().root();
         let ghost whole = Whole { root, frames: machine.frame_table() };
-        Ok(
-            VmSpace {
-                machine,
-                root,
-                active: ActiveSet::new(root),
-                lock: SpinLock::new(pages, Ghost(whole)),
-            },
-        )
+        VmSpace {
+            machine,
+            root,
+            active: ActiveSet::new(root),
+            lock: SpinLock::new(pages, Ghost(whole)),
+        }
     }
 
     /// The physical address of the root table: what the processor's root register takes.

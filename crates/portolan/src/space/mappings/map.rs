@@ -80,13 +80,36 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         }
     }
 
+    /// Whether `e` is the answer to a request to map a device's page that is not done.
+    pub(crate) open spec fn is_iomem_error(
+        self,
+        va: VirtAddr<A>,
+        addr: PhysAddr,
+        size: PageSize,
+        prop: PageProperty,
+        e: VmError,
+    ) -> bool {
+        if !self.frame_table().has_none(addr.0 as int, size.bytes() as int) {
+            e == (VmError::IsMemory { addr: addr.0 })
+        } else {
+            e matches VmError::Paging(e) && request::is_map_error(
+                self.space(),
+                self.table().phys_bits(),
+                va,
+                addr,
+                size,
+                prop,
+                e,
+            )
+        }
+    }
+
     /// Maps the whole segment as one page at `va`. The references are the address space's from then on; if that fails, the
     /// segment is the caller's as before.
     ///
     /// # Errors
     /// In this order: [`VmError::ForeignFrame`]; [`Error::UnsupportedSize`] if no page is as large as the segment; those of
     /// [`PageTable::map`](crate::PageTable::map).
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the references are the prover's"))]
     pub(crate) fn map(
         &mut self,
         va: VirtAddr<A>,
@@ -115,16 +138,56 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                     Err((e, same)) => {
                         &&& same == segment
                         &&& old(self).is_map_error(va, frame, bytes, prop, e)
+                        &&& e is ForeignFrame || segment.table() == old(self).frame_table()
                         &&& final(self).table().same_as(old(self).table())
                     },
                 }
             }),
     {
-        let frame = segment.paddr();
-        let bytes = segment.size();
         if !same_table(segment.frame_table(), self.frames) {
-            return Err((VmError::ForeignFrame { addr: frame.0 }, segment));
+            return Err((VmError::ForeignFrame { addr: segment.paddr().0 }, segment));
         }
+        self.map_own(va, segment, prop)
+    }
+
+    /// As [`map`](Mappings::map), for a segment of the table's frames.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the references are the prover's"))]
+    pub(crate) fn map_own(
+        &mut self,
+        va: VirtAddr<A>,
+        segment: USegment<'f, F>,
+        prop: PageProperty,
+    ) -> (r: Result<(), (VmError, USegment<'f, F>)>)
+        requires
+            old(self).inv(),
+            segment.table() == old(self).frame_table(),
+        ensures
+            final(self).inv(),
+            final(self).frame_table() == old(self).frame_table(),
+            ({
+                let frame = PhysAddr(segment.start() as u64);
+                let bytes = (segment.end() - segment.start()) as u64;
+                match r {
+                    Ok(()) => {
+                        &&& size_of(bytes) is Some
+                        &&& final(self).table().is_mapped_from(
+                            old(self).table(),
+                            va,
+                            frame,
+                            size_of(bytes)->0,
+                            prop,
+                        )
+                    },
+                    Err((e, same)) => {
+                        &&& same == segment
+                        &&& e is Paging
+                        &&& old(self).is_map_error(va, frame, bytes, prop, e)
+                        &&& final(self).table().same_as(old(self).table())
+                    },
+                }
+            }),
+    {
+        let (frame, bytes) = (segment.paddr(), segment.size());
         let Some(size) = size_of(bytes) else {
             let e = Error::UnsupportedSize { addr: va.as_u64(), size: bytes };
             return Err((VmError::Paging(e), segment));
@@ -170,19 +233,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 },
                 Err(e) => {
                     &&& final(self).table().same_as(old(self).table())
-                    &&& if !old(self).frame_table().has_none(addr.0 as int, size.bytes() as int) {
-                        e == (VmError::IsMemory { addr: addr.0 })
-                    } else {
-                        e matches VmError::Paging(e) && request::is_map_error(
-                            old(self).space(),
-                            old(self).table().phys_bits(),
-                            va,
-                            addr,
-                            size,
-                            prop,
-                            e,
-                        )
-                    }
+                    &&& old(self).is_iomem_error(va, addr, size, prop, e)
                 },
             },
     {

@@ -1,12 +1,16 @@
 //! A page table becomes an address space.
 
 use super::Mappings;
+#[cfg(verus_only)]
+use crate::addr::VirtRange;
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::TableMemory;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
+#[cfg(verus_only)]
+use crate::spec::request;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
@@ -26,6 +30,18 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         A::geo().lemma_span(1);
     }
 
+    /// A range between pages can be worked on.
+    pub(crate) proof fn lemma_range_of_pages(tracked &self, range: VirtRange<A>)
+        requires
+            range.first()@ % A::geo().span(1) == 0,
+            range.bytes() as int % A::geo().span(1) == 0,
+            range.first()@ + range.bytes() <= A::geo().limit(),
+        ensures
+            request::check_range(range) is None,
+    {
+        self.table.lemma_range_of_pages(range);
+    }
+
     /// The mappings of `table`, of which there are none; otherwise the address of the first.
     pub(crate) fn of(table: PageTable<M, A, B>, frames: &'f FrameTable<'f, F>) -> (r: Result<
         Self,
@@ -36,6 +52,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 Ok(mappings) => {
                     &&& mappings.inv()
                     &&& mappings.table() == table
+                    &&& mappings.space() == AddressSpace::empty()
                     &&& mappings.frame_table() == *frames
                 },
                 Err(addr) => table@.pages.contains_key(addr as int % A::geo().limit()),

@@ -344,6 +344,20 @@ impl AddressSpace {
     {
     }
 
+    /// With both ends between pages, nothing is divided.
+    pub(crate) proof fn lemma_uncut<A: EntryFormat>(self, lo: int, hi: int)
+        requires
+            lo < hi,
+            !self.is_cut(lo, hi),
+        ensures
+            self.may_cut::<A>(lo, hi, self),
+    {
+        assert(self.is_at_most(lo, 0) && self.is_at_most(hi, 0));
+        self.lemma_cut_at_none::<A>(lo, A::geo().levels as nat);
+        self.lemma_cut_at_none::<A>(hi, A::geo().levels as nat);
+        self.lemma_became_self();
+    }
+
     /// What resembles what resembles this resembles this.
     pub(crate) proof fn lemma_resembles_on(self, mid: Self, now: Self)
         requires

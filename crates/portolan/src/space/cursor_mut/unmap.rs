@@ -1,0 +1,148 @@
+//! What a cursor unmaps.
+
+use super::CursorMut;
+use crate::addr::VirtRange;
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
+use crate::hw::AtomicMode;
+#[cfg(verus_only)]
+use crate::hw::mmu::Mmu;
+use crate::space::flusher::TlbFlusher;
+use crate::space::pages::Pages;
+use crate::space::{Kernel, VmError};
+#[cfg(verus_only)]
+use crate::spec::request;
+use vstd::prelude::*;
+
+verus! {
+
+/// # Unmapping
+impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
+    /// Unmaps all pages in the next `len` bytes, and goes on past these; there may be holes. Answers with how many pages they
+    /// were.
+    ///
+    /// A page that lies partly in these bytes is divided first. What processors have to be told is issued to the
+    /// [`flusher`](CursorMut::flusher), which keeps the references to the frames until they have been.
+    ///
+    /// # Errors
+    /// In this order: [`VmError::Paging`] with [`Error::NotAligned`](crate::Error::NotAligned) if `len` is not a multiple of the
+    /// smallest page; [`VmError::OutOfRange`] if the range ends before;
+    /// [`Error::BreakBeforeMake`](crate::Error::BreakBeforeMake) on AArch64 if a page would have to be divided, elsewhere
+    /// [`Error::NoMemory`](crate::Error::NoMemory) if there is none for the tables that takes. Then nothing has changed.
+    pub fn unmap(&mut self, len: u64) -> (r: Result<u64, VmError>)
+        ensures
+            match r {
+                Ok(n) => final(self).is_unmapped_from(*old(self), len, n),
+                Err(e) => {
+                    &&& final(self).stays(*old(self))
+                    &&& old(self).as_spec().is_ahead_error(len, e) || (e matches VmError::Paging(e)
+                        && old(self).is_cut_error(len, e))
+                },
+            },
+    {
+        let (at, to) = self.cursor.ahead(len)?;
+        if at == to {
+            proof {
+                self.space().lemma_nothing_unmapped::<K::Mode>(at as int);
+            }
+            return Ok(0);
+        }
+        let Some((mut pages, held)) = self.cursor.lease.take() else {
+            return Err(VmError::Poisoned);
+        };
+        let range = VirtRange::from_offsets(at, to);
+        if let Err(e) = pages.cut(range) {
+            self.cursor.lease.put(pages, held);
+            assert(e matches VmError::Paging(e) && request::is_cut_error(
+                old(self).space(),
+                range,
+                e,
+            ));
+            return Err(e);
+        }
+        let ghost cut = pages.space();
+        let n = Self::unmap_all(&mut pages, &mut self.flusher, at, to);
+        self.cursor.lease.put(pages, held);
+        self.cursor.span.go(to);
+        assert(old(self).space().may_cut::<K::Mode>(at as int, to as int, cut));
+        Ok(n)
+    }
+
+    /// Unmaps all pages from `lo` to below `hi`, none of which lies partly outside; answers with how many they are.
+    fn unmap_all(
+        pages: &mut Pages<'k, K>,
+        flusher: &mut TlbFlusher<'a, 'k, K, G>,
+        lo: u64,
+        hi: u64,
+    ) -> (r: u64)
+        requires
+            old(pages).inv(),
+            lo < hi <= K::Mode::geo().limit(),
+            !old(pages).space().is_cut(lo as int, hi as int),
+        ensures
+            final(pages).inv(),
+            final(pages).frame_table() == old(pages).frame_table(),
+            final(pages).table().root_table() == old(pages).table().root_table(),
+            final(flusher).root() == old(flusher).root(),
+            final(pages).space() == old(pages).space().unmap_range(lo as int, hi as int),
+            r == old(pages).space().count_pages(lo as int, hi as int),
+            old(pages).space().is_noted_between(
+                old(flusher).noted(),
+                final(flusher).noted(),
+                lo as int,
+                hi as int,
+            ),
+    {
+        let (mut at, mut n) = (lo, 0u64);
+        let ghost (was, noted) = (pages.space(), flusher.noted());
+        proof {
+            pages.lemma_shaped();
+            assert(was.unmap_range(lo as int, lo as int).pages =~= was.pages);
+        }
+        loop
+            invariant
+                pages.inv(),
+                pages.frame_table() == old(pages).frame_table(),
+                pages.table().root_table() == old(pages).table().root_table(),
+                flusher.root() == old(flusher).root(),
+                was.is_apart(),
+                was == old(pages).space(),
+                lo <= at <= hi <= K::Mode::geo().limit(),
+                lo < hi,
+                !was.is_cut(lo as int, hi as int),
+                pages.space() == was.unmap_range(lo as int, at as int),
+                at < hi ==> !pages.space().is_cut(at as int, hi as int),
+                n == was.count_pages(lo as int, at as int),
+                noted == old(flusher).noted(),
+                noted.len() <= flusher.noted().len(),
+                was.is_noted_between(noted, flusher.noted(), lo as int, at as int),
+            decreases hi - at,
+        {
+            let ghost mid = pages.space();
+            proof {
+                pages.lemma_shaped();
+            }
+            let Some(gone) = pages.unmap_run(at, hi) else {
+                proof {
+                    was.lemma_rest_free(mid, lo as int, at as int, hi as int);
+                }
+                return n;
+            };
+            let ghost end = gone.start@ + gone.bytes;
+            proof {
+                was.lemma_run_unmapped(mid, (lo as int, at as int, hi as int), gone.start@, end);
+                was.lemma_count_bound(lo as int, end);
+            }
+            let ghost place = (lo as int, at as int, gone.start@, end);
+            at = gone.start.offset() + gone.bytes;
+            n += gone.pages;
+            let ghost before = flusher.noted();
+            flusher.take(gone.flush, gone.item);
+            proof {
+                was.lemma_noted_more(mid, (noted, before, flusher.noted()), place);
+            }
+        }
+    }
+}
+
+} // verus!
