@@ -4,13 +4,13 @@ mod monitor;
 mod vcpu;
 
 use crate::access::{Access, Outcome, Privilege};
-use crate::machine::{Machine, MachineError, PAGE_BY_PAGE};
+use crate::machine::{Machine, MachineError};
 use crate::memory::mapped::Mapped;
 use crate::memory::{Memory, Recorded};
 use crate::walk::Regime;
 use kvm_bindings::{CpuId, KVM_MAX_CPUID_ENTRIES, kvm_userspace_memory_region};
 use kvm_ioctls::{Kvm, VmFd};
-use portolan::{Advice, FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemory};
+use portolan::{FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemory};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,9 +26,10 @@ pub struct KvmMachine {
     memory: Memory,
     paging: Paging,
     huge: bool,
+    late: bool,
     reserved: Vec<RangeInclusive<u64>>,
     misserved: Vec<u64>,
-    guest: Arc<Mutex<Guest>>,
+    guest: Arc<Guest>,
 }
 
 /// How a [`KvmMachine`] is built.
@@ -40,6 +41,9 @@ pub struct KvmConfig {
     pub gib: u64,
     /// The top-level slot (0 to 511) that the guest's own program has.
     pub slot: u64,
+    /// Whether a host that shadows the guest's tables learns of changes to them as late as may be: when a processor invalidates
+    /// something or loads a root, and not before each access. What it has in its shadows is stale until then, as in a TLB.
+    pub late: bool,
 }
 
 impl Default for KvmConfig {
@@ -48,6 +52,7 @@ impl Default for KvmConfig {
             cpus: 1,
             gib: 8,
             slot: 300,
+            late: false,
         }
     }
 }
@@ -78,7 +83,11 @@ impl fmt::Display for Paging {
 
 struct Guest {
     // Dropped in this order: the processors and the machine before the memory they use
-    cpus: Vec<Vcpu>,
+    /// Each has a lock of its own: several run at once if several threads let them.
+    cpus: Vec<Mutex<Vcpu>>,
+    /// Held while a processor does what the host's stores to tables are made known by, so that nobody goes on before that is
+    /// done because somebody else has begun with it.
+    touching: Mutex<()>,
     _vm: VmFd,
     _memory: Memory,
 }
@@ -137,18 +146,20 @@ impl KvmMachine {
         host("KVM_SET_USER_MEMORY_REGION", unsafe {
             vm.set_user_memory_region(region)
         })?;
-        let vcpu = |id| Vcpu::new(&vm, id, &cpuid, &memory, bytes, config.slot);
+        let vcpu = |id| Vcpu::new(&vm, id, &cpuid, &memory, bytes, config.slot).map(Mutex::new);
         let cpus = (0..config.cpus).map(vcpu).collect::<Result<_, _>>()?;
-        let guest = Arc::new(Mutex::new(Guest {
+        let guest = Arc::new(Guest {
             cpus,
+            touching: Mutex::default(),
             _vm: vm,
             _memory: memory.clone(),
-        }));
+        });
         let reserved = vec![addresses(config.slot)];
         let mut machine = KvmMachine {
             memory,
             paging,
             huge,
+            late: config.late,
             reserved,
             misserved: Vec::new(),
             guest,
@@ -218,20 +229,25 @@ impl KvmMachine {
         self.paging
     }
 
-    fn lock(&self) -> MutexGuard<'_, Guest> {
-        // A guest that was left in the middle of something says so itself
-        self.guest.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A processor.
+    fn vcpu(&self, cpu: usize) -> Result<MutexGuard<'_, Vcpu>, MachineError> {
+        let vcpu = self.guest.cpus.get(cpu);
+        vcpu.map(lock).ok_or(MachineError::NoSuchCpu { cpu })
+    }
+
+    /// A processor, which knows of all that the host has stored to tables.
+    fn informed(&self, cpu: usize) -> Result<MutexGuard<'_, Vcpu>, MachineError> {
+        let mut vcpu = self.vcpu(cpu)?;
+        let _touching = lock(&self.guest.touching);
+        let touches: Vec<Step> = self.touches().collect();
+        if !touches.is_empty() {
+            vcpu.run(&touches)?;
+        }
+        Ok(vcpu)
     }
 
     fn run(&self, cpu: usize, steps: &[Step]) -> Result<Vec<Outcome>, MachineError> {
-        let mut guest = self.lock();
-        let touches = self.touches();
-        let vcpu = guest
-            .cpus
-            .get_mut(cpu)
-            .ok_or(MachineError::NoSuchCpu { cpu })?;
-        let all: Vec<Step> = touches.chain(steps.iter().copied()).collect();
-        vcpu.run(&all)
+        self.informed(cpu)?.run(steps)
     }
 
     /// Steps that write the words of tables which the host has stored to again, unchanged, from inside the guest.
@@ -245,6 +261,11 @@ impl KvmMachine {
         let steps: Vec<Step> = words.chunks(monitor::TOUCHES).map(step).collect();
         steps.into_iter()
     }
+}
+
+/// Locks what belongs to a guest. One that was left in the middle of something says so itself.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The width of physical addresses, and whether there are pages of 1 GiB.
@@ -296,7 +317,7 @@ impl Machine for KvmMachine {
     }
 
     fn cpus(&self) -> usize {
-        self.lock().cpus.len()
+        self.guest.cpus.len()
     }
 
     fn supports(&self, size: PageSize) -> bool {
@@ -308,13 +329,7 @@ impl Machine for KvmMachine {
     }
 
     fn set_root(&self, cpu: usize, root: Option<PhysAddr>) -> Result<(), MachineError> {
-        let touches: Vec<Step> = self.touches().collect();
-        let mut guest = self.lock();
-        let vcpu = guest
-            .cpus
-            .get_mut(cpu)
-            .ok_or(MachineError::NoSuchCpu { cpu })?;
-        vcpu.run(&touches)?;
+        let mut vcpu = self.informed(cpu)?;
         vcpu.set_root(root.map(PhysAddr::as_u64))
     }
 
@@ -327,14 +342,21 @@ impl Machine for KvmMachine {
             }
             Ok(Step::Access(*access))
         };
-        self.run(
-            cpu,
-            &accesses.iter().map(step).collect::<Result<Vec<_>, _>>()?,
-        )
+        let steps = accesses.iter().map(step).collect::<Result<Vec<_>, _>>()?;
+        if self.late {
+            self.vcpu(cpu)?.run(&steps)
+        } else {
+            self.run(cpu, &steps)
+        }
     }
 
     fn invalidate_page(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
         self.run(cpu, &[Step::InvalidatePage(va)]).map(drop)
+    }
+
+    fn invalidate_pages(&self, cpu: usize, pages: &[u64]) -> Result<(), MachineError> {
+        let steps: Vec<Step> = pages.iter().copied().map(Step::InvalidatePage).collect();
+        self.run(cpu, &steps).map(drop)
     }
 
     fn invalidate_all(&self, cpu: usize) -> Result<(), MachineError> {
@@ -342,21 +364,12 @@ impl Machine for KvmMachine {
     }
 }
 
-// SAFETY: `INVLPG` for each page, or all at once, on every processor; none of them runs outside of the machine's own calls, and one on which it
-// failed never runs again, but answers with the failure from then on
+// SAFETY: `INVLPG` for each page, or all at once, on every processor; none of them runs outside of the machine's own calls,
+// and one on which it failed never runs again, but answers with the failure from then on
 unsafe impl<A: PagingMode> Invalidate<A> for KvmMachine {
     fn invalidate(&self, range: FlushRange<A>) {
-        let advice = range.advice(PAGE_BY_PAGE);
         for cpu in 0..self.cpus() {
-            match advice {
-                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
-                    self.invalidate_page(cpu, first.as_u64() + n * size.bytes())
-                        .ok();
-                }),
-                Advice::All => {
-                    self.invalidate_all(cpu).ok();
-                }
-            }
+            self.invalidate_range(cpu, range).ok();
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::access::{Access, Outcome};
 use crate::memory::Memory;
 use crate::walk::{Regime, Rights};
-use portolan::{CachePolicy, PageSize, PhysAddr};
+use portolan::{Advice, CachePolicy, FlushRange, PageSize, PagingMode, PhysAddr};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -55,6 +55,45 @@ pub trait Machine {
     /// # Errors
     /// What the machine can't do; see [`MachineError`].
     fn invalidate_page(&self, cpu: usize, va: u64) -> Result<(), MachineError>;
+
+    /// One processor forgets the translation of the page that `va` lies in, and of upper tables as little as the architecture
+    /// has an instruction for. As [`invalidate_page`](Machine::invalidate_page) where there is no such instruction, or
+    /// the machine has no use for it.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    fn invalidate_leaf(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
+        self.invalidate_page(cpu, va)
+    }
+
+    /// As [`invalidate_page`](Machine::invalidate_page), for several pages.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    fn invalidate_pages(&self, cpu: usize, pages: &[u64]) -> Result<(), MachineError> {
+        let mut each = pages.iter();
+        each.try_for_each(|va| self.invalidate_page(cpu, *va))
+    }
+
+    /// One processor does what `range` asks for, and no more, so that it shows if that is too little.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    fn invalidate_range<A: PagingMode>(
+        &self,
+        cpu: usize,
+        range: FlushRange<A>,
+    ) -> Result<(), MachineError> {
+        let Advice::Pages { first, count, size } = range.advice(PAGE_BY_PAGE) else {
+            return self.invalidate_all(cpu);
+        };
+        let page = |n| first.as_u64() + n * size.bytes();
+        if range.frees_tables() {
+            self.invalidate_pages(cpu, &(0..count).map(page).collect::<Vec<_>>())
+        } else {
+            (0..count).try_for_each(|n| self.invalidate_leaf(cpu, page(n)))
+        }
+    }
 
     /// One processor forgets all translations, those of global pages too.
     ///

@@ -9,12 +9,12 @@ pub use cache::Caching;
 use crate::access::{Access, Kind, Outcome};
 use crate::fault::{Cause, Fault, Refusal};
 use crate::isa::Isa;
-use crate::machine::{Machine, MachineError, PAGE_BY_PAGE, Page, Sight};
+use crate::machine::{Machine, MachineError, Page, Sight};
 use crate::memory::Memory;
 use crate::walk::Regime;
 use cache::Cache;
 use onlooker::Onlooker;
-use portolan::{Advice, FlushRange, Invalidate, PagingMode, PhysAddr};
+use portolan::{FlushRange, Invalidate, PagingMode, PhysAddr};
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -129,16 +129,6 @@ impl SoftMachine {
         self.cpus.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One processor forgets the translation of the page that `va` lies in, and of upper tables as little as the architecture
-    /// has an instruction for: nothing by `TLBI VALE1` and `SFENCE.VMA` with an address; as by
-    /// [`invalidate_page`](Machine::invalidate_page) where there is no such instruction.
-    ///
-    /// # Errors
-    /// What the machine can't do; see [`MachineError`].
-    pub fn invalidate_leaf(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
-        self.with(cpu, |cpu| cpu.cache.invalidate_leaf(va))
-    }
-
     fn with<R>(&self, cpu: usize, act: impl FnOnce(&mut Cpu) -> R) -> Result<R, MachineError> {
         self.lock()
             .all
@@ -188,6 +178,11 @@ impl Machine for SoftMachine {
 
     fn invalidate_page(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
         self.with(cpu, |cpu| cpu.cache.invalidate_page(va))
+    }
+
+    /// Nothing of upper tables by `TLBI VALE1` and `SFENCE.VMA` with an address.
+    fn invalidate_leaf(&self, cpu: usize, va: u64) -> Result<(), MachineError> {
+        self.with(cpu, |cpu| cpu.cache.invalidate_leaf(va))
     }
 
     fn invalidate_all(&self, cpu: usize) -> Result<(), MachineError> {
@@ -374,20 +369,8 @@ impl Cpu {
 // runs outside of the machine's own calls
 unsafe impl<A: PagingMode> Invalidate<A> for SoftMachine {
     fn invalidate(&self, range: FlushRange<A>) {
-        let advice = range.advice(PAGE_BY_PAGE);
-        for cpu in &mut self.lock().all {
-            match advice {
-                Advice::Pages { first, count, size } => (0..count).for_each(|n| {
-                    let va = first.as_u64() + n * size.bytes();
-                    if range.frees_tables() {
-                        cpu.cache.invalidate_page(va);
-                    } else {
-                        // No more than is asked for, so that it shows if that is too little
-                        cpu.cache.invalidate_leaf(va);
-                    }
-                }),
-                Advice::All => cpu.cache.clear(),
-            }
+        for cpu in 0..self.cpus() {
+            self.invalidate_range(cpu, range).ok();
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct KvmConfig {
     pub gib: u64,
     /// The top-level slot that the guest's own program has.
     pub slot: u64,
+    /// Whether a host that shadows the guest's tables learns of changes to them late.
+    pub late: bool,
 }
 
 impl Default for KvmConfig {
@@ -29,6 +31,7 @@ impl Default for KvmConfig {
             cpus: 1,
             gib: 8,
             slot: 300,
+            late: false,
         }
     }
 }
