@@ -48,10 +48,12 @@ mod kvm;
 mod kvm;
 pub mod machine;
 mod memory;
+pub mod processors;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod qemu;
 mod rng;
 mod soft;
+pub mod stress;
 pub mod walk;
 
 pub use access::{Access, Kind, Outcome, Privilege};
