@@ -28,7 +28,7 @@ pub trait VisitHalves {
     type Answer;
 
     /// Does it.
-    fn visit<A: Halves>(self) -> Self::Answer;
+    fn visit<A: Halves + Send + Sync + 'static>(self) -> Self::Answer;
 }
 
 /// Stage 1 of AArch64.

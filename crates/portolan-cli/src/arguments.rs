@@ -49,6 +49,9 @@ pub enum Command {
     /// Compare page tables with a model, and every kind of access at every edge with what the model allows
     #[command(after_help = EXIT_CODES)]
     Conformance(ConformanceArguments),
+    /// Change address spaces that all processors share, on all of them at once, and compare what programs meet meanwhile
+    #[command(after_help = EXIT_CODES)]
+    Stress(StressArguments),
     /// Show the address space that tables in an image of physical memory describe, and what to look at there
     ///
     /// The image is raw, or an ELF core as QEMU's dump-guest-memory writes it. Nothing in it is trusted: tables that
@@ -115,6 +118,51 @@ pub enum SuiteMachines {
     Bochs,
     /// All of them, as far as they are here
     All,
+}
+
+/// What a stress needs to know.
+#[derive(Args)]
+pub struct StressArguments {
+    /// Which machine
+    #[arg(long, value_enum, default_value_t = StressMachine::Soft)]
+    pub machine: StressMachine,
+    /// Which architecture's tables; one whose root covers both halves
+    #[arg(long, value_enum, default_value_t = Arch::X86_64)]
+    pub arch: Arch,
+    /// How many processors
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = processors())]
+    pub cpus: usize,
+    /// For how long
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub seconds: u64,
+    /// So many operations of all processors together, instead of a time
+    #[arg(long, value_name = "N", conflicts_with = "seconds")]
+    pub operations: Option<u64>,
+    /// Where random choices come from; who is faster is not among them
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// A control: processors don't invalidate what they are asked to, so it fails
+    #[arg(long)]
+    pub without_shootdown: bool,
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The machine of a stress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StressMachine {
+    /// Processors in software, whose caches do anything
+    Soft,
+    /// A guest of /dev/kvm, which has tables of x86_64 with 4 levels
+    Kvm,
+}
+
+/// How many processors there can be.
+fn processors() -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u64)
+        .range(1..=64)
+        .map(|cpus| cpus as usize)
 }
 
 /// What an inspection needs to know.

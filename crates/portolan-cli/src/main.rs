@@ -9,6 +9,7 @@ mod conformance;
 mod inspect;
 mod output;
 mod receipt;
+mod stress;
 mod text;
 mod tour;
 mod verdict;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         None => tour::command(&arguments.tour),
         Some(Command::Tour(arguments)) => tour::command(&arguments),
         Some(Command::Conformance(arguments)) => conformance::command(&arguments),
+        Some(Command::Stress(arguments)) => stress::command(&arguments),
         Some(Command::Inspect(arguments)) => inspect::command(&arguments),
     };
     match verdict {
