@@ -166,7 +166,7 @@ pub use arch::x86_64::{X86_64, X86_64La57};
 pub use arch::{AccessBits, PagingMode, Preset, Tracking};
 pub use error::Error;
 pub use flush::{Advice, Flush, FlushRange};
-pub use hw::{Invalidate, TableMemory};
+pub use hw::{AtomicMode, Invalidate, MAX_CPUS, Processors, TableMemory};
 pub use prop::{CachePolicy, Mapping, PageProperty, UsedBits};
 pub use table::PageTable;
 pub use table::cursor::Cursor;

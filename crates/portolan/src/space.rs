@@ -26,13 +26,13 @@
 //!   number of references ([`frame`](crate::frame)): handles, mappings and what is owed.
 //! - **Isolation.** An operation changes the tables of its own address space only: it holds the right to write to each, and no
 //!   two page tables have the right to the same. The kernel's half is in none of them
-//!   ([`theorem_share`](crate::spec::theorem::theorem_share)).
+//!   (`theorem_share` in `spec/theorem.rs`).
 //! - **Locking.** As long as a cursor lives, nobody else changes what is mapped: its contracts speak of the address space as it
 //!   was when the last operation ended. An address space's lock is the only one that a cursor takes, so no two wait for each
 //!   other; who waits answers shootdowns meanwhile.
 //! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or didn't use
 //!   the table at some moment ([`tlb`](crate::tlb)). What that means for the translations that a TLB may hold, whatever it
-//!   loads and loses meanwhile, is [`theorem_shootdown`](crate::spec::theorem::theorem_shootdown).
+//!   loads and loses meanwhile, is `theorem_shootdown` in `spec/theorem.rs`.
 
 pub(crate) mod batch;
 mod cpu;

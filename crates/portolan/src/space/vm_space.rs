@@ -157,8 +157,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     /// A cursor over `range`, to look at what is mapped. Waits until no other cursor is there.
     ///
     /// # Errors
-    /// [`VmError::Paging`] with [`Error::NotAligned`] if the range's start, or its end, is not a multiple of the smallest page,
-    /// or with [`Error::PastEnd`].
+    /// [`VmError::Paging`] with [`Error::NotAligned`](crate::Error::NotAligned) if the range's start, or its end, is not a
+    /// multiple of the smallest page, or with [`Error::PastEnd`](crate::Error::PastEnd).
     pub fn cursor<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r:
         Result<Cursor<'a, 'k, K>, VmError>)
         ensures
