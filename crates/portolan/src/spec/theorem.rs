@@ -147,7 +147,7 @@ pub proof fn theorem_stale(
 
 /// **Shot down is gone.** A translation that its table has not said since a moment, after which each processor invalidated
 /// the address, or didn't use the table at some time, is in no TLB. Such a moment comes before each
-/// [`sync_tlb_flush`](crate::tlb::TlbFlusher::sync_tlb_flush) returns, and only thereafter frames and tables are released.
+/// [`sync_tlb_flush`](crate::space::TlbFlusher::sync_tlb_flush) returns, and only thereafter frames and tables are released.
 pub proof fn theorem_shootdown(
     run: Seq<Processors>,
     steps: Seq<Step>,

@@ -3,6 +3,7 @@
 use crate::schedule::{self, Clock};
 use portolan::{FlushRange, PagingMode};
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::{Mutex, MutexGuard};
 
 const PRESENT: u64 = 1;
@@ -41,7 +42,7 @@ struct State {
     tables: BTreeMap<u64, Box<[u64]>>,
     next: u64,
     left: Option<usize>,
-    asked: usize,
+    unwinds: bool,
     watched: Vec<u64>,
     over: bool,
 }
@@ -123,7 +124,7 @@ impl Hardware {
         });
         Hardware {
             state,
-            clock: Clock::default(),
+            ..Hardware::default()
         }
     }
 
@@ -176,7 +177,7 @@ impl Hardware {
 
     /// Whether there is an interrupt for this processor, which takes it thereby.
     pub fn take_interrupt(&self) -> bool {
-        std::mem::take(&mut self.state().cores[schedule::cpu()].interrupted)
+        mem::take(&mut self.state().cores[schedule::cpu()].interrupted)
     }
 
     /// Processors that do nothing but take interrupts may end.
@@ -225,6 +226,9 @@ impl Hardware {
         core.pages.clear();
         core.tables.clear();
         state.speculate();
+        drop(state);
+        // others may run before the library goes on
+        self.clock.step();
     }
 
     /// How often `cpu` has waited.
@@ -256,14 +260,16 @@ impl Hardware {
         self.state().tables.len()
     }
 
-    /// How often a table was asked for.
-    pub fn asked(&self) -> usize {
-        self.state().asked
+    /// The next time that a table is asked for, the answer is a panic.
+    pub fn unwind(&self) {
+        self.state().unwinds = true;
     }
 
     pub(super) fn alloc_table(&self, bytes: usize) -> Option<u64> {
         let mut state = self.state();
-        state.asked += 1;
+        if mem::take(&mut state.unwinds) {
+            panic!("as it was told");
+        }
         if let Some(left) = &mut state.left {
             *left = left.checked_sub(1)?;
         }

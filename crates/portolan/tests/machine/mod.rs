@@ -45,6 +45,13 @@ pub type Root<A = X86_64> = PageTable<Tables, A, Preset>;
 #[derive(Clone)]
 pub struct Tables(Arc<Hardware>);
 
+impl Tables {
+    /// Those of a machine.
+    pub fn of<A: PagingMode + 'static>(machine: &Computer<'_, A>) -> Self {
+        Tables(machine.cpus().hardware().clone())
+    }
+}
+
 // SAFETY: tables are distinct slices, named by distinct multiples of their size
 unsafe impl TableMemory for Tables {
     fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
@@ -104,7 +111,8 @@ impl FrameAllocator for Pool {
     fn alloc(&self, frames: usize, align: u64) -> Option<PhysAddr> {
         let mut free = self.free.lock().unwrap();
         let run = |start: u64| (0..frames as u64).map(move |n| start + n * FRAME_SIZE);
-        let fits = |start: &u64| start % align == 0 && run(*start).all(|at| free.contains(&at));
+        let fits =
+            |start: &u64| start.is_multiple_of(align) && run(*start).all(|at| free.contains(&at));
         let start = free.iter().copied().find(fits)?;
         run(start).for_each(|at| assert!(free.remove(&at)));
         Some(PhysAddr::new(start))
@@ -285,7 +293,7 @@ pub fn on_machine(test: impl for<'k> FnOnce(&'k Computer<'k>)) {
 
 /// An empty page table.
 pub fn root<A: PagingMode + 'static>(machine: &Computer<'_, A>) -> Root<A> {
-    PageTable::new(Tables(machine.cpus().hardware().clone())).unwrap()
+    PageTable::new(Tables::of(machine)).unwrap()
 }
 
 /// An empty address space.
