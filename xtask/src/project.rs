@@ -169,9 +169,9 @@ pub fn is_trusted_place(file: &str) -> bool {
     is_in(TRUSTED, file)
 }
 
-/// Whether a file is one where a kernel's side may be implemented.
+/// Whether a file is one where a kernel's side may be implemented: the folder for it, or a module's tests.
 pub fn is_kernels_place(file: &str) -> bool {
-    is_in(KERNELS, file)
+    is_in(KERNELS, file) || file.ends_with("/tests.rs")
 }
 
 /// Whether a file is in a module's folder, or its front page.
@@ -209,10 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn a_kernels_side_may_stand_in_interop_only() {
+    fn a_kernels_side_may_stand_in_interop_and_tests_only() {
         assert!(is_kernels_place(
             "crates/portolan/src/interop/x86_64/memory.rs"
         ));
+        assert!(is_kernels_place("crates/portolan/src/tlb/tests.rs"));
         assert!(!is_kernels_place("crates/portolan/src/hw/memory.rs"));
         assert!(!is_kernels_place("crates/portolan/src/addr.rs"));
     }

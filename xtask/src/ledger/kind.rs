@@ -111,7 +111,7 @@ impl Kind {
 
     /// Whether it may not stand just anywhere: in the hardware folder, or where [`Kind::may_be_a_kernels`] says.
     pub fn only_in_hw(self) -> bool {
-        !matches!(self, Kind::UnsafeFn | Kind::Unproven)
+        !matches!(self, Kind::UnsafeFn | Kind::Unproven | Kind::Termination)
     }
 
     /// Whether it may also stand where a kernel's side is implemented: it assumes nothing, and does what a kernel's own
