@@ -207,6 +207,10 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         proof {
             use_type_invariant(&*self);
         }
+        // a batch is large: it is moved only if there is one
+        if self.sent.is_none() {
+            return;
+        }
         let mut sent = None;
         core::mem::swap(&mut self.sent, &mut sent);
         if let Some((ticket, batch)) = sent {
