@@ -14,6 +14,12 @@ use crate::frame::{FrameTable, UniqueFrame};
 use crate::hw::frame::{FrameMeta, MetaCell, trust_given, trust_raw};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use crate::hw::mmu::{Memory, Mmu, Rights, walk};
+use crate::hw::processor::{
+    Moment, Quiet, flushed_everywhere, invalidate_here, leave_here, notify, relax, switch_here, this_cpu,
+    trust_kernel_table, trust_unused,
+};
+use crate::hw::{AtomicMode, MAX_CPUS, Processors};
+use crate::flush::FlushRange;
 use crate::prop::PageProperty;
 use crate::table::PageTable;
 use vstd::arithmetic::power2::pow2;
@@ -86,6 +92,52 @@ fn group_owner<'a, F: FrameAllocator, M: FrameMeta>(
             assert(CLAIM);
         }
     }
+}
+
+/// A table that no processor uses, used by one, which invalidates a range and leaves the table.
+fn group_processors<A: PagingMode, G: AtomicMode, P: Processors<A>>(
+    guard: &G,
+    machine: &P,
+    root: PhysAddr,
+    range: FlushRange<A>,
+) {
+    if let Some(cpu) = this_cpu(guard) {
+        let tracked mut aways = trust_unused(root);
+        let tracked mut using = trust_kernel_table(cpu as nat);
+        proof {
+            assert(aways.contains_key(cpu as nat));
+        }
+        let tracked away = aways.tracked_remove(cpu as nat);
+        let tracked since = Moment::now();
+        let tracked told = since.tell();
+        let Tracked(none) = switch_here::<A, G, P>(guard, machine, root, Tracked(&mut using), Tracked(away));
+        let Tracked(quiet) = invalidate_here::<A, G, P>(guard, machine, range, Tracked(&told));
+        let Tracked(back) = leave_here::<A, G, P>(guard, machine, Tracked(&mut using));
+        proof {
+            let tracked away = back.tracked_unwrap();
+            let tracked later = away.quiet::<A>(&since, range);
+            let tracked same = quiet.tell();
+        }
+        notify::<A, P>(machine, 1);
+        relax::<A, P>(machine);
+        assert(CLAIM);
+    }
+}
+
+/// Every processor was quiet.
+proof fn group_flushed<A: PagingMode>(
+    tracked since: &Moment,
+    tracked quiet: &Map<nat, Quiet<A>>,
+    root: PhysAddr,
+    range: FlushRange<A>,
+)
+    requires
+        forall|c: nat|
+            c < MAX_CPUS ==> #[trigger] quiet.contains_key(c) && quiet[c].says(c, *since, root, range),
+{
+    let tracked flushed = flushed_everywhere(since, quiet, root, range);
+    let tracked part = flushed.narrow(range);
+    assert(CLAIM);
 }
 
 /// The names without a definition, of values from nowhere.
