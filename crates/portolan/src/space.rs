@@ -22,9 +22,9 @@
 //!   error and leaves it.
 //! - **Frames.** The references that an address space holds are exactly those to the frames of ordinary memory that it maps,
 //!   one for each mapping of 4 KiB, and all of these frames are untyped. What is unmapped is owed: its references go to the
-//!   flusher, with the range that processors have to be told of before. The count of a frame is the number of references to it
-//!   ([`frame`](crate::frame)): handles, mappings and what is owed. Not proven is that no reference is lost, as the prover lets
-//!   values be forgotten, nor that none is dropped before its turn; both are tested.
+//!   flusher, and are given back only with evidence that each processor has been quiet since. The count of a frame is the
+//!   number of references to it ([`frame`](crate::frame)): handles, mappings and what is owed. Not proven, but tested, is that
+//!   no reference is lost: the prover lets values be forgotten.
 //! - **Isolation.** An operation changes the tables of its own address space only: it holds the right to write to each, and no
 //!   two page tables have the right to the same. The kernel's half is in none of them
 //!   (`theorem_share` in `spec/theorem.rs`).
@@ -41,6 +41,7 @@ mod cursor;
 mod cursor_mut;
 mod error;
 mod flusher;
+pub(crate) mod kept;
 mod kernel;
 pub(crate) mod lease;
 pub(crate) mod lock;

@@ -1,12 +1,13 @@
 //! What an address space owes to TLBs.
 
 use super::error::VmError;
+use super::kept::Kept;
 use super::kernel::{Kernel, Machine};
 use super::owed::{Batched, Owed};
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
 use crate::flush::{Flush, FlushRange};
-use crate::frame::{Dyn, Frame, USegment};
+use crate::frame::{Dyn, Frame};
 use crate::hw::AtomicMode;
 use crate::hw::space::settle_in_drop;
 use crate::tlb::TlbFlushOp;
@@ -118,7 +119,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                 op.says(due) && (final(self).issued() matches Some(all) && all.covers(due)),
     {
         let range = op.range();
-        self.owe(Owed::Frame(frame, Ghost(range)), range);
+        self.owe(Owed::Frame(ManuallyDrop::new(frame), Ghost(range)), range);
     }
 
     /// Asks the processors that use the address space to do what is noted. If what was dispatched before was not synced, it is
@@ -224,20 +225,22 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     }
 
     /// What an operation on the page table took away: `flush` says what processors have to be told, and keeps tables; the
-    /// references to frames are `segment`'s.
+    /// references to frames are `kept`.
     pub(crate) fn take(
         &mut self,
         flush: Flush<K::Tables, K::Mode>,
-        segment: Option<USegment<'k, K::Frames>>,
+        kept: Option<Kept<'k, K::Mode, K::Frames>>,
     )
+        requires
+            kept matches Some(kept) ==> kept.due() == flush.due(),
         ensures
             final(self).root() == old(self).root(),
             final(self).has_noted(*old(self), flush.due()),
             final(self).issued() matches Some(all) && all.covers(flush.due()),
     {
         let range = flush.range();
-        if let Some(segment) = segment {
-            self.owe(Owed::Segment(segment, Ghost(range)), range);
+        if let Some(kept) = kept {
+            self.owe(Owed::Segment(kept), range);
         }
         if flush.frees_tables() {
             self.owe(Owed::Tables(flush), range);

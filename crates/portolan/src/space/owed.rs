@@ -1,10 +1,12 @@
 //! What waits for processors to be told.
 
 use super::batch::Batch;
+use super::kept::Kept;
 use super::kernel::Kernel;
 use crate::flush::{Flush, FlushRange};
-use crate::frame::{Dyn, Frame, USegment};
+use crate::frame::{Dyn, Frame};
 use crate::hw::memory::Flushed;
+use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
 verus! {
@@ -13,9 +15,9 @@ verus! {
 #[verifier::reject_recursive_types(K)]
 pub(crate) enum Owed<'k, K: Kernel> {
     /// Frames that were mapped in a range.
-    Segment(USegment<'k, K::Frames>, Ghost<FlushRange<K::Mode>>),
+    Segment(Kept<'k, K::Mode, K::Frames>),
     /// A frame that a kernel wants to be kept.
-    Frame(Frame<'k, K::Frames, Dyn>, Ghost<FlushRange<K::Mode>>),
+    Frame(ManuallyDrop<Frame<'k, K::Frames, Dyn>>, Ghost<FlushRange<K::Mode>>),
     /// Tables that became empty.
     Tables(Flush<K::Tables, K::Mode>),
 }
@@ -24,7 +26,7 @@ impl<'k, K: Kernel> Owed<'k, K> {
     /// What processors have to be told of before.
     pub(crate) open spec fn range(self) -> FlushRange<K::Mode> {
         match self {
-            Owed::Segment(_, range) => range@,
+            Owed::Segment(kept) => kept.due(),
             Owed::Frame(_, range) => range@,
             Owed::Tables(flush) => flush.due(),
         }
@@ -36,8 +38,10 @@ impl<'k, K: Kernel> Owed<'k, K> {
             flushed.range().covers(self.range()),
     {
         match self {
-            // what is dropped gives its references back
-            Owed::Segment(_, _) | Owed::Frame(_, _) => {},
+            Owed::Segment(kept) => kept.release(Tracked(flushed)),
+            Owed::Frame(frame, _) => {
+                let _ = ManuallyDrop::into_inner(frame);
+            },
             Owed::Tables(flush) => {
                 let tracked part = flushed.narrow(flush.due());
                 flush.settle_for(Tracked(&part));

@@ -312,6 +312,9 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
                 return;
             }
             let tracked flushed = flushed_everywhere(&since, &quiet, self.root, range);
+            if let Some(kept) = gone.item {
+                kept.release(Tracked(&flushed));
+            }
             gone.flush.settle_for(Tracked(&flushed));
         }
     }

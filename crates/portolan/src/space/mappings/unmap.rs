@@ -14,6 +14,7 @@ use crate::flush::Flush;
 use crate::frame::token::FrameToken;
 use crate::frame::{FRAME_SIZE, FrameAllocator, FrameTable, USegment};
 use crate::hw::TableMemory;
+use crate::space::kept::Kept;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 #[cfg(verus_only)]
@@ -35,8 +36,8 @@ pub(crate) struct Unmapped<'f, M: TableMemory, A: PagingMode, F: FrameAllocator>
     /// The first page's frame.
     pub(crate) frame: PhysAddr,
     /// The references to the frames; `None` if they are no ordinary memory.
-    pub(crate) item: Option<USegment<'f, F>>,
-    /// What processors have to be told before the references may be given back.
+    pub(crate) item: Option<Kept<'f, A, F>>,
+    /// What processors have to be told before.
     pub(crate) flush: Flush<M, A>,
 }
 
@@ -79,10 +80,11 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         &&& self.table().is_unmapped_from(old.table(), start, end, gone.bytes, gone.flush)
         &&& gone.flush.due().reaches(old.space(), start, end)
         &&& match gone.item {
-            Some(segment) => {
-                &&& segment.table() == old.frame_table()
-                &&& segment.start() == gone.frame.0
-                &&& segment.end() == gone.frame.0 + bytes
+            Some(kept) => {
+                &&& kept.due() == gone.flush.due()
+                &&& kept.segment().table() == old.frame_table()
+                &&& kept.segment().start() == gone.frame.0
+                &&& kept.segment().end() == gone.frame.0 + bytes
             },
             None => old.frame_table().has_none(gone.frame.0 as int, bytes),
         }
@@ -120,7 +122,11 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             self.table.lemma_shaped();
             self.lemma_run_gone(*old(self), run, bytes, flush);
         }
-        let item = Self::take(self.frames, Tracked(self.tokens.borrow_mut()), &run);
+        let ghost due = flush.due();
+        let item = match Self::take(self.frames, Tracked(self.tokens.borrow_mut()), &run) {
+            Some(segment) => Some(Kept::new(segment, Ghost(due))),
+            None => None,
+        };
         proof {
             self.lemma_unmapped(*old(self), run);
         }
