@@ -134,7 +134,7 @@ fn four_processors_of_a_guest() {
 }
 
 #[test]
-#[ignore = "takes five minutes"]
+#[ignore = "takes minutes"]
 fn two_processors_of_a_guest_for_long() {
     on_guest(2, 120_000);
 }

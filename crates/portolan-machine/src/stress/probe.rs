@@ -98,7 +98,7 @@ impl<A: Mode, M: Host> Worker<'_, '_, A, M> {
             _ => None,
         };
         Err(Mismatch::Access {
-            again,
+            again: again.map(Box::new),
             space: self.active.map(|subject| subject.number),
             access: aim.access,
             states,
