@@ -9,6 +9,9 @@
 //! A frame in use has a tag, by which the access knows whose it is, and a free one is poisoned: whoever reaches one that
 //! has been given back sees poison, and whoever stores to it is found out by the allocator.
 //!
+//! A guest is put under load with [`late`](crate::KvmConfig::late): if the host shadows its tables, it is only so that a
+//! shootdown that is left out shows.
+//!
 //! Work goes in rounds. At the end of each everything is dropped, and all frames and tables have to be back.
 
 mod change;

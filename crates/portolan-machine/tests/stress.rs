@@ -134,6 +134,12 @@ fn four_processors_of_a_guest() {
 }
 
 #[test]
+#[ignore = "takes minutes"]
+fn two_processors_of_a_guest_for_long() {
+    on_guest(2, 120_000);
+}
+
+#[test]
 fn a_kernel_without_shootdowns_is_found_out_by_a_guest() {
     let Some(machine) = guest(2) else { return };
     let plan = Plan {

@@ -91,7 +91,14 @@ impl<A: Mode, M: Host> Worker<'_, '_, A, M> {
         if each.any(|state| state.allows(regime, &aim.access, aim.frame, got)) {
             return Ok(());
         }
+        let machine = self.shared.machine.cpus().machine();
+        machine.invalidate_all(self.number)?;
+        let again = match aim.access.kind {
+            Kind::Load => machine.access(self.number, &[aim.access])?.pop(),
+            _ => None,
+        };
         Err(Mismatch::Access {
+            again: again.map(Box::new),
             space: self.active.map(|subject| subject.number),
             access: aim.access,
             states,

@@ -110,6 +110,9 @@ pub enum Mismatch {
         states: Vec<State>,
         /// The outcome.
         got: Outcome,
+        /// What comes of it when this processor has invalidated everything: if that is allowed, a translation was stale, and
+        /// else what is mapped is wrong, or the frame was somebody else's. Only of loads, and unless others are at it.
+        again: Option<Box<Outcome>>,
     },
     /// A kernel's page wasn't what it always is.
     KernelPage {

@@ -142,6 +142,7 @@ impl Round {
         Ok(())
     }
 
+    /// Makes the kernel's tables of frames and processors and its address spaces, and drops them when all is done.
     fn with_kernel<A: Mode, M: Host>(
         &self,
         memory: &Memory,

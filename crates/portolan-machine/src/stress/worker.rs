@@ -32,7 +32,7 @@ impl<'r, 'k, A: Mode, M: Host> Worker<'r, 'k, A, M> {
         rng: Rng,
         tally: &'r mut Tally,
     ) -> Result<Self, Mismatch> {
-        // SAFETY: the round has loaded the kernel's half, and lets each processor do its part once
+        // SAFETY: the round has loaded a table with nothing for user space, and lets each processor do its part once
         let cpu = unsafe { Cpu::new(shared.machine, guard) };
         Ok(Worker {
             shared,
