@@ -73,10 +73,6 @@ pub(super) struct Shared<'k, A: Mode, M: Host> {
     failure: Mutex<Option<(Option<usize>, Mismatch)>>,
 }
 
-// SAFETY: all that keeps it from being so is that page tables hold rights to their frames, which are the prover's and not
-// there at run time. Memory and the machine can be shared, and an address space is changed by one cursor at a time
-unsafe impl<A: Mode, M: Host> Sync for Shared<'_, A, M> {}
-
 impl<'k, A: Mode, M: Host> Shared<'k, A, M> {
     /// A table for an address space.
     pub(super) fn table(&self) -> Result<PageTable<Memory, UserHalf<A>>, Mismatch> {
