@@ -112,8 +112,8 @@ impl Guest {
             return Err(MachineError::BadAddress { va });
         }
         let touch = |word| [mailbox::TOUCH.into(), word, 0, 0, 0];
-        let touched = self.memory.take_journal().into_iter();
-        let mut steps: Vec<Step> = touched.map(touch).collect();
+        let mut journal = self.memory.take_journal();
+        let mut steps: Vec<Step> = journal.words().iter().copied().map(touch).collect();
         let touches = steps.len();
         let step = |access| self.protocol.access(access, self.area);
         steps.extend(accesses.iter().map(step));

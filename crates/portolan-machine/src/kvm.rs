@@ -239,28 +239,28 @@ impl KvmMachine {
     fn informed(&self, cpu: usize) -> Result<MutexGuard<'_, Vcpu>, MachineError> {
         let mut vcpu = self.vcpu(cpu)?;
         let _touching = lock(&self.guest.touching);
-        let touches: Vec<Step> = self.touches().collect();
+        let mut journal = self.memory.take_journal();
+        let touches = touches(journal.words());
         if !touches.is_empty() {
             vcpu.run(&touches)?;
         }
+        self.memory.told(journal);
         Ok(vcpu)
     }
 
     fn run(&self, cpu: usize, steps: &[Step]) -> Result<Vec<Outcome>, MachineError> {
         self.informed(cpu)?.run(steps)
     }
+}
 
-    /// Steps that write the words of tables which the host has stored to again, unchanged, from inside the guest.
-    fn touches(&self) -> impl Iterator<Item = Step> + use<> {
-        let words = self.memory.take_journal();
-        let step = |part: &[u64]| {
-            let mut list = [0; monitor::TOUCHES];
-            list[..part.len()].copy_from_slice(part);
-            Step::Touch(list, part.len())
-        };
-        let steps: Vec<Step> = words.chunks(monitor::TOUCHES).map(step).collect();
-        steps.into_iter()
-    }
+/// Steps that write words of tables, which the host has stored to, again, unchanged, from inside the guest.
+fn touches(words: &[u64]) -> Vec<Step> {
+    let step = |part: &[u64]| {
+        let mut list = [0; monitor::TOUCHES];
+        list[..part.len()].copy_from_slice(part);
+        Step::Touch(list, part.len())
+    };
+    words.chunks(monitor::TOUCHES).map(step).collect()
 }
 
 /// Locks what belongs to a guest. One that was left in the middle of something says so itself.

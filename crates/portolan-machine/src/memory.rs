@@ -66,7 +66,25 @@ struct Frames {
     next: u64,
     requests: u64,
     refuse: Option<u64>,
-    journal: Vec<u64>,
+    journal: Journal,
+}
+
+/// What a guest has not been told of yet.
+#[derive(Default)]
+pub(crate) struct Journal {
+    words: Vec<u64>,
+    /// Table frames that were freed, with their sizes. A host that shadows the guest's tables may still have what they said,
+    /// and would go by it where one is linked again, so they are not given out before it knows that they say nothing.
+    freed: Vec<(u64, usize)>,
+}
+
+impl Journal {
+    /// The words with recorded stores, in ascending order.
+    pub(crate) fn words(&mut self) -> &[u64] {
+        self.words.sort_unstable();
+        self.words.dedup();
+        &self.words
+    }
 }
 
 /// Someone who is told when table frames change.
@@ -133,13 +151,19 @@ impl Memory {
         let _ = self.shared.observer.set(observer);
     }
 
-    /// The words with recorded stores since the last call, in ascending order.
+    /// What was recorded since the last call.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    pub(crate) fn take_journal(&self) -> Vec<u64> {
-        let mut words = std::mem::take(&mut self.frames().journal);
-        words.sort_unstable();
-        words.dedup();
-        words
+    pub(crate) fn take_journal(&self) -> Journal {
+        std::mem::take(&mut self.frames().journal)
+    }
+
+    /// The guest has been told of all in `journal`.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(crate) fn told(&self, journal: Journal) {
+        let mut frames = self.frames();
+        for (frame, bytes) in journal.freed {
+            frames.spare.entry(bytes).or_default().push(frame);
+        }
     }
 
     /// The physical addresses that are memory, but for those that table frames come from. One range may be empty.
@@ -252,14 +276,14 @@ impl Memory {
     /// where a guest's own program is.
     fn record_data(&self, addr: PhysAddr) {
         if self.shared.recorded == Recorded::Data && addr.as_u64() >= self.shared.tables.end {
-            self.frames().journal.push(addr.as_u64());
+            self.frames().journal.words.push(addr.as_u64());
         }
     }
 
     /// Notes a store to a word of a table if those are recorded.
     fn record_table(&self, word: u64) {
         if self.shared.recorded == Recorded::Tables {
-            self.frames().journal.push(word);
+            self.frames().journal.words.push(word);
         }
     }
 
@@ -308,6 +332,16 @@ impl Memory {
         if let Words::Sparse(words) = &self.shared.words {
             for word in (table.as_u64()..table.as_u64() + bytes as u64).step_by(8) {
                 words.store(word, table.as_u64() | 0x67);
+            }
+        }
+    }
+
+    /// Zeroes a table frame that nobody else uses, and records what changes.
+    fn zero(&self, frame: u64, bytes: usize) {
+        for addr in (frame..frame + bytes as u64).step_by(8).map(PhysAddr::new) {
+            if self.load(addr) != 0 {
+                self.store(addr, 0);
+                self.record_table(addr.as_u64());
             }
         }
     }
@@ -369,12 +403,7 @@ unsafe impl TableMemory for Memory {
             frames.held.insert(frame, bytes);
             frame
         };
-        for addr in (frame..frame + bytes as u64).step_by(8).map(PhysAddr::new) {
-            if self.load(addr) != 0 {
-                self.store(addr, 0);
-                self.record_table(addr.as_u64());
-            }
-        }
+        self.zero(frame, bytes);
         Some(PhysAddr::new(frame))
     }
 
@@ -387,12 +416,15 @@ unsafe impl TableMemory for Memory {
             held == Some(bytes),
             "table {table:x?} of {bytes} bytes is freed, but {held:?} are held"
         );
+        if self.shared.recorded == Recorded::Tables {
+            self.zero(table.as_u64(), bytes);
+            let freed = (table.as_u64(), bytes);
+            self.frames().journal.freed.push(freed);
+            return;
+        }
         self.spoil(table, bytes);
-        self.frames()
-            .spare
-            .entry(bytes)
-            .or_default()
-            .push(table.as_u64());
+        let mut frames = self.frames();
+        frames.spare.entry(bytes).or_default().push(table.as_u64());
     }
 
     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
