@@ -1,8 +1,9 @@
 //! One suite for page tables on every machine.
 //!
-//! Operations are compared with a plain map ([`model::Model`]), answers and errors alike. Then processors make accesses
-//! of every kind at every edge, and each outcome is compared: the value from the right physical address, or the fault and
-//! all that the processor reports of it. [`run`] is the whole of it, [`Plan`] says how much.
+//! Operations are compared with a plain map ([`model::Model`]), answers and errors alike, and so is what the table shows of
+//! itself: its pages, runs of them, and its tables. Then processors make accesses of every kind at every edge, and each
+//! outcome is compared: the value from the right physical address, or the fault and all that the processor reports of it.
+//! [`run`] is the whole of it, [`Plan`] says how much.
 
 mod agree;
 mod flip;
@@ -16,10 +17,12 @@ mod readback;
 mod report;
 mod shape;
 mod subject;
+mod views;
 
 pub use agree::agree;
 pub use flip::{FlippedBit, Which};
 pub use report::{Counts, Failure, Mismatch};
+pub use views::{compare_runs, compare_tables};
 
 use crate::machine::Machine;
 use crate::rng::mix;
@@ -157,6 +160,7 @@ where
     bench.copies::<A>()?;
     bench.cursors::<A>()?;
     bench.refusals::<A>()?;
+    bench.views::<A>()?;
     for length in 1..=plan.small {
         (0..3).try_for_each(|place| bench.small::<A>(length, place))?;
     }

@@ -15,10 +15,14 @@ mod op;
 mod range;
 mod remake;
 mod resize;
+mod runs;
 mod step;
+mod tables;
 mod used;
 
 pub use op::{Answer, Make, Op, Search, Step};
+pub use runs::Run;
+pub use tables::Table;
 
 /// A page table as a plain map, and a description of the machine that it is for.
 #[derive(Clone, Debug)]

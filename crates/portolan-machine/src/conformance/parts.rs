@@ -10,6 +10,7 @@ mod remakes;
 mod requests;
 mod resizes;
 mod sequences;
+mod views;
 
 use super::generate::Source;
 use super::subject::Bench;

@@ -5,7 +5,9 @@ use super::perform::Used;
 use super::report::{Failure, Mismatch};
 use super::subject::Subject;
 use crate::machine::Machine;
-use portolan::{Cursor, Error, Invalidate, Mapping, PagingMode, TableMemory, VirtAddr, VirtRange};
+use portolan::{
+    Cursor, Error, Invalidate, Mapping, PagingMode, Runs, TableMemory, VirtAddr, VirtRange,
+};
 
 impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
 where
@@ -14,20 +16,26 @@ where
     A: PagingMode,
     B: Used,
 {
-    /// Compares all that is in the table with all that is in the model.
+    /// Compares all that is in the table with all that is in the model, and the tables with those that this takes.
     pub(super) fn read_back(&mut self) -> Result<(), Failure> {
         let ranges = self.bench.machine.regime().ranges();
         ranges.iter().try_for_each(|range| {
             self.read_back_in(*range.start(), range.end() - range.start() + 1)
-        })
+        })?;
+        self.read_tables()
     }
 
-    /// Compares the pages that overlap a range, as an iterator and as a cursor give them.
+    /// Compares the pages that overlap a range, as an iterator and as a cursor give them, and the runs of the former.
     pub(super) fn read_back_in(&mut self, va: u64, bytes: u64) -> Result<(), Failure> {
         let range = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes));
         let mappings = range.and_then(|range| self.table.mappings(range));
-        let mappings = mappings.map(|pages| pages.map(|(va, page)| (va.as_u64(), page)).collect());
-        self.compare("mappings", (va, bytes), mappings)?;
+        // Going through the tables twice would take as long again
+        let pages = mappings.map(|pages| pages.collect::<Vec<_>>());
+        let runs = pages.clone().map(|pages| Runs::new(pages.into_iter()));
+        let plain = |(at, page): (VirtAddr<A>, Mapping)| (at.as_u64(), page);
+        let pages = pages.map(|pages| pages.into_iter().map(plain).collect());
+        self.compare("mappings", (va, bytes), pages)?;
+        self.compare_runs((va, bytes), runs)?;
         let cursor = range.and_then(|range| self.table.cursor(range));
         self.compare(
             "cursor",

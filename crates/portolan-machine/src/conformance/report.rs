@@ -1,10 +1,10 @@
 //! What a run of the suite counted, and how it failed.
 
-use super::model::{Answer, Op};
+use super::model::{Answer, Op, Run, Table};
 use crate::access::{Access, Outcome};
 use crate::machine::{MachineError, Sight};
 use portolan::{Error, Mapping, PageSize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// How many operations and accesses a run made, by kind and outcome.
@@ -13,6 +13,7 @@ pub struct Counts {
     operations: BTreeMap<(&'static str, &'static str), u64>,
     divided: BTreeMap<&'static str, u64>,
     accesses: BTreeMap<(String, String), u64>,
+    kinds: BTreeSet<&'static str>,
 }
 
 impl Counts {
@@ -27,9 +28,14 @@ impl Counts {
         *self.divided.entry(op.name()).or_default() += 1;
     }
 
-    /// Counts the times that a range was read back by a cursor or an iterator.
+    /// Counts the times that a range, or all tables, were read back by a cursor or an iterator.
     pub(super) fn reading(&mut self, by: &'static str) {
         *self.operations.entry((by, "done")).or_default() += 1;
+    }
+
+    /// Notes a kind of operation after which runs and tables are looked at; whether it is new.
+    pub(super) fn is_new_kind(&mut self, op: &Op) -> bool {
+        self.kinds.insert(op.name())
     }
 
     /// Counts an access.
@@ -143,6 +149,29 @@ pub enum Mismatch {
         expected: Option<(u64, Mapping)>,
         /// The page table's.
         got: Option<(u64, Mapping)>,
+    },
+    /// A run of pages is not what the model's pages are put together to.
+    Runs {
+        /// The model's next run.
+        expected: Option<Run>,
+        /// The page table's.
+        got: Option<Run>,
+    },
+    /// A table that is visited is not the next that the model's pages need.
+    Visit {
+        /// The table that is needed.
+        expected: Option<Table>,
+        /// The table that is visited.
+        got: Option<Table>,
+    },
+    /// A table that is visited is not where a walk finds it.
+    TableAt {
+        /// The table.
+        table: Table,
+        /// The physical address that a walk finds, if it gets there.
+        expected: Option<u64>,
+        /// The physical address that the visit tells.
+        got: u64,
     },
     /// An access had another outcome than the model says, or than either of two models says.
     Access {

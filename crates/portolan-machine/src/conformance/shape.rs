@@ -95,6 +95,12 @@ pub(super) fn in_place(regime: Regime, was: PageProperty, prop: PageProperty) ->
     }
 }
 
+/// Whether hardware ignores enough bits of an entry that refers to a table for a count of the table's entries. RISC-V
+/// leaves two to software (privileged specification, 10.3.1).
+pub(super) fn counts(regime: Regime) -> bool {
+    !matches!(regime, Regime::Riscv { .. })
+}
+
 /// Whether a page can become smaller ones while processors may be using it, and smaller ones one. On AArch64 and
 /// LoongArch64 it has to be unmapped first.
 pub(super) fn resizes(regime: Regime) -> bool {

@@ -312,8 +312,10 @@ where
     ) -> Result<(), Failure> {
         if let Ok(copied) = before.copied(op) {
             let copy = std::mem::replace(&mut self.model, copied.parent);
+            self.frames_before += copy.tables();
             self.read_back()?;
             self.probe_few()?;
+            self.frames_before -= copy.tables();
             self.model = copy;
         }
         let parent = std::mem::replace(&mut self.table, child);
@@ -325,7 +327,12 @@ where
     }
 
     fn check_frames(&self) -> Result<(), Failure> {
-        let expected = self.frames_before + self.model.tables();
+        self.compare_frames(self.model.tables())
+    }
+
+    /// Compares the table frames that are held with those that there were before and this many tables.
+    pub(super) fn compare_frames(&self, tables: usize) -> Result<(), Failure> {
+        let expected = self.frames_before + tables;
         let got = self.bench.machine.memory().frames_held();
         // A flush that isn't paid keeps its tables
         if expected != got && self.bench.pay {

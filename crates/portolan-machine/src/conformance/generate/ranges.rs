@@ -121,6 +121,32 @@ impl Source {
         }
     }
 
+    /// A range to look at: mostly from inside of one page to inside of another, or else to an end of the half. All
+    /// addresses of the first half if nothing is mapped.
+    pub(in super::super) fn view(&mut self, model: &Model) -> (u64, u64) {
+        let small = self.sizes[0].bytes();
+        let mut halves = self.regime.ranges().into_iter();
+        if model.is_empty() {
+            let half = halves.next().expect("a regime has addresses");
+            return (*half.start(), half.end() - half.start() + 1);
+        }
+        let mut inside = || {
+            let (at, page) = self.page(model);
+            at + self.rng.below(page.size.bytes() / small) * small
+        };
+        let (one, other) = (inside(), inside());
+        let half = halves.find(|half| half.contains(&one));
+        let half = half.expect("a page lies in a half");
+        let other = if half.contains(&other) { other } else { one };
+        let (mut first, mut last) = (one.min(other), one.max(other) + (small - 1));
+        match self.rng.below(8) {
+            0 => first = *half.start(),
+            1 => last = *half.end(),
+            _ => {}
+        }
+        (first, last - first + 1)
+    }
+
     /// A range that starts in a page, ends in one, or both.
     fn part_of_page(&mut self, at: u64, size: PageSize) -> (u64, u64) {
         let small = self.sizes[0].bytes();

@@ -1,11 +1,12 @@
 //! Requests that change the size of pages.
 
 use super::Model;
+use super::runs::goes_on;
 use crate::conformance::shape::resizes;
 use portolan::{Error, Mapping, PageProperty, PageSize, PhysAddr};
 
 /// Whether two pages differ in no more than whether they were used.
-fn alike(one: PageProperty, other: PageProperty) -> bool {
+pub(super) fn alike(one: PageProperty, other: PageProperty) -> bool {
     let PageProperty {
         accessed, dirty, ..
     } = one;
@@ -140,12 +141,7 @@ impl Model {
     pub fn landmarks(&self) -> Vec<(u64, Mapping)> {
         let pages: Vec<_> = self.pages().collect();
         let follows = |one: &(u64, Mapping), next: &(u64, Mapping)| {
-            let ((va, page), (next_va, next)) = (one, next);
-            let bytes = page.size.bytes();
-            next.size == page.size
-                && next_va - va == bytes
-                && next.frame.as_u64() == page.frame.as_u64().wrapping_add(bytes)
-                && alike(page.prop, next.prop)
+            next.1.size == one.1.size && goes_on(one, next)
         };
         let runs = pages.chunk_by(follows);
         let mut landmarks: Vec<_> = runs

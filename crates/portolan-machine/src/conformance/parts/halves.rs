@@ -6,15 +6,17 @@ use super::super::probe::{outcome, prepare};
 use super::super::report::{Failure, Mismatch};
 use super::super::shape::level_of;
 use super::super::subject::Bench;
+use super::super::views::{compare_runs, compare_tables};
 use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::isa::Isa;
 use crate::machine::Machine;
 use portolan::arch::halves::Halves;
 use portolan::{
     Error, Flush, Invalidate, KernelHalf, PageProperty, PageSize, PageTable, PagingMode, PhysAddr,
-    TableMemory, UserHalf, VirtAddr,
+    TableMemory, UserHalf, VirtAddr, VirtRange,
 };
 use std::collections::HashMap;
+use std::slice::from_ref;
 
 /// How many users there are.
 const USERS: usize = 2;
@@ -118,6 +120,9 @@ where
             } else {
                 let got = self.users[user].apply(self.bench, &op);
                 self.settle(op, got)?;
+                if step % 4 == 0 {
+                    self.read_back(&self.users[user], false)?;
+                }
             }
             let (first, last) = (op.va(), op.va() + (op.bytes() - 8));
             let mut addresses = vec![first, last];
@@ -126,7 +131,18 @@ where
             (0..self.bench.machine.cpus())
                 .try_for_each(|cpu| self.probe(cpu, step / 4, &addresses))?;
         }
-        Ok(())
+        self.read_back(&self.kernel, true)
+    }
+
+    /// Compares the runs and the tables of one half with what the model says.
+    fn read_back<H: PagingMode>(&self, side: &Side<M, H>, upper: bool) -> Result<(), Failure> {
+        // No processor walks from the root of the upper half, but all users' roots lead to the tables below it
+        let root = match upper {
+            true => self.users[0].table.root(),
+            false => side.table.root(),
+        };
+        side.read_back(self.bench.machine, upper, root)
+            .or_else(|what| self.fail(*what))
     }
 
     /// The next change of one of the tables.
@@ -287,6 +303,33 @@ impl<M: TableMemory, A: PagingMode> Side<M, A> {
             Op::Protect { size, prop, .. } => self.table.protect(va, size, prop).map(page),
             _ => self.table.query(va).map(|page| (Answer::Page(page), None)),
         }
+    }
+
+    /// Compares the runs, and the tables below `root`, with what the model says. In the upper half, those directly below
+    /// the root stay.
+    fn read_back(
+        &self,
+        machine: &impl Machine,
+        upper: bool,
+        root: PhysAddr,
+    ) -> Result<(), Box<Mismatch>> {
+        let (regime, ranges) = (machine.regime(), machine.regime().ranges());
+        let half = &ranges[usize::from(upper)];
+        let (va, bytes) = (*half.start(), half.end() - half.start() + 1);
+        let pages = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes));
+        let pages = pages.and_then(|range| self.table.mappings(range));
+        let pages = pages.map_err(|error| {
+            Box::new(Mismatch::Answer {
+                op: Op::Query { va },
+                expected: Ok(Answer::Done),
+                got: Err(error),
+            })
+        })?;
+        compare_runs(&self.model, (va, bytes), pages.runs())?;
+        let expected = self.model.tables_for(from_ref(half), upper);
+        let (skipped, memory) = (usize::from(upper), machine.memory());
+        let tables = self.table.tables().skip(skipped);
+        compare_tables(&expected[skipped..], regime, memory, root, tables).map(drop)
     }
 
     /// Where one of the pages is, if there is one.

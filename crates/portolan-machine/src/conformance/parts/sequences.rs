@@ -7,11 +7,13 @@ use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
 use crate::machine::Machine;
+use crate::rng::mix;
 use crate::walk::Regime;
 use portolan::{Invalidate, PageProperty, PagingMode, Preset, TableMemory};
 
 impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
-    /// Requests at random, with accesses now and then.
+    /// Requests at random, with accesses now and then, and a look at runs and tables, at least after the first request of
+    /// each kind that is performed.
     pub(in super::super) fn random<A: PagingMode, B: Used>(
         &mut self,
         seed: u64,
@@ -20,7 +22,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     where
         K: Invalidate<A>,
     {
-        let mut source = self.source(seed);
+        let (mut source, mut views) = (self.source(seed), self.source(mix(seed)));
         let smallest = source.sizes()[0];
         let part = format!("random sequence, seed {seed:#x}");
         let mut subject = Subject::<K, M, A, B>::new(self, part)?;
@@ -40,6 +42,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     left -= 1;
                     (left > 0).then(|| source.step(model, range, pos))
                 })?;
+            }
+            let is_new = answer.is_ok() && subject.bench.counts.is_new_kind(&op);
+            if is_new || views.rng.one_in(4) {
+                let (va, bytes) = views.view(&subject.model);
+                subject.read_runs(va, bytes)?;
+                subject.read_tables()?;
             }
             let worth_it = answer.is_ok() && source.rng.one_in(4);
             if worth_it || step == steps {
