@@ -139,6 +139,14 @@ impl<A: PagingMode> VirtAddr<A> {
         self.raw() as int % A::geo().limit()
     }
 
+    /// The address is one that the mode's hardware accepts.
+    pub(crate) proof fn lemma_canonical(tracked &self)
+        ensures
+            A::canonical(self.raw()),
+    {
+        use_type_invariant(self);
+    }
+
     /// The virtual address `raw`.
     ///
     /// # Errors

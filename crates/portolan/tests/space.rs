@@ -242,6 +242,26 @@ fn a_frame_given_to_a_flusher_is_kept_until_it_is_synced() {
 }
 
 #[test]
+fn what_is_noted_after_a_dispatch_waits_until_that_is_synced() {
+    on_machine(|machine| {
+        let (pool, space) = (machine.frames().allocator(), space(machine));
+        on(0, |guard| {
+            let kept = [frame(machine).into_dyn(), frame(machine).into_dyn()];
+            let addrs = kept.each_ref().map(|kept| kept.paddr());
+            let mut cursor = space.cursor_mut(guard, &range(PAGE, 0x1000)).unwrap();
+            let flusher = cursor.flusher();
+            for kept in kept {
+                flusher.issue_tlb_flush_with(TlbFlushOp::Address(machine::at(PAGE)), kept);
+                flusher.dispatch_tlb_flush().unwrap();
+            }
+            assert_eq!(addrs.map(|addr| pool.has(addr)), [true, false]);
+            flusher.sync_tlb_flush().unwrap();
+            assert!(pool.has(addrs[1]));
+        });
+    });
+}
+
+#[test]
 fn a_space_that_is_dropped_gives_its_frames_back() {
     on_machine(|machine| {
         let (hardware, pool) = (machine.cpus().hardware(), machine.frames().allocator());

@@ -276,7 +276,6 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
         if len > end - at {
             return Err(VmError::OutOfRange { addr: at.wrapping_add(len) });
         }
-        let _ = self.span.start();
         Ok((at, at + len))
     }
 }

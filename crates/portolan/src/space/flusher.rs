@@ -1,9 +1,10 @@
 //! What an address space owes to TLBs.
 
+use super::batch::Batch;
 use super::error::VmError;
 use super::kept::Kept;
 use super::kernel::{Kernel, Machine};
-use super::owed::{Batched, Owed};
+use super::owed::Owed;
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
 use crate::flush::{Flush, FlushRange};
@@ -27,7 +28,8 @@ verus! {
 /// - [`sync_tlb_flush`](TlbFlusher::sync_tlb_flush) dispatches what is not yet, and waits until all processors have done it.
 ///   Only then the frames and tables are given back that wait for it.
 ///
-/// A flusher that is dropped dispatches and syncs what it still owes. A processor has one request under way at a time: another
+/// It has one request for all that is owed: what is noted after a dispatch waits until that is synced. A flusher that is dropped
+/// dispatches and syncs what it still owes. A processor has one request under way at a time: another
 /// flusher of the same processor waits for it before it dispatches.
 #[verifier::reject_recursive_types(K)]
 #[verifier::reject_recursive_types(G)]
@@ -35,21 +37,43 @@ pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
     machine: &'a Machine<'k, K>,
     active: &'a ActiveSet,
     guard: &'a G,
-    /// Issued, and not dispatched.
-    pending: Option<Batched<'k, K>>,
-    /// Dispatched, and not synced.
-    sent: Option<(Ticket<'a, K::Mode>, Batched<'k, K>)>,
+    /// What processors are asked, or were.
+    request: Request<'a, K>,
+    /// What waits for the request.
+    items: Batch<Owed<'k, K>>,
     /// All that ever was issued.
     noted: Ghost<Seq<FlushRange<K::Mode>>>,
+}
+
+/// The one request for all that is owed.
+#[verifier::reject_recursive_types(K)]
+enum Request<'a, K: Kernel> {
+    /// Nothing is owed.
+    Nothing,
+    /// Issued, and not dispatched.
+    Issued(FlushRange<K::Mode>),
+    /// Dispatched, and not synced.
+    Sent(Ticket<'a, K::Mode>),
+}
+
+impl<K: Kernel> Request<'_, K> {
+    /// Once it is over, processors have been told of `due`.
+    spec fn covers(self, due: FlushRange<K::Mode>) -> bool {
+        match self {
+            Request::Nothing => false,
+            Request::Issued(range) => range.covers(due),
+            Request::Sent(ticket) => ticket.range().covers(due),
+        }
+    }
 }
 
 impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        self.sent matches Some((ticket, batch)) ==> {
-            &&& ticket.range() == batch.due()
-            &&& ticket.root() == self.active.root()
-        }
+        &&& self.items.inv()
+        &&& forall|i: int|
+            0 <= i < self.items@.len() ==> self.request.covers((#[trigger] self.items@[i]).range())
+        &&& self.request matches Request::Sent(ticket) ==> ticket.root() == self.active.root()
     }
 
     /// The root of the table whose translations it is about.
@@ -59,9 +83,9 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
 
     /// What is noted, and not dispatched: for all addresses of this range.
     pub closed spec fn issued(self) -> Option<FlushRange<K::Mode>> {
-        match self.pending {
-            Some(batch) => Some(batch.due()),
-            None => None,
+        match self.request {
+            Request::Issued(range) => Some(range),
+            _ => None,
         }
     }
 
@@ -79,7 +103,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
 
     /// Whether nothing is dispatched and not synced.
     pub closed spec fn is_synced(self) -> bool {
-        self.sent is None
+        !(self.request is Sent)
     }
 
     /// Whether processors have been told all that was noted.
@@ -88,16 +112,24 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     }
 
     /// Nothing is owed.
+    #[inline]
     pub(crate) fn new(machine: &'a Machine<'k, K>, active: &'a ActiveSet, guard: &'a G) -> (r: Self)
         ensures
             r.root() == active.root(),
             r.issued() is None,
             r.is_synced(),
     {
-        TlbFlusher { machine, active, guard, pending: None, sent: None, noted: Ghost(Seq::empty()) }
+        TlbFlusher {
+            machine,
+            active,
+            guard,
+            request: Request::Nothing,
+            items: Batch::new(),
+            noted: Ghost(Seq::empty()),
+        }
     }
 
-    /// Notes an operation.
+    /// Notes an operation. What was dispatched before, and not synced, is synced first.
     pub fn issue_tlb_flush(&mut self, op: TlbFlushOp<K::Mode>)
         ensures
             final(self).root() == old(self).root(),
@@ -107,7 +139,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         self.issue(op.range());
     }
 
-    /// Notes an operation, and keeps `frame` until it is synced.
+    /// Notes an operation as [`issue_tlb_flush`](TlbFlusher::issue_tlb_flush) does, and keeps `frame` until it is synced.
     pub fn issue_tlb_flush_with(
         &mut self,
         op: TlbFlushOp<K::Mode>,
@@ -173,28 +205,25 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                 Err(e) => e is Shootdown && final(self).issued() == old(self).issued(),
             },
     {
-        let Some(batch) = &self.pending else {
+        let Request::Issued(range) = &self.request else {
             return Ok(());
         };
-        let range = batch.range();
-        let ticket = match self.machine.shootdown().dispatch(
+        let range = *range;
+        match self.machine.shootdown().dispatch(
             self.guard,
             self.machine.cpus(),
             self.active,
             range,
         ) {
-            Ok(ticket) => ticket,
-            Err(e) => return Err(VmError::Shootdown(e)),
-        };
-        proof {
-            use_type_invariant(&*self);
+            Ok(ticket) => {
+                proof {
+                    use_type_invariant(&*self);
+                }
+                self.request = Request::Sent(ticket);
+                Ok(())
+            },
+            Err(e) => Err(VmError::Shootdown(e)),
         }
-        let mut pending = None;
-        core::mem::swap(&mut self.pending, &mut pending);
-        if let Some(batch) = pending {
-            self.sent = Some((ticket, batch));
-        }
-        Ok(())
     }
 
     /// Waits for what was dispatched, if anything was, and gives back what waits for it.
@@ -205,22 +234,51 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             final(self).issued() == old(self).issued(),
             final(self).is_synced(),
     {
+        let Request::Sent(ticket) = &self.request else {
+            return;
+        };
+        let Tracked(flushed) = self.machine.shootdown().sync(
+            self.guard,
+            self.machine.cpus(),
+            ticket,
+        );
+        self.touch();
         proof {
             use_type_invariant(&*self);
         }
-        // a batch is large: it is moved only if there is one
-        if self.sent.is_none() {
-            return;
+        while let Some(owed) = self.items.pop()
+            invariant
+                self.items.inv(),
+                forall|i: int|
+                    0 <= i < self.items@.len() ==> flushed.range().covers(
+                        (#[trigger] self.items@[i]).range(),
+                    ),
+                self.request matches Request::Sent(ticket) && ticket.range() == flushed.range()
+                    && ticket.root() == self.active.root(),
+                self.active == old(self).active,
+                self.noted == old(self).noted,
+            ensures
+                self.items@.len() == 0,
+            decreases self.items@.len(),
+        {
+            owed.release(Tracked(&flushed));
         }
-        let mut sent = None;
-        core::mem::swap(&mut self.sent, &mut sent);
-        if let Some((ticket, batch)) = sent {
-            let Tracked(flushed) = self.machine.shootdown().sync(
-                self.guard,
-                self.machine.cpus(),
-                ticket,
-            );
-            batch.release(Tracked(&flushed));
+        self.request = Request::Nothing;
+    }
+
+    /// Has at hand soon what is read when all that waits is given back: the processor then waits for memory once, not for each.
+    fn touch(&self) {
+        proof {
+            use_type_invariant(self);
+        }
+        let mut i = 0;
+        while i < self.items.len()
+            invariant
+                self.items.inv(),
+            decreases self.items@.len() - i,
+        {
+            self.items.get(i).touch();
+            i += 1;
         }
     }
 
@@ -239,13 +297,12 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             final(self).issued() matches Some(all) && all.covers(flush.due()),
     {
         let range = flush.range();
-        if let Some(kept) = kept {
-            self.owe(Owed::Segment(kept), range);
+        match kept {
+            Some(kept) => self.owe(Owed::Segment(kept), range),
+            None => self.issue(range),
         }
         if flush.frees_tables() {
             self.owe(Owed::Tables(flush), range);
-        } else {
-            self.issue(range);
         }
     }
 
@@ -258,28 +315,19 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             final(self).noted() == old(self).noted().push(range),
             final(self).issued() matches Some(all) && all.covers(range),
     {
-        let full = match &self.pending {
-            Some(batch) => batch.is_full(),
-            None => false,
-        };
-        if full {
+        if self.items.is_full() {
             let _ = self.sync_tlb_flush();
         }
         self.issue(range);
         proof {
             use_type_invariant(&*self);
         }
-        let mut pending = None;
-        core::mem::swap(&mut self.pending, &mut pending);
-        if let Some(batch) = pending {
-            let (batch, rest) = batch.push(item);
-            // only if processors can't be asked there is no room: what can't wait is never given back
-            let _ = ManuallyDrop::new(rest);
-            self.pending = Some(batch);
-        }
+        // only if processors can't be asked there is no room: what can't wait is never given back
+        let _ = ManuallyDrop::new(self.items.push(item));
     }
 
-    /// Notes a range. One in the other half of the address space doesn't go with what is noted, which is synced first.
+    /// Notes a range. What is dispatched is synced first; so is what is noted, if it lies in the other half of the address
+    /// space.
     fn issue(&mut self, range: FlushRange<K::Mode>)
         ensures
             final(self).root() == old(self).root(),
@@ -290,26 +338,26 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             use_type_invariant(&*self);
         }
         self.noted = Ghost(self.noted@.push(range));
-        let mut pending = None;
-        core::mem::swap(&mut self.pending, &mut pending);
-        let Some(batch) = pending else {
-            self.pending = Some(Batched::new(range));
-            return;
+        let all = match &self.request {
+            Request::Nothing => Some(range),
+            Request::Issued(due) => due.join(range),
+            Request::Sent(_) => None,
         };
-        let (batch, joined) = batch.join(range);
-        self.pending = Some(batch);
-        if !joined {
-            if self.sync_tlb_flush().is_err() {
-                // what waits for a request that can't be made is never given back
-                proof {
-                    use_type_invariant(&*self);
-                }
-                let mut stuck = None;
-                core::mem::swap(&mut self.pending, &mut stuck);
-                let _ = ManuallyDrop::new(stuck);
-            }
-            self.pending = Some(Batched::new(range));
+        if let Some(all) = all {
+            self.request = Request::Issued(all);
+            return;
         }
+        if self.sync_tlb_flush().is_err() {
+            // what waits for a request that can't be made is never given back
+            proof {
+                use_type_invariant(&*self);
+            }
+            self.items.forget();
+        }
+        proof {
+            use_type_invariant(&*self);
+        }
+        self.request = Request::Issued(range);
     }
 }
 
@@ -319,6 +367,10 @@ impl<K: Kernel, G: AtomicMode> Drop for TlbFlusher<'_, '_, K, G> {
         opens_invariants none
         no_unwind
     {
+        // mostly nothing is owed
+        if let Request::Nothing = &self.request {
+            return;
+        }
         settle_in_drop(self);
     }
 }

@@ -75,24 +75,22 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         &self,
         guard: &G,
         machine: &P,
-        ticket: Ticket<'_, A>,
+        ticket: &Ticket<'_, A>,
     ) -> (r: Tracked<Flushed<A>>)
         ensures
             r@.range() == ticket.range(),
     {
         proof {
-            use_type_invariant(&ticket);
+            use_type_invariant(ticket);
         }
         let (outbox, number) = (ticket.outbox, ticket.number);
-        let Tracked(key) = ticket.key;
         loop
             invariant
                 outbox.inv(),
-                key.id() == outbox.id().keys,
-                key@.0 == number,
-                key@.1.round.range == ticket.range(),
+                ticket.key@.id() == outbox.id().keys,
+                ticket.key@@.0 == number,
         {
-            if let Some(flushed) = outbox.outcome(number, Tracked(&key)) {
+            if let Some(flushed) = outbox.outcome(number, Tracked(ticket.key.borrow())) {
                 return flushed;
             }
             if !self.end(guard, machine, outbox) {

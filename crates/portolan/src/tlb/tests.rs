@@ -147,7 +147,7 @@ fn sync_waits_for_each_active_processor_and_for_no_other() {
                 .dispatch(&guard, &machine, &set, page(addr))
                 .unwrap();
             assert!(machine.has_invalidated(0, addr));
-            let _ = shootdown.sync(&guard, &machine, ticket);
+            let _ = shootdown.sync(&guard, &machine, &ticket);
             for cpu in used {
                 assert!(machine.has_invalidated(cpu, addr));
             }
@@ -193,7 +193,7 @@ fn processors_that_shoot_at_each_other_do_not_wait_forever() {
                     let ticket = shootdown
                         .dispatch(&guard, machine, set, page(addr))
                         .unwrap();
-                    let _ = shootdown.sync(&guard, machine, ticket);
+                    let _ = shootdown.sync(&guard, machine, &ticket);
                     for other in 0..CPUS {
                         assert!(machine.has_invalidated(other, addr));
                     }
@@ -239,7 +239,7 @@ fn a_processor_that_comes_and_goes_keeps_nothing_stale() {
             let ticket = shootdown
                 .dispatch(&guard, &machine, &set, page(0x5000))
                 .unwrap();
-            let _ = shootdown.sync(&guard, &machine, ticket);
+            let _ = shootdown.sync(&guard, &machine, &ticket);
             let seen = machine.tlb[1].load(SeqCst);
             assert!(seen == 0 || seen >= change, "{seen} after {change}");
         }
@@ -290,9 +290,9 @@ fn a_shootdown_that_was_not_waited_for_is_over_before_the_next() {
                 .unwrap();
             assert!(machine.has_invalidated(1, addr + 0x1000));
             assert!(!machine.has_invalidated(0, addr + 0x1000));
-            let _ = shootdown.sync(&guard, &machine, late);
+            let _ = shootdown.sync(&guard, &machine, &late);
             assert!(machine.has_invalidated(1, addr + 0x2000));
-            let _ = shootdown.sync(&guard, &machine, ticket);
+            let _ = shootdown.sync(&guard, &machine, &ticket);
         }
     });
 }
@@ -316,7 +316,7 @@ fn another_processor_may_wait() {
                 .unwrap();
             let (shootdown, machine) = (&shootdown, &machine);
             let waits = scope.spawn(move || {
-                let _ = shootdown.sync(&boot(2), machine, ticket);
+                let _ = shootdown.sync(&boot(2), machine, &ticket);
             });
             waits.join().unwrap();
             assert!((0..3).all(|cpu| machine.has_invalidated(cpu, addr)));

@@ -147,12 +147,11 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         let Some(va) = self.cursor.virt_addr() else {
             return Err(VmError::OutOfRange { addr: at });
         };
+        let ghost was = self.pages();
         let Some((mut pages, held)) = self.cursor.lease.take() else {
             return Err(VmError::Poisoned);
         };
-        let _ = va.as_u64();
-        let ghost was = pages;
-        assert(was == old(self).pages());
+        assert(was == pages);
         let done = Self::replace(&mut pages, &mut self.flusher, va, to, target, prop);
         self.cursor.lease.put(pages, held);
         match done {
@@ -161,6 +160,9 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
                 Ok(())
             },
             Err(e) => {
+                proof {
+                    va.lemma_canonical();
+                }
                 assert(target.is_refused(was, va, prop, e) ==> old(self).refuses(target, prop, e));
                 Err(e)
             },

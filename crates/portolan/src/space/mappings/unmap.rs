@@ -82,9 +82,9 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         &&& match gone.item {
             Some(kept) => {
                 &&& kept.due() == gone.flush.due()
-                &&& kept.segment().table() == old.frame_table()
-                &&& kept.segment().start() == gone.frame.0
-                &&& kept.segment().end() == gone.frame.0 + bytes
+                &&& kept.table() == old.frame_table()
+                &&& kept.start() == gone.frame.0
+                &&& kept.end() == gone.frame.0 + bytes
             },
             None => old.frame_table().has_none(gone.frame.0 as int, bytes),
         }
