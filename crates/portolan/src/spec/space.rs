@@ -1,5 +1,4 @@
 //! The abstract address space: what a page table means, with nothing of how it is stored.
-
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
@@ -19,6 +18,8 @@ pub mod copy;
 pub(crate) mod cut;
 #[cfg(verus_only)]
 pub(crate) mod proof;
+#[cfg(verus_only)]
+pub mod within;
 
 verus! {
 

@@ -130,12 +130,24 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         ensures
             request::check_range(range) is None,
     {
-        A::lemma_geometry();
-        A::geo().lemma_span(1);
-        A::geo().lemma_limit();
-        A::geo().lemma_hardware_index(range.first().raw() as int, 1);
-        A::geo().lemma_entry_end(1, 0);
+        lemma_range_of_pages(range);
     }
+}
+
+/// A range between pages can be worked on.
+pub(crate) proof fn lemma_range_of_pages<A: PagingMode>(range: VirtRange<A>)
+    requires
+        range.first()@ % A::geo().span(1) == 0,
+        range.bytes() as int % A::geo().span(1) == 0,
+        range.first()@ + range.bytes() <= A::geo().limit(),
+    ensures
+        request::check_range(range) is None,
+{
+    A::lemma_geometry();
+    A::geo().lemma_span(1);
+    A::geo().lemma_limit();
+    A::geo().lemma_hardware_index(range.first().raw() as int, 1);
+    A::geo().lemma_entry_end(1, 0);
 }
 
 } // verus!

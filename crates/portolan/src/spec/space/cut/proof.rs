@@ -1,5 +1,4 @@
 //! What cutting makes of an address space.
-
 use super::super::AddressSpace;
 use crate::addr::PageSize;
 use crate::arch::entry::EntryFormat;
@@ -22,7 +21,7 @@ pub(crate) ghost struct Division {
 
 impl Division {
     /// A part lies within the page.
-    proof fn lemma_part(self, x: int)
+    pub(crate) proof fn lemma_part(self, x: int)
         requires
             AddressSpace::is_part(self.base, self.whole, self.part, x),
             self.whole.bytes() == self.part.bytes() * self.n,
