@@ -1,7 +1,7 @@
 //! Address spaces of user programs: page tables with references to the frames that they map, shared by processors.
 //!
-//! A [`VmSpace`] is what a kernel holds for each process. [`Cursor`]s look at what is mapped, [`CursorMut`]s change it, one at
-//! a time; a [`TlbFlusher`] tells the processors that use the address space; a [`Cpu`] goes from one address space to the
+//! A [`VmSpace`] is what a kernel holds for each process. [`Cursor`]s look at what is mapped, [`CursorMut`]s change it,
+//! each in a range of its own; a [`TlbFlusher`] tells the processors that use the address space; a [`Cpu`] goes from one address space to the
 //! next. What a kernel supplies for all of them is a [`Machine`]: its frames, its processors, and how they reach each other.
 //!
 //! The names and their meaning are those of OSTD, the framework of the Asterinas kernel. Where a signature differs:
@@ -28,14 +28,17 @@
 //! - **Isolation.** An operation changes the tables of its own address space only: it holds the right to write to each, and no
 //!   two page tables have the right to the same. The kernel's half is in none of them
 //!   (`theorem_share` in `spec/theorem.rs`).
-//! - **Locking.** As long as a cursor lives, nobody else changes what is mapped: its contracts speak of the address space as it
-//!   was when the last operation ended. An address space's lock is the only one that a cursor takes, so no two wait for each
-//!   other; who waits answers shootdowns meanwhile.
+//! - **Locking.** Cursors on disjoint ranges live at the same time. As long as one does, nobody else changes what is mapped in
+//!   its range, nor in pages that lie partly in it: its contracts speak of that part of the address space as it was when its
+//!   last operation ended, whatever others do in theirs. The lock inside is held for one operation, by who waits for nobody;
+//!   who waits for a range answers shootdowns meanwhile. So a processor with one cursor at a time never waits in a circle; one
+//!   that needs several takes them in the order of their addresses.
 //! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or didn't use
 //!   the table at some moment ([`tlb`](crate::tlb)). What that means for the translations that a TLB may hold, whatever it
 //!   loads and loses meanwhile, is `theorem_shootdown` in `spec/theorem.rs`.
 
 pub(crate) mod batch;
+pub(crate) mod claims;
 mod cpu;
 mod cursor;
 mod cursor_mut;
@@ -48,7 +51,9 @@ pub(crate) mod lock;
 pub(crate) mod mappings;
 mod owed;
 mod pages;
+pub(crate) mod part;
 mod span;
+pub(crate) mod target;
 mod vm_space;
 
 pub use cpu::{Cpu, SpaceRef};

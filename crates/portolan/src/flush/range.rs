@@ -97,6 +97,17 @@ impl<A: PagingMode> FlushRange<A> {
         FlushRange { addr, bytes, stride, tables }
     }
 
+    /// The same, and cached entries of upper tables must go too.
+    pub(crate) fn with_tables(self) -> (r: Self)
+        ensures
+            r.first() == self.first(),
+            r.len() == self.len(),
+            r.least() == self.least(),
+            r.keeps_tables(),
+    {
+        FlushRange { tables: true, ..self }
+    }
+
     /// The first address.
     #[inline]
     #[must_use]

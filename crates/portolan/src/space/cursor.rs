@@ -2,10 +2,8 @@
 
 use super::error::VmError;
 use super::kernel::Kernel;
-use super::lease::Lease;
 use super::mappings::MappedItem;
-use super::pages::{Pages, Whole};
-use super::span::Span;
+use super::part::Part;
 use crate::addr::{VirtAddr, VirtRange};
 use crate::arch::entry::Encoding;
 use crate::error::Error;
@@ -34,49 +32,48 @@ pub struct Slot<'k, K: Kernel> {
 
 /// A cursor over a range of an address space, to look at what is mapped.
 ///
-/// It has the address space to itself until it is dropped.
+/// It has its range to itself until it is dropped, with the pages that lie partly in it: what is mapped there stays as it is.
 #[verifier::reject_recursive_types(K)]
 pub struct Cursor<'a, 'k, K: Kernel> {
-    pub(super) span: Span<K::Mode>,
-    pub(super) lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>,
+    pub(super) part: Part<'a, 'k, K>,
 }
 
 impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
     /// Whether no operation has unwound.
     pub open(super) spec fn is_live(self) -> bool {
-        self.lease@ is Some
+        self.part.is_live()
     }
 
-    /// What is mapped.
+    /// What is mapped, of the pages that lie in the range, or partly.
     pub open(super) spec fn space(self) -> AddressSpace {
-        self.lease@->0.space()
+        self.part.space()
     }
 
     /// The first address of the range, counted as those of [`AddressSpace`] are.
     pub open(super) spec fn first(self) -> int {
-        self.span.first()
+        self.part.first()
     }
 
     /// Where the range ends.
     pub open(super) spec fn end(self) -> int {
-        self.span.end()
+        self.part.end()
     }
 
     /// Where the cursor is.
     pub open(super) spec fn at(self) -> int {
-        self.span.at()
+        self.part.at()
     }
 
-    /// A cursor at the start of `span`.
-    pub(crate) fn new(lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>, span: Span<K::Mode>) -> (r:
-        Self)
+    /// A cursor over a part.
+    pub(crate) fn new(part: Part<'a, 'k, K>) -> (r: Self)
         ensures
-            r.is_live() == lease@ is Some,
-            r.first() == span.first(),
-            r.end() == span.end(),
-            r.at() == span.at(),
+            r.is_live() == part.is_live(),
+            r.space() == part.space(),
+            r.first() == part.first(),
+            r.end() == part.end(),
+            r.at() == part.at(),
     {
-        Cursor { span, lease }
+        Cursor { part }
     }
 
     /// The address where the cursor is; `None` at the end of the range.
@@ -90,7 +87,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
             },
         no_unwind
     {
-        self.span.virt_addr()
+        self.part.span().virt_addr()
     }
 
     /// What is where the cursor is. A page's frames get one more reference each.
@@ -104,33 +101,32 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                 Err(e) => self.is_query_error(e),
             },
     {
-        let (at, end) = self.span.rest();
+        let (at, end) = self.part.span().rest();
         if at >= end {
             return Err(VmError::OutOfRange { addr: at });
         }
-        let Some(pages) = self.lease.get() else {
+        if !self.part.is_usable() {
             return Err(VmError::Poisoned);
-        };
-        match pages.find(at, end) {
-            Some((start, page)) => {
+        }
+        proof {
+            self.part.lemma_reach();
+            self.part.lemma_shaped();
+        }
+        match self.part.query(at, end) {
+            Ok(Some((start, page, item))) => {
                 let first = start.offset();
-                if first > at {
-                    return Ok(Slot { range: VirtRange::from_offsets(at, first), item: None });
-                }
-                proof {
-                    pages.lemma_shaped();
-                }
-                match pages.item(Ghost(start@), page) {
-                    Ok(item) => Ok(
+                match item {
+                    Some(item) => Ok(
                         Slot {
                             range: VirtRange::from_offsets(first, first + page.size.bytes()),
                             item: Some((item, page.prop)),
                         },
                     ),
-                    Err(e) => Err(VmError::Frame(e)),
+                    None => Ok(Slot { range: VirtRange::from_offsets(at, first), item: None }),
                 }
             },
-            None => Ok(Slot { range: VirtRange::from_offsets(at, end), item: None }),
+            Ok(None) => Ok(Slot { range: VirtRange::from_offsets(at, end), item: None }),
+            Err(e) => Err(VmError::Frame(e)),
         }
     }
 
@@ -163,10 +159,13 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
         if at == to {
             return Ok(None);
         }
-        let Some(pages) = self.lease.get() else {
+        if !self.part.is_usable() {
             return Err(VmError::Poisoned);
-        };
-        match pages.find(at, to) {
+        }
+        proof {
+            self.part.lemma_reach();
+        }
+        match self.part.find(at, to) {
             Some((start, _)) => {
                 let first = start.offset();
                 let there = if first > at {
@@ -177,11 +176,11 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                 proof {
                     assert(self.space().covers(start@, there as int));
                 }
-                self.span.go(there);
+                self.part.go(there);
                 Ok(Some(VirtAddr::from_offset(there)))
             },
             None => {
-                self.span.go(to);
+                self.part.go(to);
                 Ok(None)
             },
         }
@@ -213,11 +212,11 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
         if at % size != 0 {
             return Err(VmError::Paging(Error::NotAligned { addr: va.as_u64(), size }));
         }
-        let (_, end) = self.span.rest();
-        if at < self.span.start() || at > end {
+        let (_, end) = self.part.span().rest();
+        if at < self.part.span().start() || at > end {
             return Err(VmError::OutOfRange { addr: va.as_u64() });
         }
-        self.span.go(at);
+        self.part.go(at);
         Ok(())
     }
 
@@ -240,7 +239,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                 Err(e) => old(self).is_query_error(e) && final(self).at() == old(self).at(),
             },
     {
-        let (at, end) = self.span.rest();
+        let (at, end) = self.part.span().rest();
         if at >= end {
             return Ok(None);
         }
@@ -251,7 +250,7 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
         } else {
             end
         };
-        self.span.go(next);
+        self.part.go(next);
         Ok(Some(slot))
     }
 
@@ -268,13 +267,16 @@ impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
                 Err(e) => self.is_ahead_error(len, e),
             },
     {
-        let (at, end) = self.span.rest();
+        let (at, end) = self.part.span().rest();
         let size = K::Mode::geometry().entry_span(1);
         if len % size != 0 {
             return Err(VmError::Paging(Error::NotAligned { addr: len, size }));
         }
         if len > end - at {
             return Err(VmError::OutOfRange { addr: at.wrapping_add(len) });
+        }
+        proof {
+            self.part.lemma_reach();
         }
         Ok((at, at + len))
     }

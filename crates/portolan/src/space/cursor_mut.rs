@@ -4,9 +4,7 @@ use super::cursor::{Cursor, Slot};
 use super::error::VmError;
 use super::flusher::TlbFlusher;
 use super::kernel::Kernel;
-use super::lease::Lease;
-use super::pages::{Pages, Whole};
-use super::span::Span;
+use super::part::Part;
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
 use crate::addr::VirtAddr;
@@ -25,15 +23,14 @@ mod proof;
 mod protect;
 #[cfg(verus_only)]
 mod spec;
-mod target;
-mod unmap;
+pub(super) mod unmap;
 
 verus! {
 
 /// A cursor over a range of an address space, to change what is mapped.
 ///
-/// It has the address space to itself until it is dropped. What its operations take away is owed to the processors that
-/// use the address space: its [`flusher`](CursorMut::flusher) tells them, at the latest when the cursor is dropped.
+/// It has its range to itself until it is dropped, with the pages that lie partly in it. What its operations take away is owed to
+/// the processors that use the address space: its [`flusher`](CursorMut::flusher) tells them, at the latest when the cursor is dropped.
 #[verifier::reject_recursive_types(K)]
 #[verifier::reject_recursive_types(G)]
 pub struct CursorMut<'a, 'k, K: Kernel, G: AtomicMode> {
@@ -48,7 +45,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         self.cursor.is_live()
     }
 
-    /// What is mapped.
+    /// What is mapped, of the pages that lie in the range, or partly.
     pub closed spec fn space(self) -> AddressSpace {
         self.cursor.space()
     }
@@ -88,20 +85,16 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         self.flusher.noted()
     }
 
-    /// A cursor at the start of `span`.
-    pub(crate) fn new(
-        lease: Lease<'a, Pages<'k, K>, Whole<'k, K>>,
-        span: Span<K::Mode>,
-        flusher: TlbFlusher<'a, 'k, K, G>,
-    ) -> (r: Self)
+    /// A cursor over a part.
+    pub(crate) fn new(part: Part<'a, 'k, K>, flusher: TlbFlusher<'a, 'k, K, G>) -> (r: Self)
         ensures
-            r.is_live() == lease@ is Some,
-            r.first() == span.first(),
-            r.end() == span.end(),
-            r.at() == span.at(),
+            r.is_live() == part.is_live(),
+            r.first() == part.first(),
+            r.end() == part.end(),
+            r.at() == part.at(),
             r.root() == flusher.root(),
     {
-        CursorMut { flusher, cursor: Cursor::new(lease, span) }
+        CursorMut { flusher, cursor: Cursor::new(part) }
     }
 
     /// The cursor, to look at what is mapped.
@@ -199,8 +192,8 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     }
 
     /// The page table.
-    pub(crate) closed spec fn pages(self) -> Pages<'k, K> {
-        self.cursor.lease@->0
+    pub(crate) closed spec fn part(self) -> Part<'a, 'k, K> {
+        self.cursor.part
     }
 
     /// The cursor, for contracts.

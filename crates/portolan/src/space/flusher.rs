@@ -7,6 +7,7 @@ use super::kernel::{Kernel, Machine};
 use super::owed::Owed;
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
+use crate::addr::VirtAddr;
 use crate::flush::{Flush, FlushRange};
 use crate::frame::{Dyn, Frame};
 use crate::hw::AtomicMode;
@@ -152,6 +153,14 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     {
         let range = op.range();
         self.owe(Owed::Frame(ManuallyDrop::new(frame), Ghost(range)), range);
+    }
+
+    /// Notes that processors have to come to `va` by the tables that are there now.
+    pub(crate) fn issue_walk(&mut self, va: VirtAddr<K::Mode>)
+        ensures
+            final(self).root() == old(self).root(),
+    {
+        self.issue(TlbFlushOp::Address(va).range().with_tables());
     }
 
     /// Asks the processors that use the address space to do what is noted. If what was dispatched before was not synced, it is

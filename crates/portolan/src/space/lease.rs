@@ -1,34 +1,31 @@
-//! What a lock guards, as long as it is held.
+//! A lock that is held.
 
 use super::lock::{Held, SpinLock};
 use crate::hw::space::unlock_in_drop;
+use vstd::pervasive::unreached;
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
 verus! {
 
-/// The value of a lock that is held, which goes back when this is dropped.
+/// A lock that is held, and given back when this is dropped.
 ///
-/// The value is taken out for each operation. If one unwinds, the value is lost, and the lock stays held.
+/// To change the value, the right to it is taken out. If that unwinds, the lock stays held, as nobody knows what became of the
+/// value.
 #[verifier::reject_recursive_types(T)]
 #[verifier::reject_recursive_types(P)]
 pub(crate) struct Lease<'a, T, P: Predicate<T>> {
     lock: &'a SpinLock<T, P>,
-    value: Option<(T, Tracked<Held<T>>)>,
+    held: Option<Tracked<Held<T>>>,
 }
 
 impl<'a, T, P: Predicate<T>> Lease<'a, T, P> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        self.value matches Some((value, held)) ==> {
+        self.held matches Some(held) ==> {
             &&& self.lock.is_held(held@)
-            &&& self.lock.kept().predicate(value)
+            &&& self.lock.kept().predicate(held@@)
         }
-    }
-
-    /// What holds of the value.
-    pub(crate) closed spec fn kept(self) -> P {
-        self.lock.kept()
     }
 
     /// The lock.
@@ -36,90 +33,87 @@ impl<'a, T, P: Predicate<T>> Lease<'a, T, P> {
         *self.lock
     }
 
-    /// The value, if it is here.
+    /// The value, if the right to it is here.
     pub(crate) closed spec fn view(self) -> Option<T> {
-        match self.value {
-            Some((value, _)) => Some(value),
+        match self.held {
+            Some(held) => Some(held@@),
             None => None,
         }
     }
 
-    /// The lock's value, if nobody has it.
+    /// Takes the lock, if nobody has it.
     #[inline]
     pub(crate) fn try_new(lock: &'a SpinLock<T, P>) -> (r: Option<Self>)
         ensures
             r matches Some(lease) ==> {
                 &&& lease.lock() == *lock
-                &&& lease.kept() == lock.kept()
                 &&& lease@ matches Some(value) && lock.kept().predicate(value)
             },
+        no_unwind
     {
         match lock.try_lock() {
-            Some(value) => Some(Lease { lock, value: Some(value) }),
+            Some(held) => Some(Lease { lock, held: Some(held) }),
             None => None,
         }
     }
 
     /// The value.
     #[inline]
-    pub(crate) fn get(&self) -> (r: Option<&T>)
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the right is the prover's"))]
+    pub(crate) fn get(&self) -> (r: &T)
+        requires
+            self@ is Some,
         ensures
-            match r {
-                Some(value) => self@ == Some(*value) && self.kept().predicate(*value),
-                None => self@ is None,
-            },
-        no_unwind
+            self@ == Some(*r),
+            self.lock().kept().predicate(*r),
     {
         proof {
             use_type_invariant(self);
         }
-        match &self.value {
-            Some((value, _)) => Some(value),
-            None => None,
+        match &self.held {
+            Some(held) => self.lock.borrow(Tracked(held.borrow())),
+            None => unreached(),
         }
     }
 
-    /// Takes the value out.
+    /// Takes the right to the value out.
     #[inline]
-    pub(crate) fn take(&mut self) -> (r: Option<(T, Tracked<Held<T>>)>)
+    pub(crate) fn take(&mut self) -> (r: Tracked<Held<T>>)
+        requires
+            old(self)@ is Some,
         ensures
             final(self).lock() == old(self).lock(),
-            final(self).kept() == old(self).kept(),
-            match r {
-                Some((value, held)) => {
-                    &&& old(self)@ == Some(value)
-                    &&& old(self).kept().predicate(value)
-                    &&& old(self).lock().is_held(held@)
-                    &&& final(self)@ is None
-                },
-                None => old(self)@ is None && *final(self) == *old(self),
-            },
-        no_unwind
+            final(self)@ is None,
+            old(self)@ == Some(r@@),
+            old(self).lock().is_held(r@),
+            old(self).lock().kept().predicate(r@@),
     {
         proof {
             use_type_invariant(&*self);
         }
-        self.value.take()
+        match self.held.take() {
+            Some(held) => held,
+            None => unreached(),
+        }
     }
 
-    /// Puts the value back.
+    /// Puts the right to the value back.
     #[inline]
-    pub(crate) fn put(&mut self, value: T, held: Tracked<Held<T>>)
+    pub(crate) fn put(&mut self, held: Tracked<Held<T>>)
         requires
             old(self).lock().is_held(held@),
-            old(self).kept().predicate(value),
+            old(self).lock().kept().predicate(held@@),
         ensures
             final(self).lock() == old(self).lock(),
-            final(self).kept() == old(self).kept(),
-            final(self)@ == Some(value),
+            final(self)@ == Some(held@@),
         no_unwind
     {
-        self.value = Some((value, held));
+        self.held = Some(held);
     }
 }
 
 impl<T, P: Predicate<T>> Drop for Lease<'_, T, P> {
-    /// Puts the value back into the lock.
+    /// Gives the lock back.
     fn drop(&mut self)
         opens_invariants none
         no_unwind
@@ -128,9 +122,9 @@ impl<T, P: Predicate<T>> Drop for Lease<'_, T, P> {
             use_type_invariant(&*self);
         }
         let mut last = None;
-        core::mem::swap(&mut self.value, &mut last);
-        if let Some((value, held)) = last {
-            unlock_in_drop(self.lock, value, held);
+        core::mem::swap(&mut self.held, &mut last);
+        if let Some(held) = last {
+            unlock_in_drop(self.lock, held);
         }
     }
 }

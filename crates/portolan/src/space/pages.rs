@@ -1,5 +1,6 @@
 //! What an address space's lock guards.
 
+use super::claims::Claims;
 use super::kernel::Kernel;
 use super::mappings::Mappings;
 use crate::addr::PhysAddr;
@@ -8,6 +9,7 @@ use crate::frame::FrameTable;
 use crate::spec::space::AddressSpace;
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
+use vstd::resource::Loc;
 
 verus! {
 
@@ -20,20 +22,42 @@ pub(crate) type Pages<'k, K> = Mappings<
     <K as Kernel>::Frames,
 >;
 
-/// What holds of an address space's page table whenever no cursor has it.
+/// What an address space's lock guards.
+#[verifier::reject_recursive_types(K)]
+pub(crate) struct Shared<'k, K: Kernel> {
+    /// What is mapped.
+    pub(crate) pages: Pages<'k, K>,
+    /// Which ranges cursors have.
+    pub(crate) claims: Claims,
+}
+
+/// What holds of this whenever nobody has the lock.
 #[verifier::reject_recursive_types(K)]
 pub(crate) ghost struct Whole<'k, K: Kernel> {
     /// The table's root.
     pub root: PhysAddr,
+    /// How many bits physical addresses have.
+    pub phys_bits: u64,
     /// The table of the frames that it maps.
     pub frames: FrameTable<'k, K::Frames>,
+    /// What tells the claims to this address space apart from others.
+    pub ids: Seq<Loc>,
 }
 
-impl<'k, K: Kernel> Predicate<Pages<'k, K>> for Whole<'k, K> {
-    open(crate) spec fn predicate(&self, pages: Pages<'k, K>) -> bool {
+impl<'k, K: Kernel> Whole<'k, K> {
+    /// So it is with the pages.
+    pub(crate) open spec fn has(self, pages: Pages<'k, K>) -> bool {
         &&& pages.inv()
         &&& pages.table().root_table() == self.root
+        &&& pages.table().phys_bits() == self.phys_bits
         &&& pages.frame_table() == self.frames
+    }
+}
+
+impl<'k, K: Kernel> Predicate<Shared<'k, K>> for Whole<'k, K> {
+    open(crate) spec fn predicate(&self, shared: Shared<'k, K>) -> bool {
+        &&& self.has(shared.pages)
+        &&& shared.claims.are_of(self.ids, shared.pages.space())
     }
 }
 

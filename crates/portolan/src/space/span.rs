@@ -40,6 +40,14 @@ impl<A: PagingMode> Span<A> {
         self.at as int
     }
 
+    /// The cursor is in the range.
+    pub(crate) proof fn lemma_at(tracked &self)
+        ensures
+            0 <= self.first() <= self.at() <= self.end() <= A::geo().limit(),
+    {
+        use_type_invariant(self);
+    }
+
     /// At the start of `lo..hi`.
     pub(crate) fn new(lo: u64, hi: u64) -> (r: Self)
         requires
@@ -66,6 +74,21 @@ impl<A: PagingMode> Span<A> {
             use_type_invariant(self);
         }
         (self.at, self.hi)
+    }
+
+    /// Where the range starts and ends.
+    #[inline]
+    pub(crate) fn ends(&self) -> (r: (u64, u64))
+        ensures
+            r.0 == self.first(),
+            r.1 == self.end(),
+            r.0 <= self.at() <= r.1 <= A::geo().limit(),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        (self.lo, self.hi)
     }
 
     /// Where the range starts.

@@ -1,18 +1,23 @@
 //! The address space of a user program.
 
+use super::claims::Claims;
 use super::cursor::Cursor;
 use super::cursor_mut::CursorMut;
+use super::cursor_mut::unmap::unmap_all;
 use super::error::VmError;
 use super::flusher::TlbFlusher;
 use super::kernel::{Kernel, Machine};
-use super::lease::Lease;
 use super::lock::SpinLock;
 use super::mappings::Mappings;
 #[cfg(verus_only)]
 use super::pages::lemma_first_run;
-use super::pages::{Pages, Whole};
+use super::pages::{Pages, Shared, Whole};
+use super::part::Part;
 use super::span::Span;
 use crate::addr::{PhysAddr, VirtRange};
+use crate::arch::entry::Encoding;
+#[cfg(verus_only)]
+use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
 use crate::error::Error;
 use crate::hw::AtomicMode;
@@ -53,26 +58,31 @@ verus! {
 /// ([`PageTable::sharing`]); no address of that half is an address of this space's mode.
 ///
 /// # Cursors
-/// A cursor has the whole address space to itself: others wait until it is dropped. While a processor waits it answers what
-/// others ask of its TLB.
+/// A cursor has its range to itself, with the pages that lie partly in it: others that need some of it wait until the cursor is
+/// dropped, while those on other ranges live at the same time, up to 16 of them. While a processor waits it answers what others
+/// ask of its TLB. A processor that needs several takes them in the order of their addresses, or waits for ever for
+/// who waits for it.
+///
+/// Each operation holds a lock, while it takes tables from [`Kernel::Tables`], too: what gives these must not wait for other
+/// processors.
+///
+/// Where a cursor takes off tables that reach out of its range, another one may map a page there before processors have been
+/// told of the former: then an access may fault though the page is mapped, until the latter's flusher has been synced, or the
+/// cursor dropped.
 #[verifier::reject_recursive_types(K)]
 pub struct VmSpace<'k, K: Kernel> {
     machine: &'k Machine<'k, K>,
     root: PhysAddr,
     active: ActiveSet,
-    lock: SpinLock<Pages<'k, K>, Whole<'k, K>>,
+    lock: SpinLock<Shared<'k, K>, Whole<'k, K>>,
 }
 
 impl<'k, K: Kernel> VmSpace<'k, K> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         &&& self.active.root() == self.root
-        &&& self.lock.kept() == self.whole()
-    }
-
-    /// What holds of the page table.
-    pub(crate) closed spec fn whole(self) -> Whole<'k, K> {
-        Whole { root: self.root, frames: self.machine.frame_table() }
+        &&& self.lock.kept().root == self.root
+        &&& self.lock.kept().frames == self.machine.frame_table()
     }
 
     /// The physical address of the root table.
@@ -107,13 +117,12 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             r.root_table() == pages.table().root_table(),
     {
         let root = pages.page_table().root();
-        let ghost whole = Whole { root, frames: machine.frame_table() };
-        VmSpace {
-            machine,
-            root,
-            active: ActiveSet::new(root),
-            lock: SpinLock::new(pages, Ghost(whole)),
-        }
+        let ghost space = pages.space();
+        let (claims, Ghost(ids)) = Claims::new(Ghost(space));
+        let ghost phys_bits = pages.table().phys_bits();
+        let ghost whole = Whole { root, phys_bits, frames: machine.frame_table(), ids };
+        let lock = SpinLock::new(Shared { pages, claims }, Ghost(whole));
+        VmSpace { machine, root, active: ActiveSet::new(root), lock }
     }
 
     /// The physical address of the root table: what the processor's root register takes.
@@ -154,7 +163,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         self.active
     }
 
-    /// A cursor over `range`, to look at what is mapped. Waits until no other cursor is there.
+    /// A cursor over `range`, to look at what is mapped. Waits until no other cursor is in the range, or has a page that lies
+    /// partly in it.
     ///
     /// # Errors
     /// [`VmError::Paging`] with [`Error::NotAligned`](crate::Error::NotAligned) if the range's start, or its end, is not a
@@ -174,10 +184,10 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             },
     {
         let span = Self::span(range)?;
-        Ok(Cursor::new(self.lock(guard), span))
+        Ok(Cursor::new(self.claim(guard, span)))
     }
 
-    /// A cursor over `range`, to change what is mapped. Waits until no other cursor is there.
+    /// A cursor over `range`, to change what is mapped. Waits as [`cursor`](VmSpace::cursor) does.
     ///
     /// # Errors
     /// Those of [`cursor`](VmSpace::cursor).
@@ -197,11 +207,11 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             },
     {
         let span = Self::span(range)?;
-        let lease = self.lock(guard);
+        let part = self.claim(guard, span);
         proof {
             use_type_invariant(self);
         }
-        Ok(CursorMut::new(lease, span, TlbFlusher::new(self.machine, &self.active, guard)))
+        Ok(CursorMut::new(part, TlbFlusher::new(self.machine, &self.active, guard)))
     }
 
     /// Unmaps everything, and waits until all processors have been told.
@@ -213,53 +223,29 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             use_type_invariant(self);
         }
         let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
-        let mut lease = self.lock(guard);
-        if let Some((mut pages, held)) = lease.take() {
-            Self::take_all(&mut pages, &mut flusher);
-            lease.put(pages, held);
+        let mut part = self.claim(guard, Self::all());
+        let end = K::Mode::geometry().limit_bytes();
+        proof {
+            part.lemma_shaped();
+            part.lemma_reach();
+            part.lemma_all_whole();
         }
+        let _ = unmap_all(&mut part, &mut flusher, 0, end);
         flusher.sync_tlb_flush()
     }
 
-    /// Unmaps everything.
-    fn take_all<G: AtomicMode>(pages: &mut Pages<'k, K>, flusher: &mut TlbFlusher<'_, 'k, K, G>)
-        requires
-            old(pages).inv(),
+    /// All addresses.
+    fn all() -> (r: Span<K::Mode>)
         ensures
-            final(pages).inv(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).space() == AddressSpace::empty(),
+            r.first() == 0,
+            r.at() == 0,
+            r.end() == K::Mode::geo().limit(),
     {
-        let ghost mut at = 0;
         proof {
-            pages.lemma_shaped();
+            K::Mode::lemma_geometry();
+            K::Mode::geo().lemma_limit();
         }
-        loop
-            invariant
-                0 <= at <= K::Mode::geo().limit(),
-                pages.inv(),
-                pages.table().root_table() == old(pages).table().root_table(),
-                pages.frame_table() == old(pages).frame_table(),
-                pages.space().is_free(0, at),
-            ensures
-                pages.space() == AddressSpace::empty(),
-            decreases K::Mode::geo().limit() - at,
-        {
-            let ghost before = pages.space();
-            proof {
-                pages.lemma_shaped();
-            }
-            let Some(gone) = pages.clear_step() else {
-                return;
-            };
-            proof {
-                let end = gone.start@ + gone.bytes;
-                lemma_first_run(before, pages.space(), at, gone.start@, end);
-                at = end;
-            }
-            flusher.take(gone.flush, gone.item);
-        }
+        Span::new(0, K::Mode::geometry().limit_bytes())
     }
 
     /// Gives back what is mapped, and the tables, when the space is dropped.
@@ -269,11 +255,13 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         proof {
             use_type_invariant(self);
         }
-        let Some((mut pages, _)) = self.lock.try_lock() else {
+        let Some(held) = self.lock.try_lock() else {
             return;
         };
+        let shared = self.lock.take_value(held);
+        let (mut pages, claims) = (shared.pages, shared.claims);
         // also if nothing is mapped: the processor walks the root
-        if self.is_used() {
+        if self.is_used() || !claims.is_unclaimed() {
             let _ = ManuallyDrop::new(pages);
             return;
         }
@@ -349,26 +337,40 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         }
     }
 
-    /// Waits until no cursor is there. Meanwhile this processor does what others ask of it, one of which may have the cursor.
+    /// Waits until nobody has some of what `span` needs, or all are had that there is room for. Meanwhile this processor does
+    /// what others ask of it, one of which may have that.
     ///
-    /// It ends when the cursor is dropped, which waits for nobody but processors that answer.
+    /// It ends when the others' cursors are dropped, which wait for nobody but processors that answer.
     ///
     /// Exercised by `space::cursors_on_the_same_range_wait_for_each_other`.
     #[verifier::exec_allows_no_decreases_clause]
-    fn lock<G: AtomicMode>(&self, guard: &G) -> (r: Lease<'_, Pages<'k, K>, Whole<'k, K>>)
+    fn claim<G: AtomicMode>(&self, guard: &G, span: Span<K::Mode>) -> (r: Part<'_, 'k, K>)
         ensures
-            r.kept() == self.whole(),
-            r@ matches Some(pages) && self.whole().predicate(pages),
+            r.is_live(),
+            r.whole().root == self.root_table(),
+            r.whole().frames == self.machine.frame_table(),
+            r.first() == span.first(),
+            r.end() == span.end(),
+            r.at() == span.at(),
     {
         proof {
             use_type_invariant(self);
         }
+        let mut wanted = span;
         loop
             invariant
                 self.inv(),
+                wanted.first() == span.first(),
+                wanted.end() == span.end(),
+                wanted.at() == span.at(),
         {
-            if let Some(lease) = Lease::try_new(&self.lock) {
-                return lease;
+            match Part::try_new(self.machine, &self.lock, wanted) {
+                Ok(part) => {
+                    return part;
+                },
+                Err(same) => {
+                    wanted = same;
+                },
             }
             self.machine.shootdown().handle(guard, self.machine.cpus());
             relax::<K::Mode, K::Cpus>(self.machine.cpus());

@@ -3,7 +3,6 @@
 use super::CursorMut;
 #[cfg(verus_only)]
 use super::spec::is_noted;
-use super::target::Target;
 use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::entry::Encoding;
 #[cfg(verus_only)]
@@ -15,7 +14,8 @@ use crate::hw::AtomicMode;
 use crate::hw::mmu::Mmu;
 use crate::prop::PageProperty;
 use crate::space::flusher::TlbFlusher;
-use crate::space::pages::Pages;
+use crate::space::part::Part;
+use crate::space::target::Target;
 use crate::space::{Kernel, VmError};
 use vstd::prelude::*;
 
@@ -147,22 +147,22 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         let Some(va) = self.cursor.virt_addr() else {
             return Err(VmError::OutOfRange { addr: at });
         };
-        let ghost was = self.pages();
-        let Some((mut pages, held)) = self.cursor.lease.take() else {
+        if !self.cursor.part.is_usable() {
             return Err(VmError::Poisoned);
-        };
-        assert(was == pages);
-        let done = Self::replace(&mut pages, &mut self.flusher, va, to, target, prop);
-        self.cursor.lease.put(pages, held);
+        }
+        proof {
+            self.cursor.part.lemma_reach();
+            va.lemma_canonical();
+        }
+        let ghost was = self.part();
+        assert(was == old(self).part());
+        let done = Self::replace(&mut self.cursor.part, &mut self.flusher, va, to, target, prop);
         match done {
             Ok(()) => {
-                self.cursor.span.go(to);
+                self.cursor.part.go(to);
                 Ok(())
             },
             Err(e) => {
-                proof {
-                    va.lemma_canonical();
-                }
                 assert(target.is_refused(was, va, prop, e) ==> old(self).refuses(target, prop, e));
                 Err(e)
             },
@@ -171,7 +171,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
 
     /// Maps a page at `va`, which ends at `to`, in the place of one of the same size if there is one.
     fn replace(
-        pages: &mut Pages<'k, K>,
+        part: &mut Part<'_, 'k, K>,
         flusher: &mut TlbFlusher<'a, 'k, K, G>,
         va: VirtAddr<K::Mode>,
         to: u64,
@@ -179,16 +179,15 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         prop: PageProperty,
     ) -> (r: Result<(), VmError>)
         requires
-            old(pages).inv(),
+            old(part).is_live(),
+            old(part).lo() <= va@ < old(part).hi(),
             to == va@ + target.bytes(),
-            to <= K::Mode::geo().limit(),
+            to <= old(part).hi(),
         ensures
-            final(pages).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
+            final(part).stays(*old(part)),
             final(flusher).root() == old(flusher).root(),
             ({
-                let (was, now) = (old(pages).space(), final(pages).space());
+                let (was, now) = (old(part).space(), final(part).space());
                 let (at, bytes) = (va@, target.bytes());
                 match r {
                     Ok(()) => {
@@ -213,7 +212,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
                     Err(e) => {
                         ||| {
                             &&& now == was
-                            &&& target.is_refused(*old(pages), va, prop, e)
+                            &&& target.is_refused(*old(part), va, prop, e)
                             &&& was.has_bytes(at, bytes as int) ==> !(e matches VmError::Paging(e)
                                 && e is AlreadyMapped)
                         }
@@ -237,13 +236,16 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             }),
     {
         proof {
-            pages.lemma_shaped();
-            if pages.space().has_bytes(va@, to - va@) {
-                pages.space().lemma_alone(va@, to as int);
+            part.lemma_shaped();
+            if part.space().has_bytes(va@, to - va@) {
+                part.space().lemma_alone(va@, to as int);
             }
         }
-        let (e, target) = match target.map(pages, va, prop) {
-            Ok(()) => {
+        let (e, target) = match part.map(va, target, prop, false) {
+            Ok(is_bared) => {
+                if is_bared {
+                    flusher.issue_walk(va);
+                }
                 return Ok(());
             },
             Err(refused) => refused,
@@ -254,30 +256,30 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
                 return Err(e);
             },
         }
-        if !Self::vacate(pages, flusher, va, to)? {
+        if !Self::vacate(part, flusher, va, to)? {
             return Err(e);
         }
-        target.map_again(pages, va, prop)
+        match part.map(va, target, prop, true) {
+            Ok(_) => Ok(()),
+            Err((e, _)) => Err(e),
+        }
     }
 
     /// Unmaps the page that starts at `va` and ends at `to`; `false` if there is none.
     fn vacate(
-        pages: &mut Pages<'k, K>,
+        part: &mut Part<'_, 'k, K>,
         flusher: &mut TlbFlusher<'a, 'k, K, G>,
         va: VirtAddr<K::Mode>,
         to: u64,
     ) -> (r: Result<bool, VmError>)
         requires
-            old(pages).inv(),
-            va@ <= to <= K::Mode::geo().limit(),
+            old(part).is_live(),
+            old(part).lo() <= va@ < to <= old(part).hi(),
         ensures
-            final(pages).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
-            final(pages).table().phys_bits() == old(pages).table().phys_bits(),
+            final(part).stays(*old(part)),
             final(flusher).root() == old(flusher).root(),
             ({
-                let (was, now) = (old(pages).space(), final(pages).space());
+                let (was, now) = (old(part).space(), final(part).space());
                 let has = was.has_bytes(va@, to - va@);
                 &&& has ==> is_noted(old(flusher).noted(), final(flusher).noted(), va@, to - va@)
                 &&& match r {
@@ -296,31 +298,31 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     {
         let at = va.offset();
         proof {
-            pages.lemma_shaped();
+            part.lemma_shaped();
         }
-        let Some((start, page)) = pages.find(at, to) else {
+        let Some((start, page)) = part.find(at, to) else {
             proof {
-                pages.space().lemma_none_at(va@, to as int);
+                part.space().lemma_none_at(va@, to as int);
             }
             return Ok(false);
         };
         proof {
-            pages.space().lemma_next_is(va@, start@);
+            part.space().lemma_next_is(va@, start@);
         }
         if start.offset() != at || page.size.bytes() != to - at {
             return Ok(false);
         }
         proof {
-            pages.space().lemma_alone(va@, to as int);
+            part.space().lemma_alone(va@, to as int);
         }
-        let Some(gone) = pages.unmap_run(at, to) else {
+        let Some(gone) = part.unmap_run(at, to) else {
             proof {
-                pages.space().lemma_none_at(va@, to as int);
+                part.space().lemma_none_at(va@, to as int);
             }
             return Ok(false);
         };
         proof {
-            old(pages).space().lemma_next_is(va@, gone.start@);
+            old(part).space().lemma_next_is(va@, gone.start@);
         }
         flusher.take(gone.flush, gone.item);
         assert(flusher.noted().last().has_page(va@, to - va@));

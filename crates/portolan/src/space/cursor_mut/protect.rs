@@ -15,8 +15,10 @@ use crate::hw::AtomicMode;
 use crate::hw::mmu::Mmu;
 use crate::prop::{Mapping, PageProperty};
 use crate::space::flusher::TlbFlusher;
-use crate::space::pages::Pages;
+use crate::space::part::Part;
 use crate::space::{Kernel, VmError};
+#[cfg(verus_only)]
+use crate::table::shape::lemma_range_of_pages;
 use vstd::prelude::*;
 
 verus! {
@@ -51,37 +53,36 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             },
     {
         let (at, to) = self.cursor.ahead(len)?;
-        let Some(pages) = self.cursor.lease.get() else {
+        if !self.cursor.part.is_usable() {
             return Err(VmError::Poisoned);
-        };
-        let Some((start, page)) = pages.find(at, to) else {
-            self.cursor.span.go(to);
+        }
+        proof {
+            self.cursor.part.lemma_reach();
+        }
+        let Some((start, page)) = self.cursor.part.find(at, to) else {
+            self.cursor.part.go(to);
             return Ok(None);
         };
-        // a closure that unwinds finds the page table in its place
+        // nothing is locked meanwhile
         let prop = op(page.prop);
         if !K::Mode::can_express(prop) {
             let (addr, size) = (start.as_u64(), page.size.bytes());
             return Err(VmError::Paging(Error::UnsupportedProperty { addr, size }));
         }
-        let Some((mut pages, held)) = self.cursor.lease.take() else {
-            return Err(VmError::Poisoned);
-        };
-        let ghost was = pages.space();
+        let ghost was = self.cursor.part.space();
         proof {
-            pages.lemma_shaped();
+            self.cursor.part.lemma_shaped();
             K::Mode::lemma_geometry();
             K::Mode::geo().lemma_span(1);
             lemma_mod_adds_none(at as int, len as int, K::Mode::geo().span(1));
         }
-        let done = Self::protect_part(&mut pages, &mut self.flusher, (at, to), (start, page), prop);
-        self.cursor.lease.put(pages, held);
-        match done {
+        let (part, flusher) = (&mut self.cursor.part, &mut self.flusher);
+        match Self::protect_part(part, flusher, (at, to), (start, page), prop) {
             Ok(range) => {
                 proof {
                     was.lemma_first_page_part(at as int, start@);
                 }
-                self.cursor.span.go(range.start().offset() + range.size());
+                self.cursor.part.go(range.start().offset() + range.size());
                 Ok(Some(range))
             },
             Err(e) => Err(e),
@@ -91,26 +92,24 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// Gives the part of a page that lies in `ends` other properties, or the first of the pages that the part is divided into;
     /// answers with where this is.
     fn protect_part(
-        pages: &mut Pages<'k, K>,
+        part: &mut Part<'_, 'k, K>,
         flusher: &mut TlbFlusher<'a, 'k, K, G>,
         ends: (u64, u64),
         page: (VirtAddr<K::Mode>, Mapping),
         prop: PageProperty,
     ) -> (r: Result<VirtRange<K::Mode>, VmError>)
         requires
-            old(pages).inv(),
-            ends.0 < ends.1 <= K::Mode::geo().limit(),
-            old(pages).space().is_next_page(ends.0 as int, page.0@),
-            old(pages).space().pages[page.0@].may_become(page.1),
+            old(part).is_live(),
+            old(part).lo() <= ends.0 < ends.1 <= old(part).hi(),
+            old(part).space().is_next_page(ends.0 as int, page.0@),
+            old(part).space().pages[page.0@].may_become(page.1),
             page.0@ < ends.1,
             K::Mode::supports(prop),
         ensures
-            final(pages).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
+            final(part).stays(*old(part)),
             final(flusher).root() == old(flusher).root(),
             ({
-                let (was, now) = (old(pages).space(), final(pages).space());
+                let (was, now) = (old(part).space(), final(part).space());
                 let (at, to) = (ends.0 as int, ends.1 as int);
                 match r {
                     Ok(range) => {
@@ -135,14 +134,14 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
                 }
             }),
     {
-        let ghost was = pages.space();
-        let (va, size) = Self::divide(pages, ends, page)?;
-        let ghost cut = pages.space();
+        let ghost was = part.space();
+        let (va, size) = Self::divide(part, ends, page)?;
+        let ghost cut = part.space();
         proof {
-            pages.lemma_shaped();
+            part.lemma_shaped();
             cut.lemma_page_check(va);
         }
-        match pages.protect(va, size, prop) {
+        match part.protect(va, size, prop) {
             Ok(done) => {
                 proof {
                     let (lo, hi) = was.part(ends.0 as int, ends.1 as int, page.0@);
@@ -159,20 +158,21 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     }
 
     /// Divides a page such that one starts and none ends outside of `ends`; answers with the first in them.
-    fn divide(pages: &mut Pages<'k, K>, ends: (u64, u64), page: (VirtAddr<K::Mode>, Mapping)) -> (r:
-        Result<(VirtAddr<K::Mode>, PageSize), VmError>)
+    fn divide(
+        part: &mut Part<'_, 'k, K>,
+        ends: (u64, u64),
+        page: (VirtAddr<K::Mode>, Mapping),
+    ) -> (r: Result<(VirtAddr<K::Mode>, PageSize), VmError>)
         requires
-            old(pages).inv(),
-            ends.0 < ends.1 <= K::Mode::geo().limit(),
-            old(pages).space().is_next_page(ends.0 as int, page.0@),
-            old(pages).space().pages[page.0@].may_become(page.1),
+            old(part).is_live(),
+            old(part).lo() <= ends.0 < ends.1 <= old(part).hi(),
+            old(part).space().is_next_page(ends.0 as int, page.0@),
+            old(part).space().pages[page.0@].may_become(page.1),
             page.0@ < ends.1,
         ensures
-            final(pages).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
+            final(part).stays(*old(part)),
             ({
-                let (was, now) = (old(pages).space(), final(pages).space());
+                let (was, now) = (old(part).space(), final(part).space());
                 let (at, to) = (ends.0 as int, ends.1 as int);
                 let (lo, hi) = was.part(at, to, page.0@);
                 match r {
@@ -194,9 +194,9 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             }),
     {
         let ((at, to), (start, page)) = (ends, page);
-        let ghost was = pages.space();
+        let ghost was = part.space();
         proof {
-            pages.lemma_shaped();
+            part.lemma_shaped();
             K::Mode::lemma_geometry();
             was.lemma_page_part::<K::Mode>(at as int, to as int, start@);
         }
@@ -220,24 +220,24 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             let size = K::Mode::geo().span(1);
             if at as int % size == 0 && to as int % size == 0 {
                 was.lemma_part_aligned::<K::Mode>(at as int, to as int, start@);
-                pages.lemma_range_of_pages(range);
+                lemma_range_of_pages(range);
             }
         }
-        pages.cut(range)?;
+        part.cut(range)?;
         proof {
-            pages.lemma_shaped();
-            was.lemma_cut_starts(pages.space(), lo as int, hi as int, start@);
+            part.lemma_shaped();
+            was.lemma_cut_starts(part.space(), lo as int, hi as int, start@);
         }
-        let Some((va, part)) = pages.find(lo, hi) else {
+        let Some((va, first)) = part.find(lo, hi) else {
             proof {
-                pages.space().lemma_none_at(lo as int, hi as int);
+                part.space().lemma_none_at(lo as int, hi as int);
             }
             return Err(VmError::Poisoned);
         };
         proof {
-            pages.space().lemma_next_is(lo as int, va@);
+            part.space().lemma_next_is(lo as int, va@);
         }
-        Ok((va, part.size))
+        Ok((va, first.size))
     }
 }
 

@@ -190,7 +190,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             {
                 &&& va@ == self.at()
                 &&& K::Mode::canonical(va.raw())
-                &&& #[trigger] self.pages().is_map_error(va, frame, bytes, prop, e)
+                &&& #[trigger] self.part().is_map_error(va, frame, bytes, prop, e)
             }
     }
 
@@ -207,7 +207,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             {
                 &&& va@ == self.at()
                 &&& K::Mode::canonical(va.raw())
-                &&& #[trigger] self.pages().is_iomem_error(va, addr, size, prop, e)
+                &&& #[trigger] self.part().is_iomem_error(va, addr, size, prop, e)
             }
     }
 

@@ -8,7 +8,7 @@ use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::space::flusher::TlbFlusher;
-use crate::space::pages::Pages;
+use crate::space::part::Part;
 use crate::space::{Kernel, VmError};
 #[cfg(verus_only)]
 use crate::spec::request;
@@ -47,12 +47,14 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             }
             return Ok(0);
         }
-        let Some((mut pages, held)) = self.cursor.lease.take() else {
+        if !self.cursor.part.is_usable() {
             return Err(VmError::Poisoned);
-        };
+        }
+        proof {
+            self.cursor.part.lemma_reach();
+        }
         let range = VirtRange::from_offsets(at, to);
-        if let Err(e) = pages.cut(range) {
-            self.cursor.lease.put(pages, held);
+        if let Err(e) = self.cursor.part.cut(range) {
             assert(e matches VmError::Paging(e) && request::is_cut_error(
                 old(self).space(),
                 range,
@@ -60,87 +62,86 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             ));
             return Err(e);
         }
-        let ghost cut = pages.space();
-        let n = Self::unmap_all(&mut pages, &mut self.flusher, at, to);
-        self.cursor.lease.put(pages, held);
-        self.cursor.span.go(to);
+        let ghost cut = self.cursor.part.space();
+        let n = unmap_all(&mut self.cursor.part, &mut self.flusher, at, to);
+        self.cursor.part.go(to);
         assert(old(self).space().may_cut::<K::Mode>(at as int, to as int, cut));
         Ok(n)
     }
+}
 
-    /// Unmaps all pages from `lo` to below `hi`, none of which lies partly outside; answers with how many they are.
-    fn unmap_all(
-        pages: &mut Pages<'k, K>,
-        flusher: &mut TlbFlusher<'a, 'k, K, G>,
-        lo: u64,
-        hi: u64,
-    ) -> (r: u64)
-        requires
-            old(pages).inv(),
-            lo < hi <= K::Mode::geo().limit(),
-            !old(pages).space().is_cut(lo as int, hi as int),
-        ensures
-            final(pages).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
-            final(flusher).root() == old(flusher).root(),
-            final(pages).space() == old(pages).space().unmap_range(lo as int, hi as int),
-            r == old(pages).space().count_pages(lo as int, hi as int),
-            old(pages).space().is_noted_between(
-                old(flusher).noted(),
-                final(flusher).noted(),
-                lo as int,
-                hi as int,
-            ),
+/// Unmaps all pages from `lo` to below `hi`, none of which lies partly outside; answers with how many they are.
+pub(crate) fn unmap_all<'k, K: Kernel, G: AtomicMode>(
+    part: &mut Part<'_, 'k, K>,
+    flusher: &mut TlbFlusher<'_, 'k, K, G>,
+    lo: u64,
+    hi: u64,
+) -> (r: u64)
+    requires
+        old(part).is_live(),
+        old(part).lo() <= lo < hi <= old(part).hi(),
+        !old(part).space().is_cut(lo as int, hi as int),
+    ensures
+        final(part).stays(*old(part)),
+        final(flusher).root() == old(flusher).root(),
+        final(part).space() == old(part).space().unmap_range(lo as int, hi as int),
+        r == old(part).space().count_pages(lo as int, hi as int),
+        old(part).space().is_noted_between(
+            old(flusher).noted(),
+            final(flusher).noted(),
+            lo as int,
+            hi as int,
+        ),
+{
+    let (mut at, mut n) = (lo, 0u64);
+    let ghost (was, noted) = (part.space(), flusher.noted());
+    proof {
+        part.lemma_shaped();
+        part.lemma_reach();
+        assert(was.unmap_range(lo as int, lo as int).pages =~= was.pages);
+    }
+    loop
+        invariant
+            part.stays(*old(part)),
+            part.is_live(),
+            part.lo() <= lo,
+            hi <= part.hi() <= K::Mode::geo().limit(),
+            flusher.root() == old(flusher).root(),
+            was.is_apart(),
+            was == old(part).space(),
+            lo <= at <= hi,
+            lo < hi,
+            !was.is_cut(lo as int, hi as int),
+            part.space() == was.unmap_range(lo as int, at as int),
+            at < hi ==> !part.space().is_cut(at as int, hi as int),
+            n == was.count_pages(lo as int, at as int),
+            noted == old(flusher).noted(),
+            noted.len() <= flusher.noted().len(),
+            was.is_noted_between(noted, flusher.noted(), lo as int, at as int),
+        decreases hi - at,
     {
-        let (mut at, mut n) = (lo, 0u64);
-        let ghost (was, noted) = (pages.space(), flusher.noted());
+        let ghost mid = part.space();
         proof {
-            pages.lemma_shaped();
-            assert(was.unmap_range(lo as int, lo as int).pages =~= was.pages);
+            part.lemma_shaped();
         }
-        loop
-            invariant
-                pages.inv(),
-                pages.frame_table() == old(pages).frame_table(),
-                pages.table().root_table() == old(pages).table().root_table(),
-                flusher.root() == old(flusher).root(),
-                was.is_apart(),
-                was == old(pages).space(),
-                lo <= at <= hi <= K::Mode::geo().limit(),
-                lo < hi,
-                !was.is_cut(lo as int, hi as int),
-                pages.space() == was.unmap_range(lo as int, at as int),
-                at < hi ==> !pages.space().is_cut(at as int, hi as int),
-                n == was.count_pages(lo as int, at as int),
-                noted == old(flusher).noted(),
-                noted.len() <= flusher.noted().len(),
-                was.is_noted_between(noted, flusher.noted(), lo as int, at as int),
-            decreases hi - at,
-        {
-            let ghost mid = pages.space();
+        let Some(gone) = part.unmap_run(at, hi) else {
             proof {
-                pages.lemma_shaped();
+                was.lemma_rest_free(mid, lo as int, at as int, hi as int);
             }
-            let Some(gone) = pages.unmap_run(at, hi) else {
-                proof {
-                    was.lemma_rest_free(mid, lo as int, at as int, hi as int);
-                }
-                return n;
-            };
-            let ghost end = gone.start@ + gone.bytes;
-            proof {
-                was.lemma_run_unmapped(mid, (lo as int, at as int, hi as int), gone.start@, end);
-                was.lemma_count_bound(lo as int, end);
-            }
-            let ghost place = (lo as int, at as int, gone.start@, end);
-            at = gone.start.offset() + gone.bytes;
-            n += gone.pages;
-            let ghost before = flusher.noted();
-            flusher.take(gone.flush, gone.item);
-            proof {
-                was.lemma_noted_more(mid, (noted, before, flusher.noted()), place);
-            }
+            return n;
+        };
+        let ghost end = gone.start@ + gone.bytes;
+        proof {
+            was.lemma_run_unmapped(mid, (lo as int, at as int, hi as int), gone.start@, end);
+            was.lemma_count_bound(lo as int, end);
+        }
+        let ghost place = (lo as int, at as int, gone.start@, end);
+        at = gone.start.offset() + gone.bytes;
+        n += gone.pages;
+        let ghost before = flusher.noted();
+        flusher.take(gone.flush, gone.item);
+        proof {
+            was.lemma_noted_more(mid, (noted, before, flusher.noted()), place);
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::addr::{PageSize, PhysAddr, VirtAddr};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
 use crate::error::Error;
+#[cfg(verus_only)]
+use crate::frame::FrameTable;
 use crate::frame::{FrameAllocator, USegment};
 use crate::hw::TableMemory;
 use crate::hw::frame::same_table;
@@ -14,6 +16,8 @@ use crate::prop::PageProperty;
 use crate::space::VmError;
 #[cfg(verus_only)]
 use crate::spec::request;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
@@ -52,6 +56,52 @@ pub(crate) fn size_of(bytes: u64) -> (r: Option<PageSize>)
     }
 }
 
+/// Whether `e` is why the `bytes` at `frame` can't be one page at `va`, where `space` is mapped.
+pub(crate) open spec fn is_segment_error<A: PagingMode>(
+    space: AddressSpace,
+    phys_bits: u64,
+    va: VirtAddr<A>,
+    frame: PhysAddr,
+    bytes: u64,
+    prop: PageProperty,
+    e: VmError,
+) -> bool {
+    match e {
+        VmError::Paging(e) => match size_of(bytes) {
+            Some(size) => request::is_map_error(space, phys_bits, va, frame, size, prop, e),
+            None => e == (Error::UnsupportedSize { addr: va.raw(), size: bytes }),
+        },
+        VmError::ForeignFrame { addr } => addr == frame.0,
+        _ => false,
+    }
+}
+
+/// Whether `e` is why a device's page can't be at `va`, where `space` is mapped and `frames` are ordinary memory.
+pub(crate) open spec fn is_device_error<A: PagingMode, F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    phys_bits: u64,
+    va: VirtAddr<A>,
+    addr: PhysAddr,
+    size: PageSize,
+    prop: PageProperty,
+    e: VmError,
+) -> bool {
+    if !frames.has_none(addr.0 as int, size.bytes() as int) {
+        e == (VmError::IsMemory { addr: addr.0 })
+    } else {
+        e matches VmError::Paging(e) && request::is_map_error(
+            space,
+            phys_bits,
+            va,
+            addr,
+            size,
+            prop,
+            e,
+        )
+    }
+}
+
 impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
     /// Whether `e` is the answer to a request to map `bytes` at `frame` as one page that is not done.
     pub(crate) open spec fn is_map_error(
@@ -62,22 +112,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         prop: PageProperty,
         e: VmError,
     ) -> bool {
-        match e {
-            VmError::Paging(e) => match size_of(bytes) {
-                Some(size) => request::is_map_error(
-                    self.space(),
-                    self.table().phys_bits(),
-                    va,
-                    frame,
-                    size,
-                    prop,
-                    e,
-                ),
-                None => e == (Error::UnsupportedSize { addr: va.raw(), size: bytes }),
-            },
-            VmError::ForeignFrame { addr } => addr == frame.0,
-            _ => false,
-        }
+        is_segment_error(self.space(), self.table().phys_bits(), va, frame, bytes, prop, e)
     }
 
     /// Whether `e` is the answer to a request to map a device's page that is not done.
@@ -89,19 +124,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         prop: PageProperty,
         e: VmError,
     ) -> bool {
-        if !self.frame_table().has_none(addr.0 as int, size.bytes() as int) {
-            e == (VmError::IsMemory { addr: addr.0 })
-        } else {
-            e matches VmError::Paging(e) && request::is_map_error(
-                self.space(),
-                self.table().phys_bits(),
-                va,
-                addr,
-                size,
-                prop,
-                e,
-            )
-        }
+        let (frames, space) = (self.frame_table(), self.space());
+        is_device_error(frames, space, self.table().phys_bits(), va, addr, size, prop, e)
     }
 
     /// Maps the whole segment as one page at `va`. The references are the address space's from then on; if that fails, the

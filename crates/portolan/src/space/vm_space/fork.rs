@@ -4,6 +4,7 @@ use super::super::flusher::TlbFlusher;
 use super::super::kernel::Kernel;
 use super::super::mappings::Mappings;
 use super::super::pages::Pages;
+use super::super::part::Part;
 use super::VmSpace;
 use crate::addr::VirtRange;
 use crate::arch::entry::Encoding;
@@ -61,12 +62,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             use_type_invariant(self);
         }
         let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
-        let mut lease = self.lock(guard);
-        let Some((mut pages, held)) = lease.take() else {
-            return Err(VmError::Poisoned);
-        };
-        let done = Self::copy(&mut pages, &mut child, &mut flusher);
-        lease.put(pages, held);
+        let mut part = self.claim(guard, Self::all());
+        let done = Self::copy(&mut part, &mut child, &mut flusher);
         done?;
         // from here on a copy that is dropped gives its references back
         let child = Self::of(self.machine, child);
@@ -76,26 +73,26 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
 
     /// Copies everything, and issues what processors have to be told of the original.
     fn copy<G: AtomicMode>(
-        pages: &mut Pages<'k, K>,
+        part: &mut Part<'_, 'k, K>,
         child: &mut Pages<'k, K>,
         flusher: &mut TlbFlusher<'_, 'k, K, G>,
     ) -> (r: Result<(), VmError>)
         requires
-            old(pages).inv(),
+            old(part).is_live(),
+            old(part).first() == 0,
+            old(part).end() == K::Mode::geo().limit(),
             old(child).inv(),
-            old(child).frame_table() == old(pages).frame_table(),
+            old(child).frame_table() == old(part).whole().frames,
             old(child).space() == AddressSpace::empty(),
         ensures
-            final(pages).inv(),
+            final(part).stays(*old(part)),
             final(child).inv(),
-            final(pages).frame_table() == old(pages).frame_table(),
             final(child).frame_table() == old(child).frame_table(),
-            final(pages).table().root_table() == old(pages).table().root_table(),
             final(child).table().root_table() == old(child).table().root_table(),
             ({
                 let (was, now, copy) = (
-                    old(pages).space(),
-                    final(pages).space(),
+                    old(part).space(),
+                    final(part).space(),
                     final(child).space(),
                 );
                 let end = K::Mode::geo().limit();
@@ -117,11 +114,12 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             }),
     {
         proof {
-            pages.lemma_shaped();
+            part.lemma_shaped();
+            part.lemma_reach();
             K::Mode::lemma_geometry();
         }
         let range = VirtRange::from_offsets(0, K::Mode::geometry().limit_bytes());
-        let (bytes, _) = pages.fork(range, child)?;
+        let bytes = part.fork(range, child)?;
         // what the addresses of both halves have in common is only that all of them are flushed
         if bytes > 0 {
             flusher.issue_tlb_flush(TlbFlushOp::All);
