@@ -9,11 +9,11 @@ use machine::{
     space, use_space, wait_for,
 };
 use portolan::frame::{FRAME_SIZE, Frame, FrameTable, MetaSlot, UFrame};
-use portolan::space::{Cpu, VmError};
+use portolan::space::{Cpu, CursorMut, VmError};
 use portolan::tlb::{ShootdownError, TlbFlushOp};
-use portolan::{PageProperty, PageSize, PhysAddr};
+use portolan::{PageProperty, PageSize, PhysAddr, VirtAddr, X86_64};
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 const PAGE: u64 = 0x40_0000;
@@ -181,6 +181,79 @@ fn cursors_on_the_same_range_wait_for_each_other() {
 }
 
 #[test]
+fn cursors_on_disjoint_ranges_live_at_the_same_time() {
+    on_machine(|machine| {
+        let space = space(machine);
+        on(0, |guard| {
+            let over = |page: u64| range(PAGE + page * 0x1000, 0x1000);
+            let mut cursors = [2, 0, 1].map(|page| space.cursor_mut(guard, &over(page)).unwrap());
+            for mapped in 0..3 {
+                let new = frame(machine);
+                cursors[mapped].map(new, RW).unwrap();
+                for (number, cursor) in cursors.iter_mut().enumerate() {
+                    cursor.jump(over([2, 0, 1][number]).start()).unwrap();
+                    assert_eq!(cursor.query().unwrap().item.is_some(), number <= mapped);
+                }
+            }
+            for cursor in &mut cursors {
+                assert_eq!(cursor.unmap(0x1000), Ok(1));
+            }
+        });
+        // on two processors that use it, as long as both have one
+        let (there, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for number in 0..2 {
+                let (space, there, done) = (&space, &there, &done);
+                scope.spawn(move || {
+                    on(number, |guard| {
+                        let mut cpu = cpu(machine, guard);
+                        cpu.activate(guard, space).unwrap();
+                        let own = range(PAGE + number as u64 * 0x1000, 0x1000);
+                        let mut cursor = space.cursor_mut(guard, &own).unwrap();
+                        meet(machine, guard, there);
+                        for _ in 0..100 {
+                            map_write_unmap(machine, &mut cursor, own.start());
+                        }
+                        meet(machine, guard, done);
+                        drop(cursor);
+                        cpu.deactivate(guard).unwrap();
+                    });
+                });
+            }
+        });
+    });
+}
+
+/// Maps a frame at `va`, writes to it, and unmaps it.
+fn map_write_unmap<'k>(
+    machine: &'k Computer<'k>,
+    cursor: &mut CursorMut<'_, 'k, Test, Pinned>,
+    va: VirtAddr<X86_64>,
+) {
+    let (new, hardware) = (frame(machine), machine.cpus().hardware());
+    let lies = new.paddr().as_u64();
+    cursor.jump(va).unwrap();
+    cursor.map(new, RW).unwrap();
+    cursor.flusher().sync_tlb_flush().unwrap();
+    assert_eq!(hardware.write(va.as_u64()), Some(lies));
+    cursor.jump(va).unwrap();
+    assert_eq!(cursor.unmap(0x1000), Ok(1));
+    cursor.flusher().sync_tlb_flush().unwrap();
+    assert_eq!(hardware.write(va.as_u64()), None);
+}
+
+/// Takes interrupts until both processors are here.
+fn meet(machine: &Computer<'_>, guard: &Pinned, here: &AtomicUsize) {
+    here.fetch_add(1, SeqCst);
+    wait_for(machine.cpus().hardware(), || {
+        if machine.cpus().hardware().take_interrupt() {
+            machine.shootdown().handle(guard, machine.cpus());
+        }
+        here.load(SeqCst) == 2
+    });
+}
+
+#[test]
 fn a_processor_that_waits_for_a_cursor_answers_meanwhile() {
     on_machine(|machine| {
         let hardware = machine.cpus().hardware();
@@ -300,7 +373,7 @@ fn a_space_that_a_processor_uses_for_ever_is_kept_for_ever() {
     }
 }
 
-/// Who forgets a cursor with what it owes keeps the address space locked, and all that is in it.
+/// Who forgets a cursor with what it owes keeps its range for ever, and with it all that is in the address space.
 #[test]
 fn a_space_whose_flusher_was_forgotten_is_kept_for_ever() {
     let (hardware, left) = Config::default().run_leaky(|machine| {

@@ -12,11 +12,13 @@ mod machine;
 #[path = "machine/shuttle.rs"]
 mod schedule;
 
-use machine::{Computer, Hardware, Pinned, Space, Test, cpu, frame, on, on_machine, range, space};
+use machine::{
+    Computer, Config, Hardware, Pinned, Space, Test, cpu, frame, on, on_machine, range, space,
+};
 use portolan::PageProperty;
 use portolan::space::Cpu;
 use shuttle::scheduler::{DfsScheduler, RandomScheduler, Scheduler};
-use shuttle::{Config, Runner, thread};
+use shuttle::{Runner, thread};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
 
@@ -27,19 +29,27 @@ const ALL: usize = 4_000;
 /// How many are tried by chance.
 const SOME: usize = 500;
 
+/// How many instead, where there are too many to try them one after the other.
+const MANY: usize = 1_000;
+
+/// Runs a test under the schedules that a scheduler chooses. Answers with how many they were.
+fn under(scheduler: impl Scheduler + 'static, test: fn()) -> usize {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 0x8_0000;
+    Runner::new(scheduler, config).run(test)
+}
+
+/// How many schedules are to be tried, if the environment says so.
+fn limit() -> Option<usize> {
+    let limit = std::env::var("SCHEDULES").ok()?;
+    Some(limit.parse().expect("a number"))
+}
+
 /// Runs a test under many schedules: all, if they are not more than [`ALL`], or than `SCHEDULES` in the environment; and some
 /// by chance.
 fn under_schedules(test: fn()) {
-    fn run(scheduler: impl Scheduler + 'static, test: fn()) -> usize {
-        let mut config = Config::new();
-        config.stack_size = 0x8_0000;
-        Runner::new(scheduler, config).run(test)
-    }
-    let limit = std::env::var("SCHEDULES")
-        .ok()
-        .map(|limit| limit.parse().expect("a number"));
-    let all = limit.unwrap_or(ALL);
-    let tried = run(DfsScheduler::new(Some(all), false), test);
+    let all = limit().unwrap_or(ALL);
+    let tried = under(DfsScheduler::new(Some(all), false), test);
     println!(
         "{tried} schedules, {}",
         if tried < all {
@@ -48,7 +58,13 @@ fn under_schedules(test: fn()) {
             "and there are more"
         }
     );
-    run(RandomScheduler::new(SOME), test);
+    under(RandomScheduler::new(SOME), test);
+}
+
+/// Runs a test under [`MANY`] schedules by chance, or as many as `SCHEDULES` in the environment says. Those of long tests, one
+/// after the other, would differ in their last steps only.
+fn under_schedules_by_chance(test: fn()) {
+    under(RandomScheduler::new(limit().unwrap_or(MANY)), test);
 }
 
 /// A processor of these tests.
@@ -240,35 +256,181 @@ fn a_processor_leaves_during_a_shootdown() {
     });
 }
 
+/// Maps a new frame at `addr`, in the place of what is there, and uses it at once: a processor that takes no interrupt in
+/// between must come to it.
+fn map_and_write(guard: &Pinned, space: &Space<'_>, addr: u64) {
+    let machine = space.machine();
+    let new = frame(machine);
+    let lies = new.paddr().as_u64();
+    let mut cursor = space.cursor_mut(guard, &range(addr, PAGE)).unwrap();
+    cursor.map(new, RW).unwrap();
+    drop(cursor);
+    assert_eq!(machine.cpus().hardware().write(addr), Some(lies));
+}
+
+/// What a processor does with an address space.
+type Work = fn(&Pinned, &Space<'_>);
+
+/// Processors that use a space with `pages` pages at the start, and do one work each. The hardware loads what is at the first
+/// three pages when it can.
+fn work_all<const N: usize>(pages: u64, works: [Work; N]) {
+    let config = Config {
+        cpus: N,
+        ..Config::default()
+    };
+    config.run(|machine| {
+        let space = furnished(machine, pages);
+        for page in pages..3 {
+            machine.cpus().hardware().watch(page * PAGE);
+        }
+        let cpus = users_of(machine, &[&space; N]);
+        let crew = Crew::new(machine, N);
+        thread::scope(|scope| {
+            for (number, work) in works.into_iter().enumerate() {
+                let (space, crew) = (&space, &crew);
+                scope.spawn(move || {
+                    on(number, |guard| {
+                        work(guard, space);
+                        crew.stay(machine, guard);
+                    });
+                });
+            }
+        });
+        dismiss(cpus);
+    });
+}
+
 /// The frame that one gives back is the next one that the other maps.
 #[test]
 fn a_processor_maps_what_another_unmaps() {
     under_schedules(|| {
-        on_machine(|machine| {
-            let space = furnished(machine, 1);
-            machine.cpus().hardware().watch(PAGE);
-            let cpus = users_of(machine, &[&space, &space]);
-            let crew = Crew::new(machine, 2);
-            thread::scope(|scope| {
-                scope.spawn(|| {
-                    on(0, |guard| {
-                        assert_eq!(unmap(guard, &space, 0, 1), 1);
-                        crew.stay(machine, guard);
-                    });
-                });
-                scope.spawn(|| {
-                    on(1, |guard| {
-                        let new = frame(machine);
-                        let lies = new.paddr().as_u64();
-                        let mut cursor = space.cursor_mut(guard, &range(PAGE, PAGE)).unwrap();
-                        cursor.map(new, RW).unwrap();
-                        drop(cursor);
-                        assert_eq!(crew.hardware.write(PAGE), Some(lies));
-                        crew.stay(machine, guard);
-                    });
-                });
-            });
-            dismiss(cpus);
-        });
+        work_all(
+            1,
+            [
+                |guard, space| assert_eq!(unmap(guard, space, 0, 1), 1),
+                |guard, space| map_and_write(guard, space, PAGE),
+            ],
+        );
+    });
+}
+
+/// Their last table is taken off when both pages are unmapped for a moment.
+#[test]
+fn a_processor_replaces_a_page_next_to_one_that_another_unmaps() {
+    under_schedules(|| {
+        work_all(
+            2,
+            [
+                |guard, space| assert_eq!(unmap(guard, space, 0, 1), 1),
+                |guard, space| map_and_write(guard, space, PAGE),
+            ],
+        );
+    });
+}
+
+/// Neighbours change their pages at the same time, and use them in between.
+#[test]
+fn two_processors_change_neighbouring_pages() {
+    under_schedules_by_chance(|| {
+        work_all(
+            2,
+            [
+                |guard, space| {
+                    let hardware = space.machine().cpus().hardware();
+                    let mut cursor = space.cursor_mut(guard, &range(0, PAGE)).unwrap();
+                    assert!(hardware.write(0).is_some());
+                    let changed = cursor.protect_next(PAGE, |_| PageProperty::USER_RO);
+                    assert!(changed.unwrap().is_some());
+                    cursor.flusher().sync_tlb_flush().unwrap();
+                    assert_eq!(hardware.write(0), None);
+                    assert!(hardware.read(0).is_some());
+                },
+                |guard, space| {
+                    let hardware = space.machine().cpus().hardware();
+                    assert!(hardware.write(PAGE).is_some());
+                    assert_eq!(unmap(guard, space, PAGE, 1), 1);
+                    assert_eq!(hardware.write(PAGE), None);
+                    map_and_write(guard, space, PAGE);
+                },
+            ],
+        );
+    });
+}
+
+/// Each may find a last table that the other has taken off.
+#[test]
+fn two_processors_unmap_and_map_neighbouring_pages() {
+    /// Unmaps what is at `addr`, and maps something else there.
+    fn renew(guard: &Pinned, space: &Space<'_>, addr: u64) {
+        assert_eq!(unmap(guard, space, addr, 1), 1);
+        map_and_write(guard, space, addr);
+    }
+    under_schedules_by_chance(|| {
+        work_all(
+            2,
+            [
+                |guard, space| renew(guard, space, 0),
+                |guard, space| renew(guard, space, PAGE),
+            ],
+        );
+    });
+}
+
+/// A third one has the page after them.
+#[test]
+fn two_processors_map_what_a_third_one_unmaps() {
+    under_schedules_by_chance(|| {
+        work_all(
+            1,
+            [
+                |guard, space| assert_eq!(unmap(guard, space, 0, 1), 1),
+                |guard, space| map_and_write(guard, space, PAGE),
+                |guard, space| map_and_write(guard, space, 2 * PAGE),
+            ],
+        );
+    });
+}
+
+/// Each of them is there or not, to who looks at both at the same time; and there it is what the hardware reads.
+#[test]
+fn a_processor_reads_what_others_map_and_unmap() {
+    under_schedules_by_chance(|| {
+        work_all(
+            1,
+            [
+                |guard, space| assert_eq!(unmap(guard, space, 0, 1), 1),
+                |guard, space| map_and_write(guard, space, PAGE),
+                |guard, space| {
+                    let hardware = space.machine().cpus().hardware();
+                    let cursor = space.cursor(guard, &range(PAGE, PAGE)).unwrap();
+                    let there = cursor.query().unwrap().item.is_some();
+                    let reads = hardware.read(PAGE);
+                    assert_eq!(reads.is_some(), there);
+                    assert_eq!(cursor.query().unwrap().item.is_some(), there);
+                },
+            ],
+        );
+    });
+}
+
+/// As a processor that goes on to use its page, while tables are taken off and come back around it.
+#[test]
+fn a_processor_keeps_what_it_has_while_others_unmap_and_map() {
+    under_schedules_by_chance(|| {
+        work_all(
+            2,
+            [
+                |guard, space| assert_eq!(unmap(guard, space, 0, 1), 1),
+                |guard, space| map_and_write(guard, space, 2 * PAGE),
+                |guard, space| {
+                    let hardware = space.machine().cpus().hardware();
+                    let cursor = space.cursor(guard, &range(PAGE, PAGE)).unwrap();
+                    for _ in 0..2 {
+                        assert!(hardware.write(PAGE).is_some());
+                        assert!(cursor.query().unwrap().item.is_some());
+                    }
+                },
+            ],
+        );
     });
 }

@@ -8,6 +8,7 @@ use machine::{Config, at, frame, on, on_machine, range, space};
 use portolan::PageProperty;
 use portolan::X86_64;
 use portolan::space::VmError;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 const RW: PageProperty = PageProperty::USER_RW;
@@ -59,4 +60,40 @@ fn memory_that_unwinds_poisons_the_cursor() {
         left > 0 || hardware.tables() > 0,
         "a page that is mapped still"
     );
+}
+
+/// The lock is never given back then: nobody can look at the address space any more, not even at another part of it.
+#[test]
+fn memory_that_unwinds_makes_others_wait_for_ever() {
+    let (_, left) = Config::default().run_leaky::<X86_64>(|machine| {
+        let (hardware, space) = (machine.cpus().hardware(), space(machine));
+        on(0, |guard| {
+            let mut other = space.cursor_mut(guard, &range(0, 2 * PAGE)).unwrap();
+            other.map(frame(machine), RW).unwrap();
+            let mut cursor = space.cursor_mut(guard, &range(PAGE << 19, PAGE)).unwrap();
+            hardware.unwind();
+            assert!(unwinds(|| cursor.map(frame(machine), RW)));
+            assert_eq!(cursor.query().err(), Some(VmError::Poisoned));
+            // that one waits for nobody
+            drop(cursor);
+
+            assert_eq!(other.virt_addr(), Some(at(PAGE)));
+            other.jump(at(0)).unwrap();
+            hardware.lose_patience();
+            assert!(unwinds(|| other.query()));
+            assert!(unwinds(|| other.find_next(PAGE)));
+            assert!(unwinds(|| space
+                .cursor(guard, &range(1 << 40, PAGE))
+                .map(drop)));
+            assert!(unwinds(|| space.clear(guard)));
+            // to drop it is to wait
+            mem::forget(other);
+        });
+    });
+    assert!(left > 0, "a page that is mapped still");
+}
+
+/// Whether an operation unwinds.
+fn unwinds<T>(work: impl FnOnce() -> T) -> bool {
+    catch_unwind(AssertUnwindSafe(|| drop(work()))).is_err()
 }

@@ -40,6 +40,8 @@ pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
     guard: &'a G,
     /// What processors are asked, or were.
     request: Request<'a, K>,
+    /// Where processors have to come by the tables that are there now. It goes with the next request: nothing waits for it.
+    walk: Option<FlushRange<K::Mode>>,
     /// What waits for the request.
     items: Batch<Owed<'k, K>>,
     /// All that ever was issued.
@@ -125,6 +127,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             active,
             guard,
             request: Request::Nothing,
+            walk: None,
             items: Batch::new(),
             noted: Ghost(Seq::empty()),
         }
@@ -155,12 +158,26 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         self.owe(Owed::Frame(ManuallyDrop::new(frame), Ghost(range)), range);
     }
 
-    /// Notes that processors have to come to `va` by the tables that are there now.
+    /// Lets processors come to `va` by the tables that are there now, once what is owed is synced, or this is dropped.
     pub(crate) fn issue_walk(&mut self, va: VirtAddr<K::Mode>)
         ensures
             final(self).root() == old(self).root(),
+            final(self).noted() == old(self).noted(),
+            final(self).issued() == old(self).issued(),
+            final(self).is_synced() == old(self).is_synced(),
     {
-        self.issue(TlbFlushOp::Address(va).range().with_tables());
+        proof {
+            use_type_invariant(&*self);
+        }
+        let here = TlbFlushOp::Address(va).range().with_tables();
+        let walk = match self.walk {
+            Some(walk) => walk.join(here),
+            None => Some(here),
+        };
+        self.walk = match walk {
+            Some(walk) => Some(walk),
+            None => Some(TlbFlushOp::All.range()),
+        };
     }
 
     /// Asks the processors that use the address space to do what is noted. If what was dispatched before was not synced, it is
@@ -199,6 +216,10 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         self.wait();
         self.ask()?;
         self.wait();
+        if self.walk.is_some() {
+            self.ask()?;
+            self.wait();
+        }
         Ok(())
     }
 
@@ -214,10 +235,17 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                 Err(e) => e is Shootdown && final(self).issued() == old(self).issued(),
             },
     {
-        let Request::Issued(range) = &self.request else {
-            return Ok(());
+        let (range, rest) = match (&self.request, self.walk) {
+            (Request::Issued(range), Some(walk)) => match range.join(walk) {
+                Some(all) => (all, None),
+                None => (*range, Some(walk)),
+            },
+            (Request::Issued(range), None) => (*range, None),
+            (Request::Nothing, Some(walk)) => (walk, None),
+            _ => {
+                return Ok(());
+            },
         };
-        let range = *range;
         match self.machine.shootdown().dispatch(
             self.guard,
             self.machine.cpus(),
@@ -229,6 +257,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                     use_type_invariant(&*self);
                 }
                 self.request = Request::Sent(ticket);
+                self.walk = rest;
                 Ok(())
             },
             Err(e) => Err(VmError::Shootdown(e)),
@@ -377,7 +406,7 @@ impl<K: Kernel, G: AtomicMode> Drop for TlbFlusher<'_, '_, K, G> {
         no_unwind
     {
         // mostly nothing is owed
-        if let Request::Nothing = &self.request {
+        if let (Request::Nothing, None) = (&self.request, &self.walk) {
             return;
         }
         settle_in_drop(self);

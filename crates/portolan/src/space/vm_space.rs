@@ -60,8 +60,8 @@ verus! {
 /// # Cursors
 /// A cursor has its range to itself, with the pages that lie partly in it: others that need some of it wait until the cursor is
 /// dropped, while those on other ranges live at the same time, up to 16 of them. While a processor waits it answers what others
-/// ask of its TLB. A processor that needs several takes them in the order of their addresses, or waits for ever for
-/// who waits for it.
+/// ask of its TLB. One cursor at a time never waits in a circle. A processor that holds one and waits for another
+/// takes them in the order of their addresses, or waits for ever for who waits for it; so do 16 processors that each hold one.
 ///
 /// Each operation holds a lock, while it takes tables from [`Kernel::Tables`], too: what gives these must not wait for other
 /// processors.
@@ -69,6 +69,10 @@ verus! {
 /// Where a cursor takes off tables that reach out of its range, another one may map a page there before processors have been
 /// told of the former: then an access may fault though the page is mapped, until the latter's flusher has been synced, or the
 /// cursor dropped.
+///
+/// # Unwinding
+/// If an operation unwinds, nobody knows what became of the tables: its cursor answers [`VmError::Poisoned`] from then on, and
+/// all others of the address space wait for ever, even where they are dropped.
 #[verifier::reject_recursive_types(K)]
 pub struct VmSpace<'k, K: Kernel> {
     machine: &'k Machine<'k, K>,
@@ -222,8 +226,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         proof {
             use_type_invariant(self);
         }
-        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
         let mut part = self.claim(guard, Self::all());
+        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
         let end = K::Mode::geometry().limit_bytes();
         proof {
             part.lemma_shaped();

@@ -43,6 +43,7 @@ struct State {
     next: u64,
     left: Option<usize>,
     unwinds: bool,
+    impatient: bool,
     watched: Vec<u64>,
     over: bool,
 }
@@ -236,10 +237,18 @@ impl Hardware {
         self.state().cores[cpu].relaxed
     }
 
+    /// From now on who waits unwinds.
+    pub fn lose_patience(&self) {
+        self.state().impatient = true;
+    }
+
     pub(super) fn relax(&self) {
-        if let Some(core) = self.state().cores.get_mut(schedule::cpu()) {
+        let mut state = self.state();
+        assert!(!state.impatient, "as it was told");
+        if let Some(core) = state.cores.get_mut(schedule::cpu()) {
             core.relaxed += 1;
         }
+        drop(state);
         self.clock.relax();
     }
 

@@ -25,6 +25,9 @@ verus! {
 /// After an error the references to frames that were to be mapped are given back, and the cursor stays where it is. Nothing
 /// has changed then; only a page that was to be replaced may be unmapped already, after [`Error::NoMemory`] and
 /// [`VmError::Shootdown`].
+///
+/// While another cursor of the address space has taken off tables, an access to a page may fault though the page was mapped,
+/// until the [`flusher`](CursorMut::flusher) is synced or the cursor dropped.
 impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// Maps a frame of 4 KiB where the cursor is, and goes on past it. The reference is the address space's from then on, until
     /// the page is unmapped and processors have been told.
@@ -260,7 +263,12 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
             return Err(e);
         }
         match part.map(va, target, prop, true) {
-            Ok(_) => Ok(()),
+            Ok(is_bared) => {
+                if is_bared {
+                    flusher.issue_walk(va);
+                }
+                Ok(())
+            },
             Err((e, _)) => Err(e),
         }
     }

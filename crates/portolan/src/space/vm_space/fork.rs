@@ -61,8 +61,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         proof {
             use_type_invariant(self);
         }
-        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
         let mut part = self.claim(guard, Self::all());
+        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
         let done = Self::copy(&mut part, &mut child, &mut flusher);
         done?;
         // from here on a copy that is dropped gives its references back
