@@ -11,7 +11,7 @@
 //! - processors that wait for Portolan's lock yield, as threads are preempted and atomic mode is not; the mutex sleeps.
 //!
 //! Each figure is the median of runs that take turns. `cargo run --release -p portolan-benches`, with the number of runs as
-//! an argument, 9 if there is none.
+//! an argument, 9 if there is none, and then what the benchmarks to run have in their names, all if there is nothing.
 
 mod arena;
 mod crates;
@@ -193,6 +193,7 @@ fn main() {
         .and_then(|n| n.parse().ok())
         .unwrap_or(9)
         .max(1);
+    let wanted = std::env::args().nth(2).unwrap_or_default();
     println!(
         "Nanoseconds for an operation, median of {runs} runs; times Portolan's; flushes in a run."
     );
@@ -201,7 +202,10 @@ fn main() {
         "", "Portolan", "x86_64", "page_table_multiarch"
     );
     let tables = ARENA.left();
-    for (name, peers) in BENCHMARKS {
+    for (name, peers) in BENCHMARKS
+        .into_iter()
+        .filter(|(name, _)| name.contains(&wanted))
+    {
         let mut samples = [const { Vec::new() }; 3];
         for _ in 0..runs {
             for (peer, samples) in peers.iter().zip(&mut samples) {

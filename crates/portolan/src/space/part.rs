@@ -8,6 +8,7 @@ use super::lease::Lease;
 use super::lock::SpinLock;
 use super::pages::{Pages, Shared, Whole};
 use super::span::Span;
+use crate::arch::entry::Encoding;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
@@ -289,39 +290,69 @@ fn reach<K: Kernel>(pages: &Pages<'_, K>, lo: u64, hi: u64) -> (r: (u64, u64))
         lo < hi ==> !pages.space().is_cut(r.0 as int, r.1 as int),
         lo == hi ==> r == (lo, hi),
 {
-    let Some((start, _)) = pages.find(lo, hi) else {
+    if hi - lo <= K::Mode::geometry().entry_span(1) && pages.find(lo, hi).is_none() {
+        // the way to map a page
         proof {
             pages.lemma_shaped();
             pages.space().lemma_reach_free(lo as int, hi as int);
         }
         return (lo, hi);
+    }
+    if lo == hi {
+        return (lo, hi);
+    }
+    let first = page_at::<K>(pages, lo);
+    let (from, past) = match first {
+        Some(page) => page,
+        None => (lo, lo),
+    };
+    let last = if past >= hi {
+        first
+    } else {
+        page_at::<K>(pages, hi - 1)
+    };
+    let to = match last {
+        Some((_, end)) => end,
+        None => hi,
     };
     proof {
         pages.lemma_shaped();
-        pages.space().lemma_page_end::<K::Mode>(start@);
-    }
-    let first = start.offset();
-    let from = if first < lo {
-        first
-    } else {
-        lo
-    };
-    let mut to = hi;
-    let ghost mut last = None;
-    if let Some((va, page)) = pages.find(hi - 1, hi) {
-        proof {
-            pages.space().lemma_page_end::<K::Mode>(va@);
-            last = Some(va@);
-        }
-        let end = va.offset() + page.size.bytes();
-        if end > hi {
-            to = end;
-        }
-    }
-    proof {
-        pages.space().lemma_reach(lo as int, hi as int, start@, last);
+        let (first, last) = (start_of(first), start_of(last));
+        pages.space().lemma_reach(lo as int, hi as int, first, last);
     }
     (from, to)
+}
+
+/// From where to where the page reaches that covers an address.
+fn page_at<K: Kernel>(pages: &Pages<'_, K>, at: u64) -> (r: Option<(u64, u64)>)
+    requires
+        at < K::Mode::geo().limit(),
+    ensures
+        pages.space().is_at(at as int, start_of(r)),
+        r matches Some((start, end)) ==> {
+            &&& start <= at < end <= K::Mode::geo().limit()
+            &&& end == start + pages.space().pages[start as int].size.bytes()
+        },
+{
+    proof {
+        K::Mode::lemma_geometry();
+        K::Mode::geo().lemma_limit();
+        pages.lemma_shaped();
+    }
+    let (va, page) = pages.find(at, at + 1)?;
+    proof {
+        pages.space().lemma_page_end::<K::Mode>(va@);
+    }
+    let start = va.offset();
+    Some((start, start + page.size.bytes()))
+}
+
+/// Where a page starts, if there is one.
+spec fn start_of(page: Option<(u64, u64)>) -> Option<int> {
+    match page {
+        Some((start, _)) => Some(start as int),
+        None => None,
+    }
 }
 
 impl<K: Kernel> Drop for Part<'_, '_, K> {

@@ -183,70 +183,71 @@ impl AddressSpace {
         }
     }
 
-    /// From the start of the first page that reaches past `lo` to the end of the one that covers `hi - 1` no page lies partly.
-    pub(super) proof fn lemma_reach(self, lo: int, hi: int, start: int, last: Option<int>)
+    /// No page lies partly in a range that starts with the page that covers `lo`, and ends with the one that covers `hi - 1`.
+    pub(super) proof fn lemma_reach(self, lo: int, hi: int, first: Option<int>, last: Option<int>)
         requires
             self.is_apart(),
             lo < hi,
-            self.is_next_page(lo, start),
-            start < hi,
-            match last {
-                Some(last) => self.is_next_page(hi - 1, last) && last < hi,
-                None => self.is_free(hi - 1, hi),
-            },
+            self.is_at(lo, first),
+            self.is_at(hi - 1, last),
         ensures
-            ({
-                let from = if start < lo {
-                    start
-                } else {
-                    lo
-                };
-                let to = match last {
-                    Some(last) if last + self.pages[last].size.bytes() > hi => last
-                        + self.pages[last].size.bytes(),
-                    _ => hi,
-                };
-                !self.is_cut(from, to)
-            }),
+            !self.is_cut(self.reach_from(lo, first), self.reach_to(hi, last)),
     {
-        let from = if start < lo {
-            start
-        } else {
-            lo
-        };
-        let to = match last {
-            Some(last) if last + self.pages[last].size.bytes() > hi => last
-                + self.pages[last].size.bytes(),
-            _ => hi,
-        };
+        let (from, to) = (self.reach_from(lo, first), self.reach_to(hi, last));
         assert forall|base: int| #[trigger]
             self.pages.contains_key(base) && base < to && from < base
                 + self.pages[base].size.bytes() implies from <= base && base
             + self.pages[base].size.bytes() <= to by {
             let end = base + self.pages[base].size.bytes();
             if base < from {
-                // it covers the first address, which the page at `start` covers, or where nothing is before it
-                assert(self.covers(base, from));
-                self.lemma_covered(base, from);
-                if start <= lo {
-                    assert(self.covers(start, from));
-                }
+                self.lemma_at(from, base, lo, first);
             }
             if end > to {
-                assert(self.covers(base, to - 1));
-                self.lemma_covered(base, to - 1);
-                match last {
-                    Some(last) => {
-                        assert(self.covers(last, hi - 1));
-                        if last + self.pages[last].size.bytes() > hi {
-                            assert(self.covers(last, to - 1));
-                        } else {
-                            assert(self.covers(base, hi - 1));
-                        }
-                    },
-                    None => {},
-                }
+                self.lemma_at(to - 1, base, hi - 1, last);
             }
+        }
+    }
+
+    /// The page at `at`, if there is one, starts at `page`.
+    pub(super) open spec fn is_at(self, at: int, page: Option<int>) -> bool {
+        match page {
+            Some(base) => self.covers(base, at),
+            None => self.is_free(at, at + 1),
+        }
+    }
+
+    /// Where a range starts with the page at `lo`.
+    pub(super) open spec fn reach_from(self, lo: int, first: Option<int>) -> int {
+        match first {
+            Some(first) => first,
+            None => lo,
+        }
+    }
+
+    /// Where a range ends with the page at `hi - 1`.
+    pub(super) open spec fn reach_to(self, hi: int, last: Option<int>) -> int {
+        match last {
+            Some(last) => last + self.pages[last].size.bytes(),
+            None => hi,
+        }
+    }
+
+    /// Who covers an address of the page at `at` is that page; and if there is none, nobody covers `at`.
+    proof fn lemma_at(self, va: int, base: int, at: int, page: Option<int>)
+        requires
+            self.is_apart(),
+            self.is_at(at, page),
+            self.covers(base, va),
+            match page {
+                Some(page) => self.covers(page, va),
+                None => va == at,
+            },
+        ensures
+            page == Some(base),
+    {
+        self.lemma_covered(base, va);
+        if let Some(page) = page {
+            self.lemma_covered(page, va);
         }
     }
 
