@@ -23,9 +23,26 @@ impl Kernel for Bench {
     type Cpus = Cpus;
 }
 
-/// Tables in the arena.
+/// Tables in the arena, and what is added to an address to get at them.
 #[derive(Clone, Copy)]
-pub struct Tables;
+pub struct Tables {
+    offset: u64,
+}
+
+impl Tables {
+    /// Those of the arena.
+    fn new() -> Self {
+        Tables {
+            offset: ARENA.offset(),
+        }
+    }
+
+    /// Where a word is.
+    #[inline]
+    fn at(self, table: PhysAddr, index: usize) -> *mut u64 {
+        (self.offset + table.as_u64() + 8 * index as u64) as *mut u64
+    }
+}
 
 // SAFETY: the arena's tables are distinct, and reached by their offsets
 unsafe impl TableMemory for Tables {
@@ -35,14 +52,17 @@ unsafe impl TableMemory for Tables {
     unsafe fn free(&self, table: PhysAddr, _: usize) {
         ARENA.free(table.as_u64());
     }
+    #[inline]
     unsafe fn read(&self, table: PhysAddr, index: usize) -> u64 {
         // SAFETY: the caller promises that there is a table
-        unsafe { ARENA.at(table.as_u64()).add(index).read_volatile() }
+        unsafe { self.at(table, index).read_volatile() }
     }
+    #[inline]
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
         // SAFETY: as above
-        unsafe { ARENA.at(table.as_u64()).add(index).write_volatile(word) }
+        unsafe { self.at(table, index).write_volatile(word) }
     }
+    #[inline]
     unsafe fn compare_exchange(
         &self,
         table: PhysAddr,
@@ -51,9 +71,10 @@ unsafe impl TableMemory for Tables {
         new: u64,
     ) -> Result<u64, u64> {
         // SAFETY: as above
-        let word = unsafe { AtomicU64::from_ptr(ARENA.at(table.as_u64()).add(index)) };
+        let word = unsafe { AtomicU64::from_ptr(self.at(table, index)) };
         word.compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
     }
+    #[inline]
     fn phys_bits(&self) -> u8 {
         46
     }
@@ -129,7 +150,7 @@ impl Peer for Ours {
     }
 
     fn new() -> Self {
-        let table = PageTable::new(Tables).expect("a root");
+        let table = PageTable::new(Tables::new()).expect("a root");
         let space = VmSpace::new(&*MACHINE, table).expect("an empty table");
         Ours(Box::leak(Box::new(space)))
     }
@@ -172,7 +193,7 @@ impl Peer for Ours {
     }
 
     fn fork(&self, cpu: usize, _: u64, _: u64) -> Self {
-        let table = PageTable::new(Tables).expect("a root");
+        let table = PageTable::new(Tables::new()).expect("a root");
         let child = self.0.fork(&Pinned(cpu), table).expect("memory");
         Ours(Box::leak(Box::new(child)))
     }

@@ -29,10 +29,12 @@ pub(crate) tracked struct Deed {
 
 /// The ranges that cursors have, no two of which overlap.
 pub(crate) struct Claims {
-    ranges: [Option<(u64, u64)>; 16],
-    deeds: Tracked<Map<int, Deed>>,
+    ranges: [Option<(u64, u64)>; ROOM],
+    /// How many of them may be there: those from here on are not.
+    top: usize,
     /// A bit for each range whose tables were taken off since somebody has it.
     bared: u16,
+    deeds: Tracked<Map<int, Deed>>,
 }
 
 /// What is mapped in a range that no page lies partly in.
@@ -103,6 +105,8 @@ impl Claims {
     pub(crate) closed spec fn are_of(self, ids: Seq<Loc>, space: AddressSpace) -> bool {
         &&& are_for(self.deeds@, ids, self.ranges@, space)
         &&& are_disjoint(self.ranges@)
+        &&& self.top <= ROOM
+        &&& forall|i: int| self.top <= i < ROOM ==> (#[trigger] self.ranges@[i]) is None
     }
 
     /// The range by a deed.
@@ -117,100 +121,35 @@ impl Claims {
     {
         let tracked deeds = spare_deeds(ROOM as nat);
         let ghost ids = Seq::new(ROOM as nat, |i: int| deeds[i].auth.id());
-        let ranges = [
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-            None,
-        ];
-        (Claims { ranges, deeds: Tracked(deeds), bared: 0 }, Ghost(ids))
+        (Claims { ranges: [None;ROOM], top: 0, bared: 0, deeds: Tracked(deeds) }, Ghost(ids))
     }
 
     /// Whether nobody has a range.
     pub(crate) fn is_unclaimed(&self) -> bool {
-        let mut i = 0;
-        while i < ROOM
-            decreases ROOM - i,
-        {
-            if self.ranges[i].is_some() {
-                return false;
-            }
-            i += 1;
-        }
-        true
+        self.top == 0
     }
 
-    /// A deed that nobody has, if nobody has an address of the range.
-    pub(crate) fn find_room(&self, lo: u64, hi: u64) -> (r: Option<usize>)
-        ensures
-            r matches Some(i) ==> i < ROOM && self.range(i as int) is None && self.has_none(lo, hi),
-    {
-        let mut room: Option<usize> = None;
-        let mut i = 0;
-        while i < ROOM
-            invariant
-                i <= ROOM,
-                forall|j: int|
-                    0 <= j < i && (#[trigger] self.ranges@[j]) is Some ==> are_apart(
-                        self.ranges@[j]->0,
-                        (lo, hi),
-                    ),
-                room matches Some(free) ==> free < ROOM && self.ranges@[free as int] is None,
-            decreases ROOM - i,
-        {
-            match self.ranges[i] {
-                Some(range) => if !(range.1 <= lo || hi <= range.0) {
-                    return None;
-                },
-                None => room = Some(i),
-            }
-            i += 1;
-        }
-        room
-    }
-
-    /// Nobody has an address of the range.
-    pub(crate) closed spec fn has_none(self, lo: u64, hi: u64) -> bool {
-        forall|j: int|
-            0 <= j < ROOM && (#[trigger] self.ranges@[j]) is Some ==> are_apart(
-                self.ranges@[j]->0,
-                (lo, hi),
-            )
-    }
-
-    /// Lets somebody have a range.
+    /// Lets somebody have a range, if nobody has an address of it and there is room.
+    #[inline]
     pub(crate) fn grant(
         &mut self,
-        i: usize,
         range: (u64, u64),
         Ghost(ids): Ghost<Seq<Loc>>,
         Ghost(space): Ghost<AddressSpace>,
-    ) -> (r: Tracked<GhostVar<Option<Claim>>>)
+    ) -> (r: Option<(usize, Tracked<GhostVar<Option<Claim>>>)>)
         requires
             old(self).are_of(ids, space),
-            i < ROOM,
-            old(self).range(i as int) is None,
-            old(self).has_none(range.0, range.1),
             range.0 <= range.1,
             is_whole(space, range),
         ensures
             final(self).are_of(ids, space),
-            final(self).range(i as int) == Some(range),
-            r@.id() == ids[i as int],
-            r@@ == Some(claim_of(space, range)),
+            r matches Some((i, var)) ==> {
+                &&& i < ROOM
+                &&& var@.id() == ids[i as int]
+                &&& var@@ == Some(claim_of(space, range))
+            },
     {
+        let i = self.room_for(range)?;
         let ghost deeds = self.deeds@;
         let tracked mut deed;
         proof {
@@ -224,13 +163,84 @@ impl Claims {
             self.deeds.borrow_mut().tracked_insert(i as int, Deed { auth, spare: None });
         }
         self.ranges[i] = Some(range);
+        if i >= self.top {
+            self.top = i + 1;
+        }
         proof {
             assert forall|j: int| 0 <= j < ROOM implies #[trigger] self.deeds@.contains_key(j)
                 && self.deeds@[j].is_for(ids[j], self.ranges@[j], space) by {
                 assert(deeds.contains_key(j));
             }
         }
-        Tracked(var)
+        Some((i, Tracked(var)))
+    }
+
+    /// A deed that nobody has, if nobody has an address of the range.
+    #[inline]
+    fn room_for(&self, range: (u64, u64)) -> (r: Option<usize>)
+        requires
+            self.top <= ROOM,
+            forall|i: int| self.top <= i < ROOM ==> (#[trigger] self.ranges@[i]) is None,
+        ensures
+            r matches Some(i) ==> {
+                &&& i < ROOM
+                &&& self.ranges@[i as int] is None
+                &&& forall|j: int|
+                    0 <= j < ROOM && (#[trigger] self.ranges@[j]) is Some ==> are_apart(
+                        self.ranges@[j]->0,
+                        range,
+                    )
+            },
+    {
+        let mut room = self.top;
+        let mut i = 0;
+        while i < self.top
+            invariant
+                i <= self.top <= ROOM,
+                room <= ROOM,
+                room < ROOM ==> self.ranges@[room as int] is None,
+                forall|j: int| self.top <= j < ROOM ==> (#[trigger] self.ranges@[j]) is None,
+                forall|j: int|
+                    0 <= j < i && (#[trigger] self.ranges@[j]) is Some ==> are_apart(
+                        self.ranges@[j]->0,
+                        range,
+                    ),
+            decreases self.top - i,
+        {
+            match self.ranges[i] {
+                Some(other) => if !(other.1 <= range.0 || range.1 <= other.0) {
+                    return None;
+                },
+                None => room = i,
+            }
+            i += 1;
+        }
+        if room < ROOM {
+            Some(room)
+        } else {
+            None
+        }
+    }
+
+    /// Where the ranges end.
+    fn end(&self) -> (r: usize)
+        requires
+            self.top <= ROOM,
+            forall|i: int| self.top <= i < ROOM ==> (#[trigger] self.ranges@[i]) is None,
+        ensures
+            r <= ROOM,
+            forall|i: int| r <= i < ROOM ==> (#[trigger] self.ranges@[i]) is None,
+    {
+        let mut top = self.top;
+        while top > 0 && self.ranges[top - 1].is_none()
+            invariant
+                top <= ROOM,
+                forall|i: int| top <= i < ROOM ==> (#[trigger] self.ranges@[i]) is None,
+            decreases top,
+        {
+            top -= 1;
+        }
+        top
     }
 
     /// Takes a range back.
@@ -262,6 +272,7 @@ impl Claims {
         }
         self.ranges[i] = None;
         self.bared &= !(1u16 << i);
+        self.top = self.end();
         proof {
             assert forall|j: int| 0 <= j < ROOM implies #[trigger] self.deeds@.contains_key(j)
                 && self.deeds@[j].is_for(ids[j], self.ranges@[j], space) by {

@@ -8,7 +8,6 @@ use super::lease::Lease;
 use super::lock::SpinLock;
 use super::pages::{Pages, Shared, Whole};
 use super::span::Span;
-use crate::arch::entry::Encoding;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
@@ -187,12 +186,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         let Tracked(mut held) = lease.take();
         let shared = lock.borrow_mut(Tracked(&mut held));
         let ghost space = shared.pages.space();
-        let claim = match shared.claims.find_room(range.0, range.1) {
-            Some(slot) => Some(
-                (slot, shared.claims.grant(slot, range, Ghost(whole.ids), Ghost(space))),
-            ),
-            None => None,
-        };
+        let claim = shared.claims.grant(range, Ghost(whole.ids), Ghost(space));
         proof {
             shared.pages.lemma_shaped();
             space.lemma_within_shaped::<K::Mode>(range.0 as int, range.1 as int);
@@ -290,69 +284,35 @@ fn reach<K: Kernel>(pages: &Pages<'_, K>, lo: u64, hi: u64) -> (r: (u64, u64))
         lo < hi ==> !pages.space().is_cut(r.0 as int, r.1 as int),
         lo == hi ==> r == (lo, hi),
 {
-    if hi - lo <= K::Mode::geometry().entry_span(1) && pages.find(lo, hi).is_none() {
-        // the way to map a page
-        proof {
-            pages.lemma_shaped();
-            pages.space().lemma_reach_free(lo as int, hi as int);
-        }
-        return (lo, hi);
-    }
     if lo == hi {
         return (lo, hi);
     }
-    let first = page_at::<K>(pages, lo);
-    let (from, past) = match first {
-        Some(page) => page,
-        None => (lo, lo),
-    };
-    let last = if past >= hi {
-        first
+    let table = pages.page_table();
+    let (has_first, start, past) = table.extent_at(lo);
+    let (has_last, end) = if past >= hi {
+        (has_first, past)
     } else {
-        page_at::<K>(pages, hi - 1)
+        let (mapped, _, end) = table.extent_at((hi - 1) as u64);
+        (mapped, end)
     };
-    let to = match last {
-        Some((_, end)) => end,
-        None => hi,
+    let from = if has_first {
+        start
+    } else {
+        lo
+    };
+    let to = if has_last {
+        end
+    } else {
+        hi
     };
     proof {
         pages.lemma_shaped();
-        let (first, last) = (start_of(first), start_of(last));
-        pages.space().lemma_reach(lo as int, hi as int, first, last);
+        if past >= hi {
+            pages.space().lemma_same_extent(lo as int, start as int, past - start, hi - 1);
+        }
+        pages.space().lemma_reach((lo as int, hi as int), (from as int, to as int));
     }
     (from, to)
-}
-
-/// From where to where the page reaches that covers an address.
-fn page_at<K: Kernel>(pages: &Pages<'_, K>, at: u64) -> (r: Option<(u64, u64)>)
-    requires
-        at < K::Mode::geo().limit(),
-    ensures
-        pages.space().is_at(at as int, start_of(r)),
-        r matches Some((start, end)) ==> {
-            &&& start <= at < end <= K::Mode::geo().limit()
-            &&& end == start + pages.space().pages[start as int].size.bytes()
-        },
-{
-    proof {
-        K::Mode::lemma_geometry();
-        K::Mode::geo().lemma_limit();
-        pages.lemma_shaped();
-    }
-    let (va, page) = pages.find(at, at + 1)?;
-    proof {
-        pages.space().lemma_page_end::<K::Mode>(va@);
-    }
-    let start = va.offset();
-    Some((start, start + page.size.bytes()))
-}
-
-/// Where a page starts, if there is one.
-spec fn start_of(page: Option<(u64, u64)>) -> Option<int> {
-    match page {
-        Some((start, _)) => Some(start as int),
-        None => None,
-    }
 }
 
 impl<K: Kernel> Drop for Part<'_, '_, K> {

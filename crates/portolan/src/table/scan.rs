@@ -1,5 +1,6 @@
 //! The way along: from a table that is known to what is mapped next, without going back to the root.
 
+use super::PageTable;
 use super::descend::Stop;
 #[cfg(verus_only)]
 use super::model::home;
@@ -188,6 +189,33 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
             at = start + span;
         }
         (near, None)
+    }
+}
+
+impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
+    /// Whether an address is mapped, and from where to where the page reaches, or else a hole. Addresses are counted from the
+    /// start of what the table covers.
+    #[inline]
+    pub(crate) fn extent_at(&self, at: u64) -> (r: (bool, u64, u64))
+        requires
+            at < A::geo().limit(),
+        ensures
+            r.0 == (self@.lookup(at as int) is Some),
+            r.0 ==> r.1 == self@.base(at as int),
+            r.1 <= at < r.2 <= A::geo().limit(),
+            self@.is_extent(at as int, r.1 as int, r.2 - r.1),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let tree = &self.owned.tree;
+        let (place, entry) = tree.seek(tree.top(at), at);
+        proof {
+            tree.lemma_decided(place, entry);
+        }
+        let (start, span) = tree.extent(&place);
+        (matches!(entry, Entry::Page { .. }), start, start + span)
     }
 }
 

@@ -162,93 +162,63 @@ impl AddressSpace {
         assert(is_page_of::<A>(base, self.pages[base]));
     }
 
-    /// No page lies partly in a range where nothing is mapped.
-    pub(super) proof fn lemma_reach_free(self, lo: int, hi: int)
+    /// What an address of a page or a hole says, all of them say.
+    pub(super) proof fn lemma_same_extent(self, va: int, base: int, size: int, other: int)
         requires
             self.is_apart(),
-            self.is_free(lo, hi),
+            self.is_extent(va, base, size),
+            base <= other < base + size,
         ensures
-            lo < hi ==> !self.is_cut(lo, hi),
+            self.is_extent(other, base, size),
+            self.lookup(other) is Some == self.lookup(va) is Some,
+    {
+        if self.lookup(va) is Some {
+            self.lemma_covered(base, other);
+        } else {
+            assert(self.translate(other) is None);
+        }
+    }
+
+    /// From the start of the page at the first address of a range, or of the range, to the end of the page at its last one, or
+    /// of the range, no page lies partly.
+    pub(super) proof fn lemma_reach(self, range: (int, int), reach: (int, int))
+        requires
+            self.is_apart(),
+            range.0 < range.1,
+            self.lookup(range.0) is None ==> reach.0 == range.0,
+            self.lookup(range.0) is Some ==> self.covers(reach.0, range.0),
+            self.lookup(range.1 - 1) is None ==> reach.1 == range.1,
+            self.lookup(range.1 - 1) is Some ==> self.ends_at(range.1 - 1, reach.1),
+        ensures
+            !self.is_cut(reach.0, reach.1),
     {
         assert forall|base: int| #[trigger]
-            self.pages.contains_key(base) && base < hi && lo < base + self.pages[base].size.bytes()
-                && lo < hi implies false by {
-            let va = if base > lo {
-                base
-            } else {
-                lo
-            };
-            assert(self.covers(base, va));
-            self.lemma_covered(base, va);
-        }
-    }
-
-    /// No page lies partly in a range that starts with the page that covers `lo`, and ends with the one that covers `hi - 1`.
-    pub(super) proof fn lemma_reach(self, lo: int, hi: int, first: Option<int>, last: Option<int>)
-        requires
-            self.is_apart(),
-            lo < hi,
-            self.is_at(lo, first),
-            self.is_at(hi - 1, last),
-        ensures
-            !self.is_cut(self.reach_from(lo, first), self.reach_to(hi, last)),
-    {
-        let (from, to) = (self.reach_from(lo, first), self.reach_to(hi, last));
-        assert forall|base: int| #[trigger]
-            self.pages.contains_key(base) && base < to && from < base
-                + self.pages[base].size.bytes() implies from <= base && base
-            + self.pages[base].size.bytes() <= to by {
-            let end = base + self.pages[base].size.bytes();
-            if base < from {
-                self.lemma_at(from, base, lo, first);
+            self.pages.contains_key(base) && base < reach.1 && reach.0 < base
+                + self.pages[base].size.bytes() implies reach.0 <= base && base
+            + self.pages[base].size.bytes() <= reach.1 by {
+            if base < reach.0 {
+                assert(self.covers(base, reach.0));
+                self.lemma_covered(base, reach.0);
+                if self.lookup(range.0) is Some {
+                    assert(self.covers(reach.0, reach.0));
+                    self.lemma_covered(reach.0, reach.0);
+                }
             }
-            if end > to {
-                self.lemma_at(to - 1, base, hi - 1, last);
+            if base + self.pages[base].size.bytes() > reach.1 {
+                let last = reach.1 - 1;
+                assert(self.covers(base, last));
+                self.lemma_covered(base, last);
+                if self.lookup(range.1 - 1) is Some {
+                    self.lemma_covered(self.base(range.1 - 1), last);
+                }
             }
         }
     }
 
-    /// The page at `at`, if there is one, starts at `page`.
-    pub(super) open spec fn is_at(self, at: int, page: Option<int>) -> bool {
-        match page {
-            Some(base) => self.covers(base, at),
-            None => self.is_free(at, at + 1),
-        }
-    }
-
-    /// Where a range starts with the page at `lo`.
-    pub(super) open spec fn reach_from(self, lo: int, first: Option<int>) -> int {
-        match first {
-            Some(first) => first,
-            None => lo,
-        }
-    }
-
-    /// Where a range ends with the page at `hi - 1`.
-    pub(super) open spec fn reach_to(self, hi: int, last: Option<int>) -> int {
-        match last {
-            Some(last) => last + self.pages[last].size.bytes(),
-            None => hi,
-        }
-    }
-
-    /// Who covers an address of the page at `at` is that page; and if there is none, nobody covers `at`.
-    proof fn lemma_at(self, va: int, base: int, at: int, page: Option<int>)
-        requires
-            self.is_apart(),
-            self.is_at(at, page),
-            self.covers(base, va),
-            match page {
-                Some(page) => self.covers(page, va),
-                None => va == at,
-            },
-        ensures
-            page == Some(base),
-    {
-        self.lemma_covered(base, va);
-        if let Some(page) = page {
-            self.lemma_covered(page, va);
-        }
+    /// The page at `va` ends at `end`.
+    pub(super) open spec fn ends_at(self, va: int, end: int) -> bool {
+        let base = self.base(va);
+        self.covers(base, va) && end == base + self.pages[base].size.bytes()
     }
 
     /// What is found in a range is found of what is known of it.
