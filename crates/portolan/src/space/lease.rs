@@ -10,8 +10,8 @@ verus! {
 
 /// A lock that is held, and given back when this is dropped.
 ///
-/// To change the value, the right to it is taken out. If that unwinds, the lock stays held, as nobody knows what became of the
-/// value.
+/// To change the value, the right to it is taken out: then the lock is no longer given back. If that unwinds, it stays held, as
+/// nobody knows what became of the value.
 #[verifier::reject_recursive_types(T)]
 #[verifier::reject_recursive_types(P)]
 pub(crate) struct Lease<'a, T, P: Predicate<T>> {
@@ -52,9 +52,23 @@ impl<'a, T, P: Predicate<T>> Lease<'a, T, P> {
         no_unwind
     {
         match lock.try_lock() {
-            Some(held) => Some(Lease { lock, held: Some(held) }),
+            Some(held) => Some(Self::of(lock, held)),
             None => None,
         }
+    }
+
+    /// A lock that is held.
+    #[inline]
+    pub(crate) fn of(lock: &'a SpinLock<T, P>, held: Tracked<Held<T>>) -> (r: Self)
+        requires
+            lock.is_held(held@),
+            lock.kept().predicate(held@@),
+        ensures
+            r.lock() == *lock,
+            r@ == Some(held@@),
+        no_unwind
+    {
+        Lease { lock, held: Some(held) }
     }
 
     /// The value.
@@ -95,20 +109,6 @@ impl<'a, T, P: Predicate<T>> Lease<'a, T, P> {
             Some(held) => held,
             None => unreached(),
         }
-    }
-
-    /// Puts the right to the value back.
-    #[inline]
-    pub(crate) fn put(&mut self, held: Tracked<Held<T>>)
-        requires
-            old(self).lock().is_held(held@),
-            old(self).lock().kept().predicate(held@@),
-        ensures
-            final(self).lock() == old(self).lock(),
-            final(self)@ == Some(held@@),
-        no_unwind
-    {
-        self.held = Some(held);
     }
 }
 

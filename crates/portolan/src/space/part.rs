@@ -12,7 +12,6 @@ use super::span::Span;
 use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::hw::processor::relax;
 use crate::hw::space::release_in_drop;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
@@ -21,6 +20,7 @@ use vstd::predicate::Predicate;
 use vstd::prelude::*;
 use vstd::resource::ghost_var::GhostVar;
 
+mod open;
 #[cfg(verus_only)]
 mod proof;
 mod read;
@@ -191,7 +191,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
             shared.pages.lemma_shaped();
             space.lemma_within_shaped::<K::Mode>(range.0 as int, range.1 as int);
         }
-        lease.put(Tracked(held));
+        lock.unlock(Tracked(held));
         let Some((slot, claim)) = claim else {
             return Err(span);
         };
@@ -207,30 +207,11 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         let Some(Tracked(claim)) = self.claim.take() else {
             return;
         };
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
+        let Tracked(mut held) = self.seize();
         let shared = self.lock.borrow_mut(Tracked(&mut held));
         let ghost (ids, space) = (self.whole().ids, shared.pages.space());
         shared.claims.release(self.slot, Tracked(claim), Ghost(ids), Ghost(space));
-        lease.put(Tracked(held));
-    }
-
-    /// Takes the lock. Who has it never waits for anybody.
-    ///
-    /// Exercised by `space::cursors_on_disjoint_ranges_live_at_the_same_time`.
-    #[verifier::exec_allows_no_decreases_clause]
-    #[inline]
-    fn enter(&self) -> (r: Lease<'a, Shared<'k, K>, Whole<'k, K>>)
-        ensures
-            r.lock() == *self.lock,
-            r@ matches Some(shared) && self.whole().predicate(shared),
-    {
-        loop {
-            if let Some(lease) = Lease::try_new(self.lock) {
-                return lease;
-            }
-            relax::<K::Mode, K::Cpus>(self.machine.cpus());
-        }
+        self.lock.unlock(Tracked(held));
     }
 
     /// Whether no operation has unwound.
@@ -292,7 +273,7 @@ fn reach<K: Kernel>(pages: &Pages<'_, K>, lo: u64, hi: u64) -> (r: (u64, u64))
     let (has_last, end) = if past >= hi {
         (has_first, past)
     } else {
-        let (mapped, _, end) = table.extent_at((hi - 1) as u64);
+        let (mapped, _, end) = table.extent_at(hi - 1);
         (mapped, end)
     };
     let from = if has_first {

@@ -118,6 +118,7 @@ impl<'k, K: Kernel> Target<'k, K> {
     }
 
     /// Maps it at `va`; if that fails, answers with it. If its frames are `known` to be the table's, they are not asked for that.
+    #[inline]
     pub(crate) fn map(
         self,
         pages: &mut Pages<'k, K>,

@@ -134,6 +134,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
     /// # Errors
     /// In this order: [`VmError::ForeignFrame`]; [`Error::UnsupportedSize`] if no page is as large as the segment; those of
     /// [`PageTable::map`](crate::PageTable::map).
+    #[inline]
     pub(crate) fn map(
         &mut self,
         va: VirtAddr<A>,
@@ -175,6 +176,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
     }
 
     /// As [`map`](Mappings::map), for a segment of the table's frames.
+    #[inline]
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the references are the prover's"))]
     pub(crate) fn map_own(
         &mut self,

@@ -8,9 +8,6 @@ use crate::flush::Flush;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::prop::{Mapping, PageProperty};
-use crate::space::claims::Claim;
-#[cfg(verus_only)]
-use crate::space::claims::ROOM;
 use crate::space::mappings::unmap::Unmapped;
 use crate::space::pages::Pages;
 use crate::space::target::Target;
@@ -19,62 +16,19 @@ use crate::space::{Kernel, VmError};
 use crate::spec::request;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
-use vstd::pervasive::unreached;
 use vstd::prelude::*;
-use vstd::resource::ghost_var::GhostVar;
 
 verus! {
 
 /// A page as it was, and what processors have to be told of it.
 type Changed<K> = (Mapping, Flush<<K as Kernel>::Tables, <K as Kernel>::Mode>);
 
-/// What of an operation on the pages of a part is one on the part: all that changes lies in it.
+/// Operations on the address space's pages, all of whose changes lie in the part.
 impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
-    /// Takes out the claim, to change what it is to.
-    fn open(&mut self) -> (r: Tracked<GhostVar<Option<Claim>>>)
-        requires
-            old(self).is_live(),
-        ensures
-            final(self).is_over(*old(self)),
-            final(self).at() == old(self).at(),
-            final(self).lock == old(self).lock,
-            final(self).slot == old(self).slot,
-            !final(self).is_live(),
-            old(self).is_claim(r@),
-            r@@->0.space == old(self).space(),
-            old(self).lo() <= old(self).hi() <= K::Mode::geo().limit(),
-            old(self).slot < ROOM,
-    {
-        proof {
-            use_type_invariant(&*self);
-            self.lemma_reach();
-        }
-        match self.claim.take() {
-            Some(claim) => claim,
-            None => unreached(),
-        }
-    }
-
-    /// Puts the claim back.
-    fn close(&mut self, claim: Tracked<GhostVar<Option<Claim>>>)
-        requires
-            old(self).is_claim(claim@),
-        ensures
-            final(self).is_over(*old(self)),
-            final(self).at() == old(self).at(),
-            final(self).is_live(),
-            final(self).space() == claim@@->0.space,
-        no_unwind
-    {
-        proof {
-            use_type_invariant(&*self);
-        }
-        self.claim = Some(claim);
-    }
-
     /// Maps `target` at `va`, and answers whether processors may still come to tables there that others took off, and so not
     /// find what is mapped; if it fails, answers with `target`. If its frames are `known` to be the machine's, they are not
     /// asked for that.
+    #[inline]
     pub(crate) fn map(
         &mut self,
         va: VirtAddr<K::Mode>,
@@ -100,15 +54,9 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 },
             },
     {
-        let Tracked(mut claim) = self.open();
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
-        let shared = self.lock.borrow_mut(Tracked(&mut held));
-        let ghost (ids, was) = (self.whole().ids, shared.pages.space());
-        proof {
-            shared.claims.lemma_agree(&claim, self.slot as int, ids, was);
-            shared.pages.lemma_shaped();
-        }
+        let Tracked(mut opened) = self.open();
+        let shared = self.lock.borrow_mut(Tracked(&mut opened.held));
+        let ghost was = shared.pages.space();
         let done = target.map(&mut shared.pages, va, prop, known);
         proof {
             shared.pages.lemma_shaped();
@@ -133,13 +81,8 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
             }
         }
         let ghost now = shared.pages.space();
-        shared.claims.change(self.slot, Tracked(&mut claim), Ghost(ids), Ghost(was), Ghost(now));
-        proof {
-            now.lemma_within_shaped::<K::Mode>(self.lo(), self.hi());
-        }
         let is_bared = shared.claims.is_bared_by_others(self.slot);
-        lease.put(Tracked(held));
-        self.close(Tracked(claim));
+        self.close(Tracked(opened), Ghost(was));
         match done {
             Ok(()) => Ok(is_bared),
             Err(refused) => Err(refused),
@@ -169,14 +112,10 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         if lo >= hi {
             return None;
         }
-        let Tracked(mut claim) = self.open();
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
-        let shared = self.lock.borrow_mut(Tracked(&mut held));
-        let ghost (ids, was) = (self.whole().ids, shared.pages.space());
+        let Tracked(mut opened) = self.open();
+        let shared = self.lock.borrow_mut(Tracked(&mut opened.held));
+        let ghost was = shared.pages.space();
         proof {
-            shared.claims.lemma_agree(&claim, self.slot as int, ids, was);
-            shared.pages.lemma_shaped();
             was.lemma_within_part(self.lo(), self.hi(), lo as int, hi as int);
         }
         let gone = shared.pages.unmap_run(lo, hi);
@@ -192,7 +131,6 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
             }
             was.lemma_still_whole(now, self.lo(), self.hi());
         }
-        shared.claims.change(self.slot, Tracked(&mut claim), Ghost(ids), Ghost(was), Ghost(now));
         let is_bared = match &gone {
             Some(gone) => gone.flush.frees_tables(),
             None => false,
@@ -200,11 +138,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         if is_bared {
             shared.claims.note_bared(self.slot);
         }
-        proof {
-            now.lemma_within_shaped::<K::Mode>(self.lo(), self.hi());
-        }
-        lease.put(Tracked(held));
-        self.close(Tracked(claim));
+        self.close(Tracked(opened), Ghost(was));
         gone
     }
 
@@ -239,15 +173,11 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 }
             }),
     {
-        let Tracked(mut claim) = self.open();
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
-        let shared = self.lock.borrow_mut(Tracked(&mut held));
-        let ghost (ids, was) = (self.whole().ids, shared.pages.space());
+        let Tracked(mut opened) = self.open();
+        let shared = self.lock.borrow_mut(Tracked(&mut opened.held));
+        let ghost was = shared.pages.space();
         let ghost (lo, hi) = (range.first()@, range.first()@ + range.bytes());
         proof {
-            shared.claims.lemma_agree(&claim, self.slot as int, ids, was);
-            shared.pages.lemma_shaped();
             K::Mode::lemma_geometry();
         }
         let done = shared.pages.cut(range);
@@ -270,12 +200,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 _ => {},
             }
         }
-        shared.claims.change(self.slot, Tracked(&mut claim), Ghost(ids), Ghost(was), Ghost(now));
-        proof {
-            now.lemma_within_shaped::<K::Mode>(self.lo(), self.hi());
-        }
-        lease.put(Tracked(held));
-        self.close(Tracked(claim));
+        self.close(Tracked(opened), Ghost(was));
         done
     }
 
@@ -318,15 +243,9 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 },
             },
     {
-        let Tracked(mut claim) = self.open();
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
-        let shared = self.lock.borrow_mut(Tracked(&mut held));
-        let ghost (ids, was) = (self.whole().ids, shared.pages.space());
-        proof {
-            shared.claims.lemma_agree(&claim, self.slot as int, ids, was);
-            shared.pages.lemma_shaped();
-        }
+        let Tracked(mut opened) = self.open();
+        let shared = self.lock.borrow_mut(Tracked(&mut opened.held));
+        let ghost was = shared.pages.space();
         let done = shared.pages.protect(va, size, prop);
         let ghost now = shared.pages.space();
         proof {
@@ -350,12 +269,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 _ => {},
             }
         }
-        shared.claims.change(self.slot, Tracked(&mut claim), Ghost(ids), Ghost(was), Ghost(now));
-        proof {
-            now.lemma_within_shaped::<K::Mode>(self.lo(), self.hi());
-        }
-        lease.put(Tracked(held));
-        self.close(Tracked(claim));
+        self.close(Tracked(opened), Ghost(was));
         done
     }
 
@@ -398,14 +312,10 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 }
             }),
     {
-        let Tracked(mut claim) = self.open();
-        let mut lease = self.enter();
-        let Tracked(mut held) = lease.take();
-        let shared = self.lock.borrow_mut(Tracked(&mut held));
-        let ghost (ids, was) = (self.whole().ids, shared.pages.space());
+        let Tracked(mut opened) = self.open();
+        let shared = self.lock.borrow_mut(Tracked(&mut opened.held));
+        let ghost was = shared.pages.space();
         proof {
-            shared.claims.lemma_agree(&claim, self.slot as int, ids, was);
-            shared.pages.lemma_shaped();
             K::Mode::lemma_geometry();
             was.lemma_within_all::<K::Mode>();
         }
@@ -419,9 +329,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
             now.lemma_within_all::<K::Mode>();
             was.lemma_all_kept::<K::Mode>(now);
         }
-        shared.claims.change(self.slot, Tracked(&mut claim), Ghost(ids), Ghost(was), Ghost(now));
-        lease.put(Tracked(held));
-        self.close(Tracked(claim));
+        self.close(Tracked(opened), Ghost(was));
         done
     }
 }
