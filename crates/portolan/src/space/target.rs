@@ -158,16 +158,9 @@ impl<'k, K: Kernel> Target<'k, K> {
             },
     {
         match self {
-            Target::Segment(segment) => {
-                let done = if known {
-                    pages.map_own(va, segment, prop)
-                } else {
-                    pages.map(va, segment, prop)
-                };
-                match done {
-                    Ok(()) => Ok(()),
-                    Err((e, segment)) => Err((e, Target::Segment(segment))),
-                }
+            Target::Segment(segment) => match pages.map(va, segment, prop, known) {
+                Ok(()) => Ok(()),
+                Err((e, segment)) => Err((e, Target::Segment(segment))),
             },
             Target::Io(addr, size) => match pages.map_iomem(va, addr, size, prop) {
                 Ok(()) => Ok(()),

@@ -129,20 +129,23 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
     }
 
     /// Maps the whole segment as one page at `va`. The references are the address space's from then on; if that fails, the
-    /// segment is the caller's as before.
+    /// segment is the caller's as before. If its frames are `known` to be the table's, they are not asked for that.
     ///
     /// # Errors
     /// In this order: [`VmError::ForeignFrame`]; [`Error::UnsupportedSize`] if no page is as large as the segment; those of
     /// [`PageTable::map`](crate::PageTable::map).
     #[inline]
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the references are the prover's"))]
     pub(crate) fn map(
         &mut self,
         va: VirtAddr<A>,
         segment: USegment<'f, F>,
         prop: PageProperty,
+        known: bool,
     ) -> (r: Result<(), (VmError, USegment<'f, F>)>)
         requires
             old(self).inv(),
+            known ==> segment.table() == old(self).frame_table(),
         ensures
             final(self).inv(),
             final(self).frame_table() == old(self).frame_table(),
@@ -163,56 +166,16 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                     Err((e, same)) => {
                         &&& same == segment
                         &&& old(self).is_map_error(va, frame, bytes, prop, e)
-                        &&& e is ForeignFrame || segment.table() == old(self).frame_table()
+                        &&& e is Paging ==> segment.table() == old(self).frame_table()
+                        &&& known ==> e is Paging
                         &&& final(self).table().same_as(old(self).table())
                     },
                 }
             }),
     {
-        if !same_table(segment.frame_table(), self.frames) {
+        if !known && !same_table(segment.frame_table(), self.frames) {
             return Err((VmError::ForeignFrame { addr: segment.paddr().0 }, segment));
         }
-        self.map_own(va, segment, prop)
-    }
-
-    /// As [`map`](Mappings::map), for a segment of the table's frames.
-    #[inline]
-    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the references are the prover's"))]
-    pub(crate) fn map_own(
-        &mut self,
-        va: VirtAddr<A>,
-        segment: USegment<'f, F>,
-        prop: PageProperty,
-    ) -> (r: Result<(), (VmError, USegment<'f, F>)>)
-        requires
-            old(self).inv(),
-            segment.table() == old(self).frame_table(),
-        ensures
-            final(self).inv(),
-            final(self).frame_table() == old(self).frame_table(),
-            ({
-                let frame = PhysAddr(segment.start() as u64);
-                let bytes = (segment.end() - segment.start()) as u64;
-                match r {
-                    Ok(()) => {
-                        &&& size_of(bytes) is Some
-                        &&& final(self).table().is_mapped_from(
-                            old(self).table(),
-                            va,
-                            frame,
-                            size_of(bytes)->0,
-                            prop,
-                        )
-                    },
-                    Err((e, same)) => {
-                        &&& same == segment
-                        &&& e is Paging
-                        &&& old(self).is_map_error(va, frame, bytes, prop, e)
-                        &&& final(self).table().same_as(old(self).table())
-                    },
-                }
-            }),
-    {
         let (frame, bytes) = (segment.paddr(), segment.size());
         let Some(size) = size_of(bytes) else {
             let e = Error::UnsupportedSize { addr: va.as_u64(), size: bytes };
