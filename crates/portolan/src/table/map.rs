@@ -44,41 +44,61 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         no_unwind
     {
         let d = self.descend(va, level);
-        let prop = Self::stored(prop);
-        let word = A::page(Ghost(self.frames.phys_bits()), level, frame, prop);
-        match d.entry {
-            Entry::Empty => {
-                proof {
-                    self.lemma_vacant(va as int, level as nat, d.stop.level as nat);
-                    self.lemma_slot(va as int, d.at());
-                }
+        if d.stop.level > level || !matches!(d.entry, Entry::Empty) {
+            proof {
                 if d.stop.level > level {
-                    return self.map_below(va, level, d, word);
+                    self.model().lemma_stop(va as int, d.stop.level as nat);
                 }
-                self.set(Ghost(va as int), d.slot(), word);
-                let ghost mid = *self;
-                proof {
-                    self.lemma_after_set(
-                        *old(self),
-                        va as int,
-                        d.stop,
-                        A::entry(level as nat, word),
-                    );
-                }
-                self.note(va, d.stop, d.stop.used + 1);
-                proof {
-                    self.lemma_after_note(mid, va as int, d.stop, (d.stop.used + 1) as u16);
-                    self.lemma_steps(*old(self), mid);
-                }
-                Ok(())
-            },
-            _ => {
-                proof {
-                    self.lemma_obstacle(va as int, level as nat, d);
-                }
-                Err(Obstacle::Mapped { level: d.stop.level })
-            },
+            }
+            // goes down once more, so that little has to be kept of the first way
+            return self.map_beside(va, level, frame, prop);
         }
+        let stored = Self::stored(prop);
+        let word = A::page(Ghost(self.frames.phys_bits()), level, frame, stored);
+        proof {
+            self.lemma_vacant(va as int, level as nat, level as nat);
+            self.lemma_slot(va as int, d.at());
+        }
+        self.set(Ghost(va as int), d.slot(), word);
+        let ghost mid = *self;
+        proof {
+            self.lemma_after_set(*old(self), va as int, d.stop, A::entry(level as nat, word));
+        }
+        self.note(va, d.stop, d.stop.used + 1);
+        proof {
+            self.lemma_after_note(mid, va as int, d.stop, (d.stop.used + 1) as u16);
+            self.lemma_steps(*old(self), mid);
+        }
+        Ok(())
+    }
+
+    /// Maps a page whose place is not an empty entry: tables are missing, or something is in the way.
+    #[cold]
+    fn map_beside(&mut self, va: u64, level: u8, frame: PhysAddr, prop: PageProperty) -> (r: Result<
+        (),
+        Obstacle,
+    >)
+        requires
+            old(self).inv(),
+            old(self).may_map(va as int, level as nat, frame, prop),
+            !old(self).is_vacant(va as int, level as nat),
+        ensures
+            final(self).inv(),
+            final(self).is_mapped_from(*old(self), va as int, level as nat, frame, prop, r),
+        no_unwind
+    {
+        let d = self.descend(va, level);
+        let Entry::Empty = d.entry else {
+            proof {
+                self.lemma_obstacle(va as int, level as nat, d);
+            }
+            return Err(Obstacle::Mapped { level: d.stop.level });
+        };
+        proof {
+            self.lemma_vacant(va as int, level as nat, d.stop.level as nat);
+        }
+        let word = A::page(Ghost(self.frames.phys_bits()), level, frame, Self::stored(prop));
+        self.map_below(va, level, d, word)
     }
 
     /// Maps a page for which tables are missing: makes the missing ones, complete, and links them by one store.

@@ -2,7 +2,7 @@
 
 use super::super::chain::Chain;
 use super::super::descend::Descent;
-use super::super::model::NodeId;
+use super::super::model::{NodeId, home};
 use super::super::perms::tables;
 use super::super::tree::Tree;
 use super::Obstacle;
@@ -30,6 +30,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
         &&& A::page_size(l) is Some
         &&& is_frame_address(frame, self.phys_bits(), A::geo().span(l))
         &&& A::supports(prop)
+    }
+
+    /// There is a table of level `l` for `va`, and nothing in its entry.
+    pub(crate) open spec fn is_vacant(self, va: int, l: nat) -> bool {
+        self.perms@.contains_key(home(A::geo(), va, l)) && self.entry_at(va, l) is Empty
     }
 
     /// This is `old` with `e` mapping `va` at level `l`.
