@@ -35,7 +35,8 @@
 //!   that needs several takes them in the order of their addresses.
 //! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or didn't use
 //!   the table at some moment ([`tlb`](crate::tlb)). What that means for the translations that a TLB may hold, whatever it
-//!   loads and loses meanwhile, is `theorem_shootdown` in `spec/theorem.rs`.
+//!   loads and loses meanwhile, is `theorem_shootdown` in `spec/theorem.rs`. That this moment comes after the stores is not
+//!   forced by the types: it follows from the order of the code's lines, and is tested.
 
 pub(crate) mod batch;
 pub(crate) mod claims;

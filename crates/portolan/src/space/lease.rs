@@ -41,22 +41,6 @@ impl<'a, T, P: Predicate<T>> Lease<'a, T, P> {
         }
     }
 
-    /// Takes the lock, if nobody has it.
-    #[inline]
-    pub(crate) fn try_new(lock: &'a SpinLock<T, P>) -> (r: Option<Self>)
-        ensures
-            r matches Some(lease) ==> {
-                &&& lease.lock() == *lock
-                &&& lease@ matches Some(value) && lock.kept().predicate(value)
-            },
-        no_unwind
-    {
-        match lock.try_lock() {
-            Some(held) => Some(Self::of(lock, held)),
-            None => None,
-        }
-    }
-
     /// A lock that is held.
     #[inline]
     pub(crate) fn of(lock: &'a SpinLock<T, P>, held: Tracked<Held<T>>) -> (r: Self)

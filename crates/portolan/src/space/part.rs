@@ -177,9 +177,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 Err(same) => same == span,
             },
     {
-        let Some(mut lease) = Lease::try_new(lock) else {
-            return Err(span);
-        };
+        let mut lease = Lease::of(lock, open::seize(machine, lock));
         let (lo, hi) = span.ends();
         let ghost whole = lock.kept();
         let range = reach::<K>(&lease.get().pages, lo, hi);

@@ -1,8 +1,6 @@
 //! The address space of a user program.
 
 use super::claims::Claims;
-use super::cursor::Cursor;
-use super::cursor_mut::CursorMut;
 use super::cursor_mut::unmap::unmap_all;
 use super::error::VmError;
 use super::flusher::TlbFlusher;
@@ -12,9 +10,8 @@ use super::mappings::Mappings;
 #[cfg(verus_only)]
 use super::pages::lemma_first_run;
 use super::pages::{Pages, Shared, Whole};
-use super::part::Part;
 use super::span::Span;
-use crate::addr::{PhysAddr, VirtRange};
+use crate::addr::PhysAddr;
 use crate::arch::entry::Encoding;
 #[cfg(verus_only)]
 use crate::arch::entry::EntryFormat;
@@ -23,7 +20,6 @@ use crate::error::Error;
 use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::hw::processor::relax;
 #[cfg(verus_only)]
 use crate::hw::processor::{Moment, flushed_everywhere};
 use crate::hw::space::close_in_drop;
@@ -38,6 +34,7 @@ use core::mem::ManuallyDrop;
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
+mod cursors;
 mod fork;
 
 verus! {
@@ -60,8 +57,9 @@ verus! {
 /// # Cursors
 /// A cursor has its range to itself, with the pages that lie partly in it: others that need some of it wait until the cursor is
 /// dropped, while those on other ranges live at the same time, up to 16 of them. While a processor waits it answers what others
-/// ask of its TLB. One cursor at a time never waits in a circle. A processor that holds one and waits for another
-/// takes them in the order of their addresses, or waits for ever for who waits for it; so do 16 processors that each hold one.
+/// ask of its TLB. One cursor at a time never waits in a circle. A processor that holds one and wants another
+/// [asks](VmSpace::try_cursor) for it without waiting, or takes them in the order of their addresses: else it may wait for ever
+/// for who waits for it, and so may 16 processors that each hold one.
 ///
 /// Each operation holds a lock, while it takes tables from [`Kernel::Tables`], too: what gives these must not wait for other
 /// processors.
@@ -167,57 +165,6 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         self.active
     }
 
-    /// A cursor over `range`, to look at what is mapped. Waits until no other cursor is in the range, or has a page that lies
-    /// partly in it.
-    ///
-    /// # Errors
-    /// [`VmError::Paging`] with [`Error::NotAligned`](crate::Error::NotAligned) if the range's start, or its end, is not a
-    /// multiple of the smallest page, or with [`Error::PastEnd`](crate::Error::PastEnd).
-    pub fn cursor<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r:
-        Result<Cursor<'a, 'k, K>, VmError>)
-        ensures
-            match r {
-                Ok(cursor) => {
-                    &&& request::check_range(*range) is None
-                    &&& cursor.is_live()
-                    &&& cursor.first() == range.first()@
-                    &&& cursor.end() == range.first()@ + range.bytes()
-                    &&& cursor.at() == cursor.first()
-                },
-                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
-            },
-    {
-        let span = Self::span(range)?;
-        Ok(Cursor::new(self.claim(guard, span)))
-    }
-
-    /// A cursor over `range`, to change what is mapped. Waits as [`cursor`](VmSpace::cursor) does.
-    ///
-    /// # Errors
-    /// Those of [`cursor`](VmSpace::cursor).
-    pub fn cursor_mut<'a, G: AtomicMode>(&'a self, guard: &'a G, range: &VirtRange<K::Mode>) -> (r:
-        Result<CursorMut<'a, 'k, K, G>, VmError>)
-        ensures
-            match r {
-                Ok(cursor) => {
-                    &&& request::check_range(*range) is None
-                    &&& cursor.is_live()
-                    &&& cursor.first() == range.first()@
-                    &&& cursor.end() == range.first()@ + range.bytes()
-                    &&& cursor.at() == cursor.first()
-                    &&& cursor.root() == self.root_table()
-                },
-                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
-            },
-    {
-        let span = Self::span(range)?;
-        let part = self.claim(guard, span);
-        proof {
-            use_type_invariant(self);
-        }
-        Ok(CursorMut::new(part, TlbFlusher::new(self.machine, &self.active, guard)))
-    }
-
     /// Unmaps everything, and waits until all processors have been told.
     ///
     /// # Errors
@@ -320,65 +267,6 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         let ghost range = arbitrary();
         let (users, _) = self.active.snapshot::<K::Mode>(Ghost(range), Tracked(&since));
         !users.is_empty()
-    }
-
-    /// The range, if a cursor can be over it.
-    fn span(range: &VirtRange<K::Mode>) -> (r: Result<Span<K::Mode>, VmError>)
-        ensures
-            match r {
-                Ok(span) => {
-                    &&& request::check_range(*range) is None
-                    &&& span.first() == range.first()@
-                    &&& span.end() == range.first()@ + range.bytes()
-                    &&& span.at() == span.first()
-                },
-                Err(e) => e matches VmError::Paging(e) && request::check_range(*range) == Some(e),
-            },
-    {
-        match PageTable::<K::Tables, K::Mode, K::Bits>::bounds(range) {
-            Ok((lo, hi)) => Ok(Span::new(lo, hi)),
-            Err(e) => Err(VmError::Paging(e)),
-        }
-    }
-
-    /// Waits until nobody has some of what `span` needs, or all are had that there is room for. Meanwhile this processor does
-    /// what others ask of it, one of which may have that.
-    ///
-    /// It ends when the others' cursors are dropped, which wait for nobody but processors that answer.
-    ///
-    /// Exercised by `space::cursors_on_the_same_range_wait_for_each_other`.
-    #[verifier::exec_allows_no_decreases_clause]
-    fn claim<G: AtomicMode>(&self, guard: &G, span: Span<K::Mode>) -> (r: Part<'_, 'k, K>)
-        ensures
-            r.is_live(),
-            r.whole().root == self.root_table(),
-            r.whole().frames == self.machine.frame_table(),
-            r.first() == span.first(),
-            r.end() == span.end(),
-            r.at() == span.at(),
-    {
-        proof {
-            use_type_invariant(self);
-        }
-        let mut wanted = span;
-        loop
-            invariant
-                self.inv(),
-                wanted.first() == span.first(),
-                wanted.end() == span.end(),
-                wanted.at() == span.at(),
-        {
-            match Part::try_new(self.machine, &self.lock, wanted) {
-                Ok(part) => {
-                    return part;
-                },
-                Err(same) => {
-                    wanted = same;
-                },
-            }
-            self.machine.shootdown().handle(guard, self.machine.cpus());
-            relax::<K::Mode, K::Cpus>(self.machine.cpus());
-        }
     }
 }
 

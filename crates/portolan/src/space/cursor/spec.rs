@@ -1,6 +1,7 @@
 //! What a cursor answers.
 
 use super::{Cursor, Slot};
+use crate::addr::VirtRange;
 use crate::error::Error;
 use crate::frame::FrameError;
 use crate::hw::mmu::Mmu;
@@ -11,6 +12,14 @@ use vstd::prelude::*;
 verus! {
 
 impl<'a, 'k, K: Kernel> Cursor<'a, 'k, K> {
+    /// It is at the start of `range`.
+    pub open spec fn is_new(self, range: VirtRange<K::Mode>) -> bool {
+        &&& self.is_live()
+        &&& self.first() == range.first()@
+        &&& self.end() == range.first()@ + range.bytes()
+        &&& self.at() == self.first()
+    }
+
     /// Nothing has changed since `old`, but where the cursor is.
     pub open spec fn is_as(self, old: Self) -> bool {
         &&& self.is_live() == old.is_live()

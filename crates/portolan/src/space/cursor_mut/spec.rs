@@ -95,6 +95,14 @@ impl<A: PagingMode> FlushRange<A> {
 }
 
 impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
+    /// It is at the start of `range`.
+    pub open spec fn is_new(self, range: VirtRange<K::Mode>) -> bool {
+        &&& self.is_live()
+        &&& self.first() == range.first()@
+        &&& self.end() == range.first()@ + range.bytes()
+        &&& self.at() == self.first()
+    }
+
     /// Nothing has changed since `old`, but where the cursor is.
     pub open spec fn is_as(self, old: Self) -> bool {
         &&& self.is_live() == old.is_live()

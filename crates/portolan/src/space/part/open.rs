@@ -6,13 +6,13 @@ use crate::arch::entry::EntryFormat;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::hw::processor::relax;
-use crate::space::Kernel;
 use crate::space::claims::Claim;
 #[cfg(verus_only)]
 use crate::space::claims::ROOM;
 use crate::space::lease::Lease;
-use crate::space::lock::Held;
+use crate::space::lock::{Held, SpinLock};
 use crate::space::pages::{Shared, Whole};
+use crate::space::{Kernel, Machine};
 use crate::spec::space::AddressSpace;
 use vstd::pervasive::unreached;
 #[cfg(verus_only)]
@@ -136,22 +136,35 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         Lease::of(self.lock, held)
     }
 
-    /// Takes the lock. Who has it never waits for anybody.
-    ///
-    /// Exercised by `space::cursors_on_disjoint_ranges_live_at_the_same_time`.
-    #[verifier::exec_allows_no_decreases_clause]
+    /// Takes the lock.
     #[inline]
     pub(super) fn seize(&self) -> (r: Tracked<Held<Shared<'k, K>>>)
         ensures
             self.lock.is_held(r@),
             self.whole().predicate(r@@),
     {
-        loop {
-            if let Some(held) = self.lock.try_lock() {
-                return held;
-            }
-            relax::<K::Mode, K::Cpus>(self.machine.cpus());
+        seize(self.machine, self.lock)
+    }
+}
+
+/// Takes the lock. Who has it never waits for anybody.
+///
+/// Exercised by `space::cursors_on_disjoint_ranges_live_at_the_same_time`.
+#[verifier::exec_allows_no_decreases_clause]
+#[inline]
+pub(super) fn seize<'k, K: Kernel>(
+    machine: &Machine<'k, K>,
+    lock: &SpinLock<Shared<'k, K>, Whole<'k, K>>,
+) -> (r: Tracked<Held<Shared<'k, K>>>)
+    ensures
+        lock.is_held(r@),
+        lock.kept().predicate(r@@),
+{
+    loop {
+        if let Some(held) = lock.try_lock() {
+            return held;
         }
+        relax::<K::Mode, K::Cpus>(machine.cpus());
     }
 }
 
