@@ -261,7 +261,8 @@ impl<'a, F: FrameAllocator> FrameTable<'a, F> {
         self.claim_range(&(start..PhysAddr(start.0 + size)), FREE)
     }
 
-    /// Gives references back, to frames of the slots from `first` to `end`.
+    /// Gives references back, to frames of the slots from `first` to `end`. Neighbours of which these were the last go to the
+    /// allocator at once.
     pub(crate) fn release_run(
         &self,
         first: usize,
@@ -271,18 +272,38 @@ impl<'a, F: FrameAllocator> FrameTable<'a, F> {
         requires
             first <= end <= self.len(),
             self.are_tokens(tokens, first as int, end as int),
+        no_unwind
     {
         let tracked mut tokens = tokens;
         let mut i = first;
+        // those from here on are nobody's
+        let mut free = first;
         while i < end
             invariant
-                first <= i <= end <= self.len(),
+                first <= free <= i <= end <= self.len(),
                 self.are_tokens(tokens, i as int, end as int),
             decreases end - i,
         {
             let tracked token = self.take_token(&mut tokens, i as int, end as int);
-            self.release(i, Tracked(token));
+            let is_last = self.drop_reference(i, Tracked(token));
+            if !is_last {
+                self.give_back(free, i);
+                free = i + 1;
+            }
             i += 1;
+        }
+        self.give_back(free, end);
+    }
+
+    /// Tells the allocator of frames that are its.
+    #[inline]
+    fn give_back(&self, first: usize, end: usize)
+        requires
+            first <= end <= self.len(),
+        no_unwind
+    {
+        if first < end {
+            self.allocator().dealloc(self.address(first), end - first);
         }
     }
 }

@@ -5,28 +5,25 @@ use vstd::prelude::*;
 
 verus! {
 
-/// How many a batch has room for.
-pub(crate) const ROOM: usize = 32;
-
-/// Up to [`ROOM`] things, without an allocation.
+/// Up to `N` things, without an allocation.
 ///
 /// A place is written to only when something comes there: to make a batch, to move an empty one or to drop one takes no work
 /// for each place. What is still in a batch that is dropped stays alive for ever.
 #[verifier::reject_recursive_types(T)]
-pub(crate) struct Batch<T> {
-    places: [PCell<T>; ROOM],
+pub(crate) struct Batch<T, const N: usize> {
+    places: [PCell<T>; N],
     rights: Tracked<Map<int, PointsTo<T>>>,
     len: usize,
 }
 
-impl<T> Batch<T> {
+impl<T, const N: usize> Batch<T, N> {
     /// The invariant: there is the right to each place, and something in the first `len`. What is in the others is forgotten.
     pub(crate) closed spec fn inv(self) -> bool {
-        &&& self.len <= ROOM
+        &&& self.len <= N
         &&& forall|i: int|
             #![trigger self.rights@.contains_key(i)]
             #![trigger self.places@[i]]
-            0 <= i < ROOM ==> self.rights@.contains_key(i) && self.rights@[i].id()
+            0 <= i < N ==> self.rights@.contains_key(i) && self.rights@[i].id()
                 == self.places@[i].id()
         &&& forall|i: int| 0 <= i < self.len ==> (#[trigger] self.rights@[i]).is_init()
     }
@@ -36,6 +33,144 @@ impl<T> Batch<T> {
         Seq::new(self.len as nat, |i: int| self.rights@[i].value())
     }
 
+    /// Whether there is no room left.
+    #[inline]
+    pub(crate) fn is_full(&self) -> (r: bool)
+        ensures
+            r == (self@.len() >= N),
+        no_unwind
+    {
+        self.len >= N
+    }
+
+    /// One more, or `item` itself if there is no room.
+    #[inline]
+    pub(crate) fn push(&mut self, item: T) -> (r: Option<T>)
+        requires
+            old(self).inv(),
+        ensures
+            final(self).inv(),
+            match r {
+                None => final(self)@ == old(self)@.push(item),
+                Some(same) => same == item && final(self)@ == old(self)@ && old(self)@.len() >= N,
+            },
+        no_unwind
+    {
+        if self.len >= N {
+            return Some(item);
+        }
+        assert(self.rights@.contains_key(self.len as int));
+        let tracked mut right = self.rights.borrow_mut().tracked_remove(self.len as int);
+        self.places[self.len].write(Tracked(&mut right), item);
+        proof {
+            self.rights.borrow_mut().tracked_insert(self.len as int, right);
+        }
+        self.len += 1;
+        assert(self@ =~= old(self)@.push(item));
+        None
+    }
+
+    /// The last one.
+    #[inline]
+    pub(crate) fn pop(&mut self) -> (r: Option<T>)
+        requires
+            old(self).inv(),
+        ensures
+            final(self).inv(),
+            match r {
+                None => old(self)@.len() == 0 && final(self)@ == old(self)@,
+                Some(item) => {
+                    &&& old(self)@.len() > 0
+                    &&& item == old(self)@.last()
+                    &&& final(self)@ == old(self)@.drop_last()
+                },
+            },
+        no_unwind
+    {
+        if self.len == 0 {
+            return None;
+        }
+        self.len -= 1;
+        assert(self.rights@.contains_key(self.len as int));
+        let tracked mut right = self.rights.borrow_mut().tracked_remove(self.len as int);
+        let item = self.places[self.len].take(Tracked(&mut right));
+        proof {
+            self.rights.borrow_mut().tracked_insert(self.len as int, right);
+        }
+        assert(self@ =~= old(self)@.drop_last());
+        Some(item)
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(crate) fn len(&self) -> (r: usize)
+        requires
+            self.inv(),
+        ensures
+            r == self@.len(),
+            r <= N,
+        no_unwind
+    {
+        self.len
+    }
+
+    /// The one with number `i`.
+    #[inline]
+    pub(crate) fn get(&self, i: usize) -> (r: &T)
+        requires
+            self.inv(),
+            i < self@.len(),
+        ensures
+            *r == self@[i as int],
+        no_unwind
+    {
+        assert(self.rights@.contains_key(i as int));
+        let tracked right = self.rights.borrow().tracked_borrow(i as int);
+        self.places[i].borrow(Tracked(right))
+    }
+
+    /// Forgets all: they stay alive for ever.
+    #[inline]
+    pub(crate) fn forget(&mut self)
+        requires
+            old(self).inv(),
+        ensures
+            final(self).inv(),
+            final(self)@ == Seq::<T>::empty(),
+        no_unwind
+    {
+        self.len = 0;
+        assert(self@ =~= Seq::<T>::empty());
+    }
+}
+
+/// Room for four.
+impl<T> Batch<T, 4> {
+    /// None.
+    #[inline]
+    pub(crate) fn new() -> (r: Self)
+        ensures
+            r.inv(),
+            r@ == Seq::<T>::empty(),
+    {
+        let tracked mut rights = Map::tracked_empty();
+        let r = Batch {
+            places: [
+                place(Ghost(0), Tracked(&mut rights)),
+                place(Ghost(1), Tracked(&mut rights)),
+                place(Ghost(2), Tracked(&mut rights)),
+                place(Ghost(3), Tracked(&mut rights)),
+            ],
+            rights: Tracked(rights),
+            len: 0,
+        };
+        assert(r@ =~= Seq::<T>::empty());
+        r
+    }
+}
+
+/// Room for 32.
+impl<T> Batch<T, 32> {
     /// None.
     #[inline]
     pub(crate) fn new() -> (r: Self)
@@ -84,114 +219,6 @@ impl<T> Batch<T> {
         };
         assert(r@ =~= Seq::<T>::empty());
         r
-    }
-
-    /// Whether there is no room left.
-    #[inline]
-    pub(crate) fn is_full(&self) -> (r: bool)
-        ensures
-            r == (self@.len() >= ROOM),
-        no_unwind
-    {
-        self.len >= ROOM
-    }
-
-    /// One more, or `item` itself if there is no room.
-    #[inline]
-    pub(crate) fn push(&mut self, item: T) -> (r: Option<T>)
-        requires
-            old(self).inv(),
-        ensures
-            final(self).inv(),
-            match r {
-                None => final(self)@ == old(self)@.push(item),
-                Some(same) => same == item && final(self)@ == old(self)@ && old(self)@.len()
-                    >= ROOM,
-            },
-        no_unwind
-    {
-        if self.len >= ROOM {
-            return Some(item);
-        }
-        assert(self.rights@.contains_key(self.len as int));
-        let tracked mut right = self.rights.borrow_mut().tracked_remove(self.len as int);
-        self.places[self.len].write(Tracked(&mut right), item);
-        proof {
-            self.rights.borrow_mut().tracked_insert(self.len as int, right);
-        }
-        self.len += 1;
-        assert(self@ =~= old(self)@.push(item));
-        None
-    }
-
-    /// The last one.
-    #[inline]
-    pub(crate) fn pop(&mut self) -> (r: Option<T>)
-        requires
-            old(self).inv(),
-        ensures
-            final(self).inv(),
-            match r {
-                None => old(self)@.len() == 0 && final(self)@ == old(self)@,
-                Some(item) => {
-                    &&& old(self)@.len() > 0
-                    &&& item == old(self)@.last()
-                    &&& final(self)@ == old(self)@.drop_last()
-                },
-            },
-        no_unwind
-    {
-        if self.len == 0 {
-            return None;
-        }
-        self.len -= 1;
-        assert(self.rights@.contains_key(self.len as int));
-        let tracked mut right = self.rights.borrow_mut().tracked_remove(self.len as int);
-        let item = self.places[self.len].take(Tracked(&mut right));
-        proof {
-            self.rights.borrow_mut().tracked_insert(self.len as int, right);
-        }
-        assert(self@ =~= old(self)@.drop_last());
-        Some(item)
-    }
-
-    /// How many there are.
-    #[inline]
-    pub(crate) fn len(&self) -> (r: usize)
-        ensures
-            r == self@.len(),
-        no_unwind
-    {
-        self.len
-    }
-
-    /// The one with number `i`.
-    #[inline]
-    pub(crate) fn get(&self, i: usize) -> (r: &T)
-        requires
-            self.inv(),
-            i < self@.len(),
-        ensures
-            *r == self@[i as int],
-        no_unwind
-    {
-        assert(self.rights@.contains_key(i as int));
-        let tracked right = self.rights.borrow().tracked_borrow(i as int);
-        self.places[i].borrow(Tracked(right))
-    }
-
-    /// Forgets all: they stay alive for ever.
-    #[inline]
-    pub(crate) fn forget(&mut self)
-        requires
-            old(self).inv(),
-        ensures
-            final(self).inv(),
-            final(self)@ == Seq::<T>::empty(),
-        no_unwind
-    {
-        self.len = 0;
-        assert(self@ =~= Seq::<T>::empty());
     }
 }
 

@@ -8,7 +8,7 @@ use super::owed::Owed;
 #[cfg(verus_only)]
 use crate::addr::PhysAddr;
 use crate::addr::VirtAddr;
-use crate::flush::{Flush, FlushRange};
+use crate::flush::FlushRange;
 use crate::frame::{Dyn, Frame};
 use crate::hw::AtomicMode;
 use crate::hw::space::settle_in_drop;
@@ -18,7 +18,12 @@ use crate::tlb::sync::Ticket;
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
+mod note;
+
 verus! {
+
+/// How many tables and frames wait at a time that were not mapped.
+const OTHERS: usize = 4;
 
 /// What processors that use an address space have to be told: operations that are issued, dispatched together, and synced.
 ///
@@ -42,8 +47,10 @@ pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
     request: Request<'a, K>,
     /// Where processors have to come by the tables that are there now. It goes with the next request: nothing waits for it.
     walk: Option<FlushRange<K::Mode>>,
-    /// What waits for the request.
-    items: Batch<Owed<'k, K>>,
+    /// The references to frames that wait for the request.
+    kept: Kept<'k, K::Mode, K::Frames>,
+    /// What else does.
+    others: Batch<Owed<'k, K>, OTHERS>,
     /// All that ever was issued.
     noted: Ghost<Seq<FlushRange<K::Mode>>>,
 }
@@ -73,9 +80,13 @@ impl<K: Kernel> Request<'_, K> {
 impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        &&& self.items.inv()
+        &&& self.kept.inv()
+        &&& self.kept@.len() > 0 ==> self.request.covers(self.kept.due())
+        &&& self.others.inv()
         &&& forall|i: int|
-            0 <= i < self.items@.len() ==> self.request.covers((#[trigger] self.items@[i]).range())
+            0 <= i < self.others@.len() ==> self.request.covers(
+                (#[trigger] self.others@[i]).range(),
+            )
         &&& self.request matches Request::Sent(ticket) ==> ticket.root() == self.active.root()
     }
 
@@ -128,7 +139,8 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             guard,
             request: Request::Nothing,
             walk: None,
-            items: Batch::new(),
+            kept: Kept::new(),
+            others: Batch::<_, OTHERS>::new(),
             noted: Ghost(Seq::empty()),
         }
     }
@@ -280,122 +292,33 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             self.machine.cpus(),
             ticket,
         );
-        self.touch();
         proof {
             use_type_invariant(&*self);
         }
-        while let Some(owed) = self.items.pop()
+        self.kept.release(Tracked(&flushed));
+        proof {
+            use_type_invariant(&*self);
+        }
+        while let Some(owed) = self.others.pop()
             invariant
-                self.items.inv(),
+                self.kept.inv(),
+                self.kept@.len() == 0,
+                self.others.inv(),
                 forall|i: int|
-                    0 <= i < self.items@.len() ==> flushed.range().covers(
-                        (#[trigger] self.items@[i]).range(),
+                    0 <= i < self.others@.len() ==> flushed.range().covers(
+                        (#[trigger] self.others@[i]).range(),
                     ),
                 self.request matches Request::Sent(ticket) && ticket.range() == flushed.range()
                     && ticket.root() == self.active.root(),
                 self.active == old(self).active,
                 self.noted == old(self).noted,
             ensures
-                self.items@.len() == 0,
-            decreases self.items@.len(),
+                self.others@.len() == 0,
+            decreases self.others@.len(),
         {
             owed.release(Tracked(&flushed));
         }
         self.request = Request::Nothing;
-    }
-
-    /// Has at hand soon what is read when all that waits is given back: the processor then waits for memory once, not for each.
-    fn touch(&self) {
-        proof {
-            use_type_invariant(self);
-        }
-        let mut i = 0;
-        while i < self.items.len()
-            invariant
-                self.items.inv(),
-            decreases self.items@.len() - i,
-        {
-            self.items.get(i).touch();
-            i += 1;
-        }
-    }
-
-    /// What an operation on the page table took away: `flush` says what processors have to be told, and keeps tables; the
-    /// references to frames are `kept`.
-    pub(crate) fn take(
-        &mut self,
-        flush: Flush<K::Tables, K::Mode>,
-        kept: Option<Kept<'k, K::Mode, K::Frames>>,
-    )
-        requires
-            kept matches Some(kept) ==> kept.due() == flush.due(),
-        ensures
-            final(self).root() == old(self).root(),
-            final(self).has_noted(*old(self), flush.due()),
-            final(self).issued() matches Some(all) && all.covers(flush.due()),
-    {
-        let range = flush.range();
-        match kept {
-            Some(kept) => self.owe(Owed::Segment(kept), range),
-            None => self.issue(range),
-        }
-        if flush.frees_tables() {
-            self.owe(Owed::Tables(flush), range);
-        }
-    }
-
-    /// Notes a range, and what waits for it.
-    fn owe(&mut self, item: Owed<'k, K>, range: FlushRange<K::Mode>)
-        requires
-            item.range() == range,
-        ensures
-            final(self).root() == old(self).root(),
-            final(self).noted() == old(self).noted().push(range),
-            final(self).issued() matches Some(all) && all.covers(range),
-    {
-        if self.items.is_full() {
-            let _ = self.sync_tlb_flush();
-        }
-        self.issue(range);
-        proof {
-            use_type_invariant(&*self);
-        }
-        // only if processors can't be asked there is no room: what can't wait is never given back
-        let _ = ManuallyDrop::new(self.items.push(item));
-    }
-
-    /// Notes a range. What is dispatched is synced first; so is what is noted, if it lies in the other half of the address
-    /// space.
-    fn issue(&mut self, range: FlushRange<K::Mode>)
-        ensures
-            final(self).root() == old(self).root(),
-            final(self).noted() == old(self).noted().push(range),
-            final(self).issued() matches Some(all) && all.covers(range),
-    {
-        proof {
-            use_type_invariant(&*self);
-        }
-        self.noted = Ghost(self.noted@.push(range));
-        let all = match &self.request {
-            Request::Nothing => Some(range),
-            Request::Issued(due) => due.join(range),
-            Request::Sent(_) => None,
-        };
-        if let Some(all) = all {
-            self.request = Request::Issued(all);
-            return;
-        }
-        if self.sync_tlb_flush().is_err() {
-            // what waits for a request that can't be made is never given back
-            proof {
-                use_type_invariant(&*self);
-            }
-            self.items.forget();
-        }
-        proof {
-            use_type_invariant(&*self);
-        }
-        self.request = Request::Issued(range);
     }
 }
 

@@ -1,86 +1,280 @@
 //! References to frames that processors may still reach.
 
+use super::batch::Batch;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 use crate::frame::token::FrameToken;
 use crate::frame::{FrameAllocator, FrameTable, USegment};
+use crate::hw::frame::same_table;
 use crate::hw::memory::Flushed;
+#[cfg(verus_only)]
+use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
 
 verus! {
 
-/// References to frames that were mapped in a range. They are given back with evidence that processors have been told of it;
-/// one that is dropped keeps them for ever.
+/// How many runs of frames wait at a time.
+pub(crate) const RUNS: usize = 32;
+
+/// References to frames that were mapped in a range, up to [`RUNS`] runs of them. They are given back with evidence that
+/// processors have been told of the range; those of one that is dropped are kept for ever.
 pub(crate) struct Kept<'f, A: PagingMode, F: FrameAllocator> {
-    frames: &'f FrameTable<'f, F>,
+    /// The table of the frames, if there are any.
+    frames: Option<&'f FrameTable<'f, F>>,
+    runs: Batch<KeptRun, RUNS>,
+    range: Ghost<FlushRange<A>>,
+}
+
+/// References to frames that follow each other.
+struct KeptRun {
     /// The slots of the frames: the first, and the one after the last.
     first: usize,
     end: usize,
     tokens: Tracked<Map<int, FrameToken>>,
-    range: Ghost<FlushRange<A>>,
+    /// Where they were mapped.
+    at: Ghost<int>,
+}
+
+/// Which references are kept: those to the frames of so many bytes that were mapped from `at` on.
+pub(crate) ghost struct WasMapped {
+    /// Where the frames were mapped.
+    pub at: int,
+    /// Where the first one starts.
+    pub frame: int,
+    /// How many bytes the frames have.
+    pub bytes: int,
+}
+
+impl WasMapped {
+    /// One of them is the reference to what `space` maps `va` to.
+    pub(crate) open spec fn is_for(self, space: AddressSpace, va: int) -> bool {
+        &&& self.at <= va < self.at + self.bytes
+        &&& space.place(va) == Some(self.frame + (va - self.at))
+    }
+}
+
+impl KeptRun {
+    /// The frames are ones of this table.
+    spec fn is_of<F>(self, frames: FrameTable<'_, F>) -> bool {
+        &&& self.first <= self.end <= frames.len()
+        &&& frames.are_tokens(self.tokens@, self.first as int, self.end as int)
+    }
+
+    /// Which references they are.
+    spec fn was_mapped<F>(self, frames: FrameTable<'_, F>) -> WasMapped {
+        WasMapped {
+            at: self.at@,
+            frame: frames.first() + self.first * 0x1000,
+            bytes: (self.end - self.first) * 0x1000,
+        }
+    }
 }
 
 impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
-    #[verifier::type_invariant]
-    spec fn inv(self) -> bool {
-        &&& self.first <= self.end <= self.frames.len()
-        &&& self.frames.are_tokens(self.tokens@, self.first as int, self.end as int)
+    /// The invariant: the references are to frames of the table.
+    pub(crate) closed spec fn inv(self) -> bool {
+        &&& self.runs.inv()
+        &&& self.runs@.len() > 0 ==> self.frames is Some
+        &&& forall|i: int|
+            0 <= i < self.runs@.len() ==> (#[trigger] self.runs@[i]).is_of(*self.frames->0)
+    }
+
+    /// Which references are kept.
+    pub(crate) closed spec fn view(self) -> Seq<WasMapped> {
+        Seq::new(self.runs@.len(), |i: int| self.runs@[i].was_mapped(*self.frames->0))
     }
 
     /// The table of the frames.
     pub(crate) closed spec fn table(self) -> FrameTable<'f, F> {
-        *self.frames
+        *self.frames->0
     }
 
-    /// Where the first frame starts.
-    pub(crate) closed spec fn start(self) -> int {
-        self.frames.first() + self.first * 0x1000
-    }
-
-    /// Where the last frame ends.
-    pub(crate) closed spec fn end(self) -> int {
-        self.frames.first() + self.end * 0x1000
-    }
-
-    /// What processors have to be told of before.
+    /// What processors have to be told of before, if there are any references.
     pub(crate) closed spec fn due(self) -> FlushRange<A> {
         self.range@
     }
 
-    /// Keeps `segment` until processors have been told of a range.
-    pub(crate) fn new(segment: USegment<'f, F>, range: Ghost<FlushRange<A>>) -> (r: Self)
+    /// None.
+    #[inline]
+    pub(crate) fn new() -> (r: Self)
         ensures
-            r.table() == segment.table(),
-            r.start() == segment.start(),
-            r.end() == segment.end(),
-            r.due() == range@,
+            r.inv(),
+            r@.len() == 0,
     {
-        let (frames, first, end, tokens) = segment.into_parts();
-        Kept { frames, first, end, tokens, range }
+        Kept { frames: None, runs: Batch::<_, RUNS>::new(), range: Ghost(arbitrary()) }
     }
 
-    /// Reads the state of the first frame, so that it is at hand soon.
+    /// Whether there is no room for one more run.
     #[inline]
-    pub(crate) fn touch(&self) {
-        proof {
-            use_type_invariant(self);
+    pub(crate) fn is_full(&self) -> (r: bool)
+        ensures
+            r == (self@.len() >= RUNS),
+        no_unwind
+    {
+        self.runs.is_full()
+    }
+
+    /// Keeps the references of `segment`, which was mapped at `at`.
+    #[inline]
+    pub(crate) fn keep(&mut self, segment: USegment<'f, F>, Ghost(at): Ghost<int>)
+        requires
+            old(self).inv(),
+            old(self)@.len() < RUNS,
+            old(self)@.len() > 0 ==> old(self).table() == segment.table(),
+        ensures
+            final(self).inv(),
+            final(self).table() == segment.table(),
+            final(self)@ == old(self)@.push(
+                WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
+            ),
+    {
+        let (frames, first, end, tokens) = segment.into_parts();
+        self.frames = Some(frames);
+        let _ = self.runs.push(KeptRun { first, end, tokens, at: Ghost(at) });
+        assert(self@ =~= old(self)@.push(
+            WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
+        ));
+    }
+
+    /// They wait until processors have been told of `range`.
+    #[inline]
+    pub(crate) fn wait_for(&mut self, range: Ghost<FlushRange<A>>)
+        requires
+            old(self).inv(),
+        ensures
+            final(self).inv(),
+            final(self)@ == old(self)@,
+            final(self).due() == range@,
+        no_unwind
+    {
+        self.range = range;
+        assert(self@ =~= old(self)@);
+    }
+
+    /// Whether those that `other` keeps have room here.
+    #[inline]
+    pub(crate) fn has_room_for(&self, other: &Self) -> (r: bool)
+        requires
+            self.inv(),
+            other.inv(),
+        ensures
+            self@.len() <= RUNS,
+            r ==> self@.len() + other@.len() <= RUNS,
+            r && self@.len() > 0 && other@.len() > 0 ==> self.table() == other.table(),
+        no_unwind
+    {
+        let (n, more) = (self.runs.len(), other.runs.len());
+        if n == 0 || more == 0 {
+            return true;
         }
-        if self.first < self.end {
-            assert(self.tokens@.contains_key(self.first as int));
-            let tracked token = self.tokens.borrow().tracked_borrow(self.first as int);
-            let _ = self.frames.count(self.first, Tracked(token));
+        match (self.frames, other.frames) {
+            (Some(frames), Some(others)) if same_table(frames, others) => more <= RUNS - n,
+            _ => false,
         }
+    }
+
+    /// Keeps those that `other` keeps, too, until processors have been told of `range`. If there is no room for them, nobody
+    /// gives them back.
+    #[inline]
+    pub(crate) fn append(&mut self, other: &mut Self, range: Ghost<FlushRange<A>>)
+        requires
+            old(self).inv(),
+            old(other).inv(),
+            old(self)@.len() > 0 ==> range@.covers(old(self).due()),
+            old(other)@.len() > 0 ==> range@.covers(old(other).due()),
+        ensures
+            final(self).inv(),
+            final(self).due() == range@,
+            final(other).inv(),
+            final(other)@.len() == 0,
+        no_unwind
+    {
+        self.range = range;
+        if !self.has_room_for(other) {
+            other.runs.forget();
+            return;
+        }
+        if self.runs.len() == 0 {
+            self.frames = other.frames;
+        }
+        while let Some(run) = other.runs.pop()
+            invariant
+                self.inv(),
+                other.inv(),
+                self.range == range,
+                self.runs@.len() + other.runs@.len() <= RUNS,
+                other.runs@.len() > 0 ==> self.frames is Some && self.table() == other.table(),
+            ensures
+                other.runs@.len() == 0,
+            decreases other.runs@.len(),
+        {
+            let _ = self.runs.push(run);
+        }
+    }
+
+    /// Forgets them: nobody gives them back.
+    #[inline]
+    pub(crate) fn forget(&mut self)
+        requires
+            old(self).inv(),
+        ensures
+            final(self).inv(),
+            final(self)@.len() == 0,
+        no_unwind
+    {
+        self.runs.forget();
     }
 
     /// Gives the references back: processors have been told.
-    pub(crate) fn release(self, Tracked(flushed): Tracked<&Flushed<A>>)
+    pub(crate) fn release(&mut self, Tracked(flushed): Tracked<&Flushed<A>>)
         requires
-            flushed.range().covers(self.due()),
+            old(self).inv(),
+            old(self)@.len() > 0 ==> flushed.range().covers(old(self).due()),
+        ensures
+            final(self).inv(),
+            final(self)@.len() == 0,
+        no_unwind
     {
-        proof {
-            use_type_invariant(&self);
+        let Some(frames) = self.frames else {
+            return;
+        };
+        self.touch(frames);
+        while let Some(run) = self.runs.pop()
+            invariant
+                self.inv(),
+                self.frames == Some(frames),
+            ensures
+                self.inv(),
+                self.runs@.len() == 0,
+            decreases self.runs@.len(),
+        {
+            frames.release_run(run.first, run.end, run.tokens);
         }
-        self.frames.release_run(self.first, self.end, self.tokens);
+    }
+
+    /// Reads the state of each run's first frame, so that it is at hand soon: the processor then waits for memory once, not
+    /// for each.
+    fn touch(&self, frames: &FrameTable<'f, F>)
+        requires
+            self.inv(),
+            self.frames == Some(frames),
+        no_unwind
+    {
+        let mut i = 0;
+        while i < self.runs.len()
+            invariant
+                self.inv(),
+                self.frames == Some(frames),
+            decreases self.runs@.len() - i,
+        {
+            let run = self.runs.get(i);
+            if run.first < run.end {
+                assert(run.tokens@.contains_key(run.first as int));
+                let tracked token = run.tokens.borrow().tracked_borrow(run.first as int);
+                let _ = frames.count(run.first, Tracked(token));
+            }
+            i += 1;
+        }
     }
 }
 

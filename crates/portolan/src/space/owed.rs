@@ -1,6 +1,5 @@
 //! What waits for processors to be told.
 
-use super::kept::Kept;
 use super::kernel::Kernel;
 use crate::flush::{Flush, FlushRange};
 use crate::frame::{Dyn, Frame};
@@ -10,11 +9,10 @@ use vstd::prelude::*;
 
 verus! {
 
-/// What is given back once no processor can reach it any more.
+/// What is given back once no processor can reach it any more, but for [references to frames that were
+/// mapped](super::kept::Kept).
 #[verifier::reject_recursive_types(K)]
 pub(crate) enum Owed<'k, K: Kernel> {
-    /// Frames that were mapped in a range.
-    Segment(Kept<'k, K::Mode, K::Frames>),
     /// A frame that a kernel wants to be kept.
     Frame(ManuallyDrop<Frame<'k, K::Frames, Dyn>>, Ghost<FlushRange<K::Mode>>),
     /// Tables that became empty.
@@ -25,17 +23,8 @@ impl<'k, K: Kernel> Owed<'k, K> {
     /// What processors have to be told of before.
     pub(crate) open spec fn range(self) -> FlushRange<K::Mode> {
         match self {
-            Owed::Segment(kept) => kept.due(),
             Owed::Frame(_, range) => range@,
             Owed::Tables(flush) => flush.due(),
-        }
-    }
-
-    /// Has at hand soon what is read when it is given back.
-    #[inline]
-    pub(crate) fn touch(&self) {
-        if let Owed::Segment(kept) = self {
-            kept.touch();
         }
     }
 
@@ -45,7 +34,6 @@ impl<'k, K: Kernel> Owed<'k, K> {
             flushed.range().covers(self.range()),
     {
         match self {
-            Owed::Segment(kept) => kept.release(Tracked(flushed)),
             Owed::Frame(frame, _) => {
                 let _ = ManuallyDrop::into_inner(frame);
             },

@@ -4,6 +4,7 @@ use super::claims::Claims;
 use super::cursor_mut::unmap::unmap_all;
 use super::error::VmError;
 use super::flusher::TlbFlusher;
+use super::kept::Kept;
 use super::kernel::{Kernel, Machine};
 use super::lock::SpinLock;
 use super::mappings::Mappings;
@@ -217,12 +218,15 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             return;
         }
         let ghost mut at = 0;
+        let mut kept = Kept::new();
         proof {
             pages.lemma_shaped();
         }
         loop
             invariant
                 self.inv(),
+                kept.inv(),
+                kept@.len() == 0,
                 0 <= at <= K::Mode::geo().limit(),
                 pages.inv(),
                 pages.space().is_free(0, at),
@@ -232,11 +236,11 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             proof {
                 pages.lemma_shaped();
             }
-            let Some(gone) = pages.clear_step() else {
+            let Some(gone) = pages.clear_step(&mut kept) else {
                 return;
             };
             proof {
-                let end = gone.start@ + gone.bytes;
+                let end = gone.end as int;
                 lemma_first_run(before, pages.space(), at, gone.start@, end);
                 at = end;
             }
@@ -251,9 +255,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
                 return;
             }
             let tracked flushed = flushed_everywhere(&since, &quiet, self.root, range);
-            if let Some(kept) = gone.item {
-                kept.release(Tracked(&flushed));
-            }
+            kept.release(Tracked(&flushed));
             gone.flush.settle_for(Tracked(&flushed));
         }
     }

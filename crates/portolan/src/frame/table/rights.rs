@@ -239,6 +239,26 @@ impl<'a, F: FrameAllocator> FrameTable<'a, F> {
         }
     }
 
+    /// Gives a reference back, and answers whether it was the last one: then the frame is the allocator's, who has to be told.
+    #[inline]
+    pub(crate) fn drop_reference(&self, index: usize, Tracked(token): Tracked<FrameToken>) -> bool
+        requires
+            index < self.len(),
+            token.is_for(self.id(index as int)),
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        match self.slots[index].release(Tracked(token)) {
+            Some(claim) => {
+                self.vacate(index, claim);
+                true
+            },
+            None => false,
+        }
+    }
+
     /// Drops a frame's metadata and gives it to the allocator.
     pub(crate) fn retire(&self, index: usize, Tracked(claim): Tracked<Claim>)
         requires
@@ -251,11 +271,23 @@ impl<'a, F: FrameAllocator> FrameTable<'a, F> {
         proof {
             use_type_invariant(self);
         }
+        self.vacate(index, Tracked(claim));
+        // only now, as the allocator may hand the frame out at once
+        self.allocator.dealloc(self.address(index), 1);
+    }
+
+    /// Drops a frame's metadata; from now on it is the allocator's.
+    fn vacate(&self, index: usize, Tracked(claim): Tracked<Claim>)
+        requires
+            index < self.len(),
+            claim.is_for(self.id(index as int)),
+            claim.right.memory is Some,
+            claim.right.meta.kind() is Some,
+        no_unwind
+    {
         let tracked mut claim = claim;
         self.clear_meta(index, Tracked(&mut claim));
         self.leave(index, FREE, Tracked(claim));
-        // only now, as the allocator may hand the frame out at once
-        self.allocator.dealloc(self.address(index), 1);
     }
 }
 

@@ -14,6 +14,7 @@ use crate::hw::AtomicMode;
 use crate::hw::mmu::Mmu;
 use crate::prop::PageProperty;
 use crate::space::flusher::TlbFlusher;
+use crate::space::kept::Kept;
 use crate::space::part::Part;
 use crate::space::target::Target;
 use crate::space::{Kernel, VmError};
@@ -323,7 +324,8 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         proof {
             part.space().lemma_alone(va@, to as int);
         }
-        let Some(gone) = part.unmap_run(at, to) else {
+        let mut kept = Kept::new();
+        let Some(gone) = part.unmap_some(at, to, &mut kept) else {
             proof {
                 part.space().lemma_none_at(va@, to as int);
             }
@@ -332,7 +334,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
         proof {
             old(part).space().lemma_next_is(va@, gone.start@);
         }
-        flusher.take(gone.flush, gone.item);
+        flusher.take_with(gone.flush, &mut kept);
         assert(flusher.noted().last().has_page(va@, to - va@));
         if !K::Mode::resizing() {
             flusher.sync_tlb_flush()?;

@@ -29,7 +29,7 @@ impl AddressSpace {
     }
 
     /// Where nothing is mapped no page starts.
-    pub(super) proof fn lemma_none_at(self, lo: int, hi: int)
+    pub(crate) proof fn lemma_none_at(self, lo: int, hi: int)
         requires
             self.is_apart(),
             self.is_free(lo, hi),
@@ -219,7 +219,7 @@ impl AddressSpace {
     }
 
     /// The pages of a range are those of its parts.
-    proof fn lemma_count_split(self, lo: int, at: int, hi: int)
+    pub(crate) proof fn lemma_count_split(self, lo: int, at: int, hi: int)
         requires
             lo <= at <= hi,
         ensures
@@ -232,7 +232,7 @@ impl AddressSpace {
     }
 
     /// Where none starts there are none.
-    proof fn lemma_count_none(self, lo: int, hi: int)
+    pub(crate) proof fn lemma_count_none(self, lo: int, hi: int)
         requires
             forall|va: int| lo <= va < hi ==> !#[trigger] self.pages.contains_key(va),
         ensures
@@ -261,7 +261,7 @@ impl AddressSpace {
     }
 
     /// There are no more pages than bytes.
-    pub(super) proof fn lemma_count_bound(self, lo: int, hi: int)
+    pub(crate) proof fn lemma_count_bound(self, lo: int, hi: int)
         requires
             lo <= hi,
         ensures

@@ -148,7 +148,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
                     assert(was.may_cut::<K::Mode>(lo, hi, cut));
                     assert(cut.pages[lo].prop.may_become(done.0.prop));
                 }
-                flusher.take(done.1, None);
+                flusher.take(done.1);
                 assert(flusher.noted().last().has_page(va@, size.bytes() as int));
                 let first = va.offset();
                 Ok(VirtRange::from_offsets(first, first + size.bytes()))

@@ -8,6 +8,7 @@ use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::space::flusher::TlbFlusher;
+use crate::space::kept::Kept;
 use crate::space::part::Part;
 use crate::space::{Kernel, VmError};
 #[cfg(verus_only)]
@@ -94,6 +95,7 @@ pub(crate) fn unmap_all<'k, K: Kernel, G: AtomicMode>(
         ),
 {
     let (mut at, mut n) = (lo, 0u64);
+    let mut kept = Kept::new();
     let ghost (was, noted) = (part.space(), flusher.noted());
     proof {
         part.lemma_shaped();
@@ -109,6 +111,8 @@ pub(crate) fn unmap_all<'k, K: Kernel, G: AtomicMode>(
             flusher.root() == old(flusher).root(),
             was.is_apart(),
             was == old(part).space(),
+            kept.inv(),
+            kept@.len() == 0,
             lo <= at <= hi,
             lo < hi,
             !was.is_cut(lo as int, hi as int),
@@ -124,22 +128,22 @@ pub(crate) fn unmap_all<'k, K: Kernel, G: AtomicMode>(
         proof {
             part.lemma_shaped();
         }
-        let Some(gone) = part.unmap_run(at, hi) else {
+        let Some(gone) = part.unmap_some(at, hi, &mut kept) else {
             proof {
                 was.lemma_rest_free(mid, lo as int, at as int, hi as int);
             }
             return n;
         };
-        let ghost end = gone.start@ + gone.bytes;
+        let ghost end = gone.end as int;
         proof {
             was.lemma_run_unmapped(mid, (lo as int, at as int, hi as int), gone.start@, end);
             was.lemma_count_bound(lo as int, end);
         }
         let ghost place = (lo as int, at as int, gone.start@, end);
-        at = gone.start.offset() + gone.bytes;
+        at = gone.end;
         n += gone.pages;
         let ghost before = flusher.noted();
-        flusher.take(gone.flush, gone.item);
+        flusher.take_with(gone.flush, &mut kept);
         proof {
             was.lemma_noted_more(mid, (noted, before, flusher.noted()), place);
         }

@@ -15,6 +15,7 @@ use vstd::prelude::*;
 
 mod between;
 mod copy;
+pub(super) mod gather;
 pub(super) mod pieces;
 mod runs;
 mod within;

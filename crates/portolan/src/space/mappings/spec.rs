@@ -7,6 +7,7 @@ use crate::frame::FrameTable;
 use crate::frame::token::{FrameToken, SlotId};
 use crate::hw::memory::TableMemory;
 use crate::prop::PageProperty;
+use crate::space::kept::WasMapped;
 use crate::spec::request;
 use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
@@ -74,6 +75,54 @@ pub(crate) open spec fn is_held_between<F>(
     } else {
         !tokens.contains_key(at)
     }
+}
+
+/// From `lo` to below `hi` `tokens` has no references; elsewhere, it is as it should be.
+pub(crate) open spec fn is_held_outside<F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    tokens: Map<int, FrameToken>,
+    lo: int,
+    hi: int,
+    at: int,
+) -> bool {
+    if lo <= at < hi {
+        !tokens.contains_key(at)
+    } else {
+        is_held(frames, space, tokens, at)
+    }
+}
+
+/// `tokens` are the references to what is mapped outside of the range from `lo` to below `hi`.
+pub(crate) open spec fn are_held_outside<F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    tokens: Map<int, FrameToken>,
+    lo: int,
+    hi: int,
+) -> bool {
+    forall|at: int| #[trigger] is_held_outside(frames, space, tokens, lo, hi, at)
+}
+
+/// For each frame of ordinary memory that `space` maps from `lo` to below `hi` there is a reference among those `kept`.
+pub(crate) open spec fn are_kept<F>(
+    frames: FrameTable<'_, F>,
+    space: AddressSpace,
+    kept: Seq<WasMapped>,
+    lo: int,
+    hi: int,
+) -> bool {
+    forall|va: int|
+        lo <= va < hi && (#[trigger] frame_at(frames, space, va)) is Some ==> is_kept(
+            space,
+            kept,
+            va,
+        )
+}
+
+/// There is a reference to the frame at `va` among those `kept`.
+pub(crate) open spec fn is_kept(space: AddressSpace, kept: Seq<WasMapped>, va: int) -> bool {
+    exists|i: int| 0 <= i < kept.len() && (#[trigger] kept[i]).is_for(space, va)
 }
 
 /// `tokens` are the references to what is mapped from `lo` to below `hi`.

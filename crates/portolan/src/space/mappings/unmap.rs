@@ -2,9 +2,11 @@
 
 use super::Mappings;
 #[cfg(verus_only)]
+use super::proof::gather::lemma_between;
+#[cfg(verus_only)]
 use super::proof::pieces::{lemma_taken, take_run};
 #[cfg(verus_only)]
-use super::spec::{is_piece, is_without};
+use super::spec::{are_kept, is_piece, is_sorted, is_without};
 use crate::addr::{PhysAddr, VirtAddr, VirtRange};
 use crate::arch::PagingMode;
 use crate::arch::entry::AccessBits;
@@ -14,30 +16,30 @@ use crate::flush::Flush;
 use crate::frame::token::FrameToken;
 use crate::frame::{FRAME_SIZE, FrameAllocator, FrameTable, USegment};
 use crate::hw::TableMemory;
+use crate::prop::Mapping;
 use crate::space::kept::Kept;
 #[cfg(verus_only)]
+use crate::space::kept::RUNS;
+#[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
+use crate::table::iter::Mappings as Pages;
 #[cfg(verus_only)]
 use crate::table::shape::is_page_of;
 use vstd::prelude::*;
 
 verus! {
 
-/// Neighbouring pages that were unmapped, of frames that follow each other.
+/// Pages that were unmapped by one step; there may be holes between them.
 #[must_use = "processors may go on using the old translations until the flush is paid"]
 #[verifier::reject_recursive_types(M)]
-pub(crate) struct Unmapped<'f, M: TableMemory, A: PagingMode, F: FrameAllocator> {
+pub(crate) struct Unmapped<M: TableMemory, A: PagingMode> {
     /// The first page's first address.
     pub(crate) start: VirtAddr<A>,
-    /// How many bytes the pages have.
-    pub(crate) bytes: u64,
+    /// Where the last page ended, counted from the start of what the page table covers.
+    pub(crate) end: u64,
     /// How many pages they were.
     pub(crate) pages: u64,
-    /// The first page's frame.
-    pub(crate) frame: PhysAddr,
-    /// The references to the frames; `None` if they are no ordinary memory.
-    pub(crate) item: Option<Kept<'f, A, F>>,
-    /// What processors have to be told before.
+    /// What processors have to be told before the references to the frames are given back.
     pub(crate) flush: Flush<M, A>,
 }
 
@@ -58,61 +60,70 @@ impl Run {
     }
 }
 
+/// A page, and where it starts.
+type Page<A> = (VirtAddr<A>, Mapping);
+
 impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
-    /// This is `old` without the first of what was mapped from `lo` to below `hi`.
+    /// This is `old` without the first pages of what was mapped from `lo` to below `hi`, to whose frames `kept` are the
+    /// references.
     pub(crate) open spec fn is_unmapped_from(
         self,
         old: Self,
         lo: int,
         hi: int,
-        gone: Unmapped<'f, M, A, F>,
+        gone: Unmapped<M, A>,
+        kept: Kept<'f, A, F>,
     ) -> bool {
-        let (start, bytes) = (gone.start@, gone.bytes as int);
-        let end = start + bytes;
+        let (start, end) = (gone.start@, gone.end as int);
         &&& old.space().is_next_page(lo, start)
-        &&& old.space().pages[start].frame == gone.frame
-        &&& end <= hi
-        &&& bytes > 0
-        &&& old.space().is_run(start, end, gone.frame.0 as int)
+        &&& start < end <= hi
         &&& !old.space().is_cut(start, end)
         &&& gone.pages == old.space().count_pages(start, end)
         &&& self.space() == old.space().unmap_range(start, end)
-        &&& self.table().is_unmapped_from(old.table(), start, end, gone.bytes, gone.flush)
+        &&& exists|bytes: u64| #[trigger]
+            self.table().is_unmapped_from(old.table(), start, end, bytes, gone.flush)
         &&& gone.flush.due().reaches(old.space(), start, end)
-        &&& match gone.item {
-            Some(kept) => {
-                &&& kept.due() == gone.flush.due()
-                &&& kept.table() == old.frame_table()
-                &&& kept.start() == gone.frame.0
-                &&& kept.end() == gone.frame.0 + bytes
-            },
-            None => old.frame_table().has_none(gone.frame.0 as int, bytes),
-        }
+        &&& are_kept(old.frame_table(), old.space(), kept@, start, end)
+        &&& kept.due() == gone.flush.due()
     }
 
-    /// Takes off the first run of what is mapped from `lo` to below `hi`: the first page and those that follow it without a
-    /// hole, whose frames follow its own, all of them ordinary memory or none. `None` if nothing is mapped there.
-    pub(crate) fn unmap_run(&mut self, lo: u64, hi: u64) -> (r: Option<Unmapped<'f, M, A, F>>)
+    /// Takes off the first pages of what is mapped from `lo` to below `hi`: as many as have frames that `kept` has room for, by
+    /// neighbours of which it needs one run. `None` if nothing is mapped there.
+    #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`bytes` is the prover's"))]
+    pub(crate) fn unmap_some(&mut self, lo: u64, hi: u64, kept: &mut Kept<'f, A, F>) -> (r: Option<
+        Unmapped<M, A>,
+    >)
         requires
             old(self).inv(),
+            old(kept).inv(),
+            old(kept)@.len() == 0,
             hi <= A::geo().limit(),
             lo < hi ==> !old(self).space().is_cut(lo as int, hi as int),
         ensures
             final(self).inv(),
             final(self).frame_table() == old(self).frame_table(),
+            final(kept).inv(),
             match r {
-                Some(gone) => final(self).is_unmapped_from(*old(self), lo as int, hi as int, gone),
+                Some(gone) => final(self).is_unmapped_from(
+                    *old(self),
+                    lo as int,
+                    hi as int,
+                    gone,
+                    *final(kept),
+                ),
                 None => {
                     &&& old(self).space().is_free(lo as int, hi as int)
                     &&& *final(self) == *old(self)
+                    &&& final(kept)@.len() == 0
                 },
             },
     {
-        let run = self.find_run(lo, hi)?;
-        let range = VirtRange::from_offsets(run.start, run.end);
+        let (start, end, pages) = self.gather(lo, hi, kept)?;
+        let range = VirtRange::from_offsets(start, end);
+        let ghost (gathered, ends) = (*self, (start as int, end as int));
         proof {
             self.table.lemma_shaped();
-            self.frames.lemma_layout();
+            lemma_between::<A>(start as int, end as int);
             self.table.lemma_range_of_pages(range);
         }
         let Ok((bytes, flush)) = self.table.unmap_range(range) else {
@@ -120,104 +131,229 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         };
         proof {
             self.table.lemma_shaped();
-            self.lemma_run_gone(*old(self), run, bytes, flush);
+            self.lemma_unmapped(*old(self), gathered, ends, kept@, bytes, flush);
+            assert(self.table().is_unmapped_from(old(self).table(), ends.0, ends.1, bytes, flush));
+            assert(are_kept(old(self).frame_table(), old(self).space(), kept@, ends.0, ends.1));
+            assert(old(self).space().is_next_page(lo as int, ends.0));
+            assert(!old(self).space().is_cut(ends.0, ends.1));
         }
-        let ghost due = flush.due();
-        let item = match Self::take(self.frames, Tracked(self.tokens.borrow_mut()), &run) {
-            Some(segment) => Some(Kept::new(segment, Ghost(due))),
-            None => None,
-        };
-        proof {
-            self.lemma_unmapped(*old(self), run);
-        }
-        let (start, pages, frame) = (range.start(), run.pages, run.frame);
-        Some(Unmapped { start, bytes, pages, frame, item, flush })
+        kept.wait_for(Ghost(flush.due()));
+        Some(Unmapped { start: range.start(), end, pages, flush })
     }
 
-    /// Takes off the first run of all that is mapped; `None` if nothing is.
-    pub(crate) fn clear_step(&mut self) -> (r: Option<Unmapped<'f, M, A, F>>)
+    /// Takes off the first pages of all that is mapped; `None` if nothing is.
+    pub(crate) fn clear_step(&mut self, kept: &mut Kept<'f, A, F>) -> (r: Option<Unmapped<M, A>>)
         requires
             old(self).inv(),
+            old(kept).inv(),
+            old(kept)@.len() == 0,
         ensures
             final(self).inv(),
             final(self).frame_table() == old(self).frame_table(),
+            final(kept).inv(),
             match r {
-                Some(gone) => final(self).is_unmapped_from(*old(self), 0, A::geo().limit(), gone),
-                None => old(self).space() == AddressSpace::empty() && *final(self) == *old(self),
+                Some(gone) => final(self).is_unmapped_from(
+                    *old(self),
+                    0,
+                    A::geo().limit(),
+                    gone,
+                    *final(kept),
+                ),
+                None => {
+                    &&& old(self).space() == AddressSpace::empty()
+                    &&& *final(self) == *old(self)
+                    &&& final(kept)@.len() == 0
+                },
             },
     {
         proof {
             self.lemma_within();
         }
-        self.unmap_run(0, A::geometry().limit_bytes())
+        self.unmap_some(0, A::geometry().limit_bytes(), kept)
     }
 
-    /// The first run of what is mapped from `lo` to below `hi`.
-    fn find_run(&self, lo: u64, hi: u64) -> (r: Option<Run>)
+    /// Takes out the references to the first pages of what is mapped from `lo` to below `hi`, as many as `kept` has room for:
+    /// where the first starts, where the last ends, and how many they are.
+    fn gather(&mut self, lo: u64, hi: u64, kept: &mut Kept<'f, A, F>) -> (r: Option<
+        (u64, u64, u64),
+    >)
         requires
-            self.inv(),
+            old(self).inv(),
+            old(kept).inv(),
+            old(kept)@.len() == 0,
             hi <= A::geo().limit(),
-            lo < hi ==> !self.space().is_cut(lo as int, hi as int),
+            lo < hi ==> !old(self).space().is_cut(lo as int, hi as int),
         ensures
+            final(kept).inv(),
             match r {
-                Some(run) => {
-                    &&& self.has_run(run)
-                    &&& self.space().is_next_page(lo as int, run.start as int)
-                    &&& lo <= run.start
-                    &&& run.end <= hi
+                Some((start, end, pages)) => {
+                    &&& final(self).is_gathered(
+                        *old(self),
+                        (start as int, end as int),
+                        final(kept)@,
+                    )
+                    &&& old(self).space().is_next_page(lo as int, start as int)
+                    &&& lo <= start < end <= hi
+                    &&& pages == old(self).space().count_pages(start as int, end as int)
                 },
-                None => self.space().is_free(lo as int, hi as int),
+                None => {
+                    &&& old(self).space().is_free(lo as int, hi as int)
+                    &&& *final(self) == *old(self)
+                    &&& final(kept)@.len() == 0
+                },
             },
     {
         if lo >= hi {
             return None;
         }
         let mut pages = self.table.pages_between(lo, hi);
-        let (va, page) = pages.next_page()?;
-        let known = self.frames.contains(page.frame, page.size.bytes());
-        let start = va.offset();
+        let mut next = pages.next_page()?;
+        let start = next.0.offset();
+        let mut n = 0;
+        let ghost mut end = start as int;
         proof {
             self.table.lemma_shaped();
-            assert(is_page_of::<A>(va@, self.table@.pages[va@]));
+            self.frames.lemma_layout();
             A::geo().lemma_limit();
-        }
-        let mut run = Run { start, end: start + page.size.bytes(), frame: page.frame, pages: 1 };
-        proof {
-            self.lemma_first_page(lo as int, hi as int, run);
+            self.lemma_nothing_gathered(start as int, kept@);
         }
         loop
             invariant
-                self.inv(),
                 A::geo().wf(),
                 A::geo().limit() <= 0x200_0000_0000_0000,
-                self.table@.is_shaped::<A>(),
-                self.has_run(run),
-                known == self.frames.has_all(run.frame.0 as int, run.end - run.start),
-                pages.space() == self.space(),
-                pages.next_at() == run.end,
-                pages.end_at() == hi,
                 hi <= A::geo().limit(),
-                !self.space().is_cut(lo as int, hi as int),
-                self.space().is_next_page(lo as int, run.start as int),
+                self.table@.is_shaped::<A>(),
+                self.frames.first() % 0x1000 == 0,
+                !self.table@.is_cut(lo as int, hi as int),
+                self.is_gathered(*old(self), (start as int, end), kept@),
+                kept.inv(),
+                kept@.len() < RUNS,
+                kept@.len() > 0 ==> kept.table() == *self.frames,
+                self.table@.is_next_page(lo as int, start as int),
+                lo <= start <= end,
+                n == self.table@.count_pages(start as int, end),
+                n <= end - start,
+                pages.space() == self.table@,
+                pages.end_at() == hi,
+                pages.next_at() == next.0@ + next.1.size.bytes(),
+                self.table@.is_next_page(end, next.0@),
+                end <= next.0@,
+                self.table@.pages[next.0@].may_become(next.1),
+                next.0@ < hi,
+            decreases hi - end,
+        {
+            let (run, after) = Self::grow(self.frames, &mut pages, next, Ghost(lo as int));
+            let ghost (before, had, ends) = (*self, kept@, (start as int, end));
+            proof {
+                if self.frames.has_all(run.frame.0 as int, run.bytes()) {
+                    run.lemma_referenced::<A, F>(
+                        *self.frames,
+                        self.table@,
+                        self.tokens@,
+                        ends.0,
+                        ends.1,
+                    );
+                }
+            }
+            let taken = Self::take(self.frames, Tracked(self.tokens.borrow_mut()), &run);
+            if let Some(segment) = taken {
+                kept.keep(segment, Ghost(run.start as int));
+            }
+            proof {
+                self.lemma_gathered(*old(self), before, ends, run, (had, kept@));
+                self.table@.lemma_count_bound(start as int, run.end as int);
+                end = run.end as int;
+            }
+            n += run.pages;
+            let Some(page) = after else {
+                return Some((start, run.end, n));
+            };
+            if kept.is_full() {
+                return Some((start, run.end, n));
+            }
+            next = page;
+        }
+    }
+
+    /// The run that starts with a page, and what comes after it of `pages`: neighbours whose frames follow each other, all of them
+    /// ordinary memory or none.
+    fn grow(
+        frames: &FrameTable<'f, F>,
+        pages: &mut Pages<'_, M, A, B>,
+        first: Page<A>,
+        Ghost(lo): Ghost<int>,
+    ) -> (r: (Run, Option<Page<A>>))
+        requires
+            A::geo().wf(),
+            A::geo().limit() <= 0x200_0000_0000_0000,
+            old(pages).space().is_shaped::<A>(),
+            is_sorted(*frames, old(pages).space()),
+            old(pages).end_at() <= A::geo().limit(),
+            old(pages).space().pages.contains_key(first.0@),
+            old(pages).space().pages[first.0@].may_become(first.1),
+            lo <= first.0@ < old(pages).end_at(),
+            !old(pages).space().is_cut(lo, old(pages).end_at() as int),
+            old(pages).next_at() == first.0@ + first.1.size.bytes(),
+        ensures
+            final(pages).space() == old(pages).space(),
+            final(pages).end_at() == old(pages).end_at(),
+            r.0.is_in::<A, F>(*frames, old(pages).space()),
+            r.0.start == first.0@,
+            r.0.end <= old(pages).end_at(),
+            match r.1 {
+                Some((va, page)) => {
+                    &&& old(pages).space().is_next_page(r.0.end as int, va@)
+                    &&& r.0.end <= va@
+                    &&& old(pages).space().pages[va@].may_become(page)
+                    &&& va@ < old(pages).end_at()
+                    &&& final(pages).next_at() == va@ + page.size.bytes()
+                },
+                None => true,
+            },
+    {
+        let (va, page) = first;
+        let known = frames.contains(page.frame, page.size.bytes());
+        let start = va.offset();
+        proof {
+            assert(is_page_of::<A>(va@, pages.space().pages[va@]));
+        }
+        let mut run = Run { start, end: start + page.size.bytes(), frame: page.frame, pages: 1 };
+        proof {
+            run.lemma_first_page::<A, F>(*frames, pages.space());
+        }
+        loop
+            invariant
+                A::geo().wf(),
+                A::geo().limit() <= 0x200_0000_0000_0000,
+                pages.space() == old(pages).space(),
+                pages.end_at() == old(pages).end_at(),
+                old(pages).end_at() <= A::geo().limit(),
+                pages.space().is_shaped::<A>(),
+                is_sorted(*frames, pages.space()),
+                run.is_in::<A, F>(*frames, pages.space()),
+                run.start == first.0@,
                 lo <= run.start,
-                run.end <= hi,
-            decreases hi - run.end,
+                run.end <= pages.end_at(),
+                !pages.space().is_cut(lo, pages.end_at() as int),
+                known == frames.has_all(run.frame.0 as int, run.bytes()),
+                pages.next_at() == run.end,
+            decreases pages.end_at() - run.end,
         {
             let Some((va, page)) = pages.next_page() else {
-                return Some(run);
+                return (run, None);
             };
             let at = va.offset();
             let follows = at == run.end && page.frame.0 == run.frame.0 + (run.end - run.start);
-            if !follows || self.frames.contains(page.frame, page.size.bytes()) != known {
-                return Some(run);
+            if !follows || frames.contains(page.frame, page.size.bytes()) != known {
+                return (run, Some((va, page)));
             }
             proof {
-                assert(is_page_of::<A>(va@, self.table@.pages[va@]));
+                assert(is_page_of::<A>(va@, pages.space().pages[va@]));
             }
             let ghost was = run;
             run = Run { end: at + page.size.bytes(), pages: run.pages + 1, ..run };
             proof {
-                self.lemma_next_page(lo as int, hi as int, was, run);
+                was.lemma_next_page::<A, F>(*frames, pages.space(), run);
             }
         }
     }

@@ -57,25 +57,21 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         )
     }
 
-    /// This is `old` without the first of what was mapped from `lo` to below `hi`.
+    /// This is `old` without the first pages of what was mapped from `lo` to below `hi`.
     pub(crate) open spec fn is_unmapped_from(
         self,
         old: Self,
         lo: int,
         hi: int,
-        gone: Unmapped<'k, K::Tables, K::Mode, K::Frames>,
+        gone: Unmapped<K::Tables, K::Mode>,
     ) -> bool {
-        let (start, bytes) = (gone.start@, gone.bytes as int);
-        let end = start + bytes;
+        let (start, end) = (gone.start@, gone.end as int);
         &&& old.space().is_next_page(lo, start)
-        &&& lo <= start
-        &&& end <= hi
-        &&& bytes > 0
+        &&& lo <= start < end <= hi
         &&& !old.space().is_cut(start, end)
         &&& gone.pages == old.space().count_pages(start, end)
         &&& self.space() == old.space().unmap_range(start, end)
         &&& gone.flush.due().reaches(old.space(), start, end)
-        &&& gone.item matches Some(kept) ==> kept.due() == gone.flush.due()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::flush::Flush;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::prop::{Mapping, PageProperty};
+use crate::space::kept::Kept;
 use crate::space::mappings::unmap::Unmapped;
 use crate::space::pages::Pages;
 use crate::space::target::Target;
@@ -89,23 +90,33 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         }
     }
 
-    /// Takes off the first run of what is mapped from `lo` to below `hi`, as
-    /// [`Mappings::unmap_run`](crate::space::mappings::Mappings::unmap_run) does.
-    pub(crate) fn unmap_run(&mut self, lo: u64, hi: u64) -> (r: Option<
-        Unmapped<'k, K::Tables, K::Mode, K::Frames>,
-    >)
+    /// Takes off the first pages of what is mapped from `lo` to below `hi`, as
+    /// [`Mappings::unmap_some`](crate::space::mappings::Mappings::unmap_some) does.
+    pub(crate) fn unmap_some(
+        &mut self,
+        lo: u64,
+        hi: u64,
+        kept: &mut Kept<'k, K::Mode, K::Frames>,
+    ) -> (r: Option<Unmapped<K::Tables, K::Mode>>)
         requires
             old(self).is_live(),
+            old(kept).inv(),
+            old(kept)@.len() == 0,
             old(self).lo() <= lo,
             hi <= old(self).hi(),
             lo < hi ==> !old(self).space().is_cut(lo as int, hi as int),
         ensures
             final(self).stays(*old(self)),
+            final(kept).inv(),
             match r {
-                Some(gone) => final(self).is_unmapped_from(*old(self), lo as int, hi as int, gone),
+                Some(gone) => {
+                    &&& final(self).is_unmapped_from(*old(self), lo as int, hi as int, gone)
+                    &&& final(kept).due() == gone.flush.due()
+                },
                 None => {
                     &&& old(self).space().is_free(lo as int, hi as int)
                     &&& final(self).space() == old(self).space()
+                    &&& final(kept)@.len() == 0
                 },
             },
     {
@@ -118,12 +129,12 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
         proof {
             was.lemma_within_part(self.lo(), self.hi(), lo as int, hi as int);
         }
-        let gone = shared.pages.unmap_run(lo, hi);
+        let gone = shared.pages.unmap_some(lo, hi, kept);
         let ghost now = shared.pages.space();
         proof {
             shared.pages.lemma_shaped();
             if let Some(gone) = &gone {
-                let (start, end) = (gone.start@, gone.start@ + gone.bytes);
+                let (start, end) = (gone.start@, gone.end as int);
                 was.lemma_within_next(self.lo(), self.hi(), lo as int, hi as int, start);
                 was.lemma_starts(lo as int, hi as int, start);
                 was.lemma_within_part(self.lo(), self.hi(), start, end);

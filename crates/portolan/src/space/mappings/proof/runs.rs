@@ -1,13 +1,11 @@
 //! Runs of pages: how they grow, and what is left when one was taken off.
 
 use super::super::Mappings;
-use super::super::spec::{has_pieces, is_held, is_one_kind, is_piece, is_without};
+use super::super::spec::{has_pieces, is_one_kind, is_sorted};
 use super::super::unmap::Run;
 use super::lemma_aligned;
-use super::pieces::lemma_run_pieces;
 use crate::arch::PagingMode;
 use crate::arch::entry::{AccessBits, EntryFormat};
-use crate::flush::Flush;
 use crate::frame::token::FrameToken;
 use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::memory::TableMemory;
@@ -60,21 +58,6 @@ impl AddressSpace {
         }
     }
 
-    /// All bytes of a run are mapped.
-    proof fn lemma_run_bytes(self, lo: int, hi: int, frame: int)
-        requires
-            self.is_run(lo, hi, frame),
-            lo <= hi,
-        ensures
-            self.mapped_bytes(lo, hi) == hi - lo,
-        decreases hi - lo,
-    {
-        if lo < hi {
-            assert(self.place(hi - 1) == Some(frame + (hi - 1 - lo)));
-            self.lemma_run_bytes(lo, hi - 1, frame);
-        }
-    }
-
     /// Where the addresses lie when the pages of a range are gone.
     pub(crate) proof fn lemma_place_unmapped(self, lo: int, hi: int, at: int)
         requires
@@ -118,202 +101,132 @@ impl Run {
             self.bytes() / 0x1000,
         )
     }
-}
 
-impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
-    /// These pages are a run, all of it ordinary memory or none.
-    pub(in super::super) open spec fn has_run(self, run: Run) -> bool {
-        let (start, end, frame) = (run.start as int, run.end as int, run.frame.0 as int);
+    /// These pages of `space` are a run, all of it ordinary memory or none.
+    pub(in super::super) open spec fn is_in<A: EntryFormat, F>(
+        self,
+        frames: FrameTable<'_, F>,
+        space: AddressSpace,
+    ) -> bool {
+        let (start, end, frame) = (self.start as int, self.end as int, self.frame.0 as int);
         &&& start < end <= A::geo().limit()
-        &&& self.table@.is_run(start, end, frame)
-        &&& !self.table@.is_cut(start, end)
-        &&& run.pages == self.table@.count_pages(start, end)
-        &&& run.pages <= run.bytes()
-        &&& self.table@.pages.contains_key(start)
-        &&& self.table@.pages[start].frame == run.frame
-        &&& is_one_kind(*self.frames, frame, run.bytes())
-        &&& frame + run.bytes() <= 0x100_0000_0000_0000
+        &&& space.is_run(start, end, frame)
+        &&& !space.is_cut(start, end)
+        &&& self.pages == space.count_pages(start, end)
+        &&& self.pages <= self.bytes()
+        &&& space.pages.contains_key(start)
+        &&& is_one_kind(frames, frame, self.bytes())
+        &&& frame + self.bytes() <= 0x100_0000_0000_0000
         &&& frame % 0x1000 == 0
-        &&& run.bytes() % 0x1000 == 0
+        &&& self.bytes() % 0x1000 == 0
         &&& start % A::geo().span(1) == 0
-        &&& run.bytes() % A::geo().span(1) == 0
+        &&& end % A::geo().span(1) == 0
     }
 
     /// A run grows by a page that follows it.
-    proof fn lemma_grow(self, run: Run, more: Run)
+    proof fn lemma_grow<A: EntryFormat, F>(
+        self,
+        frames: FrameTable<'_, F>,
+        space: AddressSpace,
+        more: Run,
+    )
         requires
-            self.inv(),
             A::geo().wf(),
-            self.table@.is_shaped::<A>(),
-            run.start == run.end || self.has_run(run),
-            self.table@.pages.contains_key(run.end as int),
-            run.start == run.end ==> run.pages == 0 && run.frame
-                == self.table@.pages[run.end as int].frame,
-            self.table@.pages[run.end as int].frame.0 == run.frame.0 + run.bytes(),
-            more.start == run.start,
-            more.end == run.end + self.table@.pages[run.end as int].size.bytes(),
-            more.frame == run.frame,
-            more.pages == run.pages + 1,
-            run.start < run.end ==> self.frames.has_all(run.frame.0 as int, run.bytes())
-                == self.frames.has_all(
-                self.table@.pages[run.end as int].frame.0 as int,
-                self.table@.pages[run.end as int].size.bytes() as int,
+            space.is_shaped::<A>(),
+            is_sorted(frames, space),
+            self.start == self.end || self.is_in::<A, F>(frames, space),
+            space.pages.contains_key(self.end as int),
+            self.start == self.end ==> self.pages == 0 && self.frame
+                == space.pages[self.end as int].frame,
+            space.pages[self.end as int].frame.0 == self.frame.0 + self.bytes(),
+            more.start == self.start,
+            more.end == self.end + space.pages[self.end as int].size.bytes(),
+            more.frame == self.frame,
+            more.pages == self.pages + 1,
+            self.start < self.end ==> frames.has_all(self.frame.0 as int, self.bytes())
+                == frames.has_all(
+                space.pages[self.end as int].frame.0 as int,
+                space.pages[self.end as int].size.bytes() as int,
             ),
         ensures
-            self.has_run(more),
-            self.frames.has_all(more.frame.0 as int, more.bytes()) == self.frames.has_all(
-                self.table@.pages[run.end as int].frame.0 as int,
-                self.table@.pages[run.end as int].size.bytes() as int,
+            more.is_in::<A, F>(frames, space),
+            frames.has_all(more.frame.0 as int, more.bytes()) == frames.has_all(
+                space.pages[self.end as int].frame.0 as int,
+                space.pages[self.end as int].size.bytes() as int,
             ),
     {
-        let (space, base) = (self.table@, run.end as int);
+        let base = self.end as int;
         let page = space.pages[base];
         assert(is_page_of::<A>(base, page));
         lemma_aligned(page.frame.0 as int, page.size);
         space.lemma_page_run(base);
         assert forall|at: int| more.start <= at < more.end implies #[trigger] space.place(at)
             == Some(more.frame.0 + (at - more.start)) by {}
-        space.lemma_whole_more(run.start as int, base);
-        space.lemma_count_page(run.start as int, base, more.end as int);
+        space.lemma_whole_more(self.start as int, base);
+        space.lemma_count_page(self.start as int, base, more.end as int);
         let span = A::geo().span(1);
         A::geo().lemma_span(1);
         lemma_small_mod(0, span as nat);
-        if run.start < run.end {
-            lemma_add_mod_noop(run.bytes(), page.size.bytes() as int, span);
-        }
-        assert(is_one_kind(*self.frames, page.frame.0 as int, page.size.bytes() as int));
+        lemma_add_mod_noop(base, page.size.bytes() as int, span);
+        assert(is_one_kind(frames, page.frame.0 as int, page.size.bytes() as int));
     }
 
-    /// The first page is a run.
-    pub(in super::super) proof fn lemma_first_page(self, lo: int, hi: int, run: Run)
+    /// A page is a run.
+    pub(in super::super) proof fn lemma_first_page<A: EntryFormat, F>(
+        self,
+        frames: FrameTable<'_, F>,
+        space: AddressSpace,
+    )
         requires
-            self.inv(),
             A::geo().wf(),
-            self.table@.is_shaped::<A>(),
-            lo < hi,
-            !self.table@.is_cut(lo, hi),
-            self.table@.is_next_page(lo, run.start as int),
-            run.start < hi,
-            run.frame == self.table@.pages[run.start as int].frame,
-            run.end == run.start + self.table@.pages[run.start as int].size.bytes(),
-            run.pages == 1,
+            space.is_shaped::<A>(),
+            is_sorted(frames, space),
+            space.pages.contains_key(self.start as int),
+            self.frame == space.pages[self.start as int].frame,
+            self.end == self.start + space.pages[self.start as int].size.bytes(),
+            self.pages == 1,
         ensures
-            self.has_run(run),
-            lo <= run.start,
-            run.end <= hi,
+            self.is_in::<A, F>(frames, space),
     {
-        let none = Run { end: run.start, pages: 0, ..run };
-        self.lemma_grow(none, run);
+        let none = Run { end: self.start, pages: 0, ..self };
+        none.lemma_grow::<A, F>(frames, space, self);
     }
 
     /// The page after a run: it may go on there.
-    pub(in super::super) proof fn lemma_next_page(self, lo: int, hi: int, run: Run, more: Run)
-        requires
-            self.inv(),
-            A::geo().wf(),
-            self.table@.is_shaped::<A>(),
-            self.has_run(run),
-            lo <= run.start,
-            run.end < hi,
-            !self.table@.is_cut(lo, hi),
-            self.table@.pages.contains_key(run.end as int),
-            self.table@.pages[run.end as int].frame.0 == run.frame.0 + run.bytes(),
-            self.frames.has_all(run.frame.0 as int, run.bytes()) == self.frames.has_all(
-                self.table@.pages[run.end as int].frame.0 as int,
-                self.table@.pages[run.end as int].size.bytes() as int,
-            ),
-            more.start == run.start,
-            more.end == run.end + self.table@.pages[run.end as int].size.bytes(),
-            more.frame == run.frame,
-            more.pages == run.pages + 1,
-        ensures
-            self.has_run(more),
-            more.end <= hi,
-            self.frames.has_all(more.frame.0 as int, more.bytes()) == self.frames.has_all(
-                run.frame.0 as int,
-                run.bytes(),
-            ),
-    {
-        self.lemma_grow(run, more);
-    }
-
-    /// What unmapping a run of `old` made of the page table.
-    pub(in super::super) proof fn lemma_run_gone(
+    pub(in super::super) proof fn lemma_next_page<A: EntryFormat, F>(
         self,
-        old: Self,
-        run: Run,
-        bytes: u64,
-        flush: Flush<M, A>,
+        frames: FrameTable<'_, F>,
+        space: AddressSpace,
+        more: Run,
     )
         requires
-            old.inv(),
-            old.has_run(run),
-            self.frames == old.frames,
-            self.tokens == old.tokens,
-            self.frames.first() % 0x1000 == 0,
-            self.table.is_unmapped_from(old.table, run.start as int, run.end as int, bytes, flush),
+            A::geo().wf(),
+            space.is_shaped::<A>(),
+            is_sorted(frames, space),
+            self.is_in::<A, F>(frames, space),
+            space.pages.contains_key(self.end as int),
+            space.pages[self.end as int].frame.0 == self.frame.0 + self.bytes(),
+            frames.has_all(self.frame.0 as int, self.bytes()) == frames.has_all(
+                space.pages[self.end as int].frame.0 as int,
+                space.pages[self.end as int].size.bytes() as int,
+            ),
+            more.start == self.start,
+            more.end == self.end + space.pages[self.end as int].size.bytes(),
+            more.frame == self.frame,
+            more.pages == self.pages + 1,
         ensures
-            self.table@ == old.table@.unmap_range(run.start as int, run.end as int),
-            old.table@.cut::<A>(run.start as int, run.end as int) == old.table@,
-            bytes == run.bytes(),
-            self.frames.has_all(run.frame.0 as int, run.bytes()) ==> run.is_referenced(
-                *self.frames,
-                self.tokens@,
+            more.is_in::<A, F>(frames, space),
+            more.end <= A::geo().limit(),
+            frames.has_all(more.frame.0 as int, more.bytes()) == frames.has_all(
+                self.frame.0 as int,
+                self.bytes(),
             ),
     {
-        let (lo, hi) = (run.start as int, run.end as int);
-        let cut = choose|cut: AddressSpace| #[trigger]
-            old.table@.may_cut::<A>(lo, hi, cut) && self.table@ == cut.unmap_range(lo, hi);
-        old.table@.lemma_cut_none::<A>(cut, lo, hi);
-        old.table@.lemma_run_bytes(lo, hi, run.frame.0 as int);
-        if self.frames.has_all(run.frame.0 as int, run.bytes()) {
-            assert forall|at: int| lo <= at < hi implies #[trigger] is_held(
-                *old.frames,
-                old.table@,
-                old.tokens@,
-                at,
-            ) by {}
-            let frame = run.frame.0 as int;
-            lemma_run_pieces(*old.frames, old.table@, old.tokens@, (lo, hi), frame);
-        }
+        self.lemma_grow::<A, F>(frames, space, more);
     }
+}
 
-    /// When a run was taken off with its references, the others are the right ones still.
-    pub(in super::super) proof fn lemma_unmapped(self, old: Self, run: Run)
-        requires
-            old.inv(),
-            old.has_run(run),
-            old.table@.is_shaped::<A>(),
-            self.table@.is_shaped::<A>(),
-            self.frames == old.frames,
-            self.frames.first() % 0x1000 == 0,
-            self.table@ == old.table@.unmap_range(run.start as int, run.end as int),
-            if self.frames.has_all(run.frame.0 as int, run.bytes()) {
-                is_without(old.tokens@, self.tokens@, run.start as int, run.bytes() / 0x1000)
-            } else {
-                self.tokens == old.tokens
-            },
-        ensures
-            self.inv(),
-    {
-        let (lo, hi) = (run.start as int, run.end as int);
-        let known = self.frames.has_all(run.frame.0 as int, run.bytes());
-        assert forall|at: int| #[trigger] is_held(*self.frames, self.table@, self.tokens@, at) by {
-            assert(is_held(*old.frames, old.table@, old.tokens@, at));
-            old.table@.lemma_place_unmapped(lo, hi, at);
-            if known {
-                assert(self.tokens@.contains_key(at) == (old.tokens@.contains_key(at) && !is_piece(
-                    lo,
-                    run.bytes() / 0x1000,
-                    at,
-                )));
-            }
-            if lo <= at < hi {
-                assert(old.table@.place(at) == Some(run.frame.0 + (at - lo)));
-            }
-        }
-    }
-
+impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
     /// All pages are within what the table covers.
     pub(in super::super) proof fn lemma_within(tracked &self)
         ensures
