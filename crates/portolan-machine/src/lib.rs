@@ -35,6 +35,7 @@
 //! ```
 
 pub mod access;
+pub mod any;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod bochs;
 pub mod conformance;
