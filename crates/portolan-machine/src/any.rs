@@ -250,19 +250,33 @@ impl<'m, A: PagingMode + 'm, B: AccessBits> AnyTable<'m> for Typed<'m, A, B> {
     }
 
     fn mappings(&self, va: u64, bytes: u64) -> Result<PagesAndRuns, Error> {
-        let pages: Vec<_> = self.table.mappings(Self::range(va, bytes)?)?.collect();
-        let plain = |(at, page): &(VirtAddr<A>, Mapping)| (at.as_u64(), *page);
-        let plain = pages.iter().map(plain).collect();
-        Ok((plain, Runs::new(pages.into_iter()).map(Run::from).collect()))
+        let (mut pages, mut typed) = (Vec::new(), Vec::new());
+        for (at, page) in self.table.mappings(Self::range(va, bytes)?)? {
+            pages.push((at.as_u64(), page));
+            typed.push((at, page));
+        }
+        Ok((pages, plain(Runs::new(typed.into_iter()))))
     }
 
     fn runs(&self, va: u64, bytes: u64) -> Result<Vec<Run>, Error> {
         let pages = self.table.mappings(Self::range(va, bytes)?)?;
-        Ok(pages.runs().map(Run::from).collect())
+        Ok(plain(pages.runs()))
     }
 
     fn tables(&self) -> Vec<(Table, PhysAddr)> {
-        let tables = self.table.tables();
-        tables.map(|info| (Table::from(info), info.addr)).collect()
+        let mut tables = Vec::new();
+        for table in self.table.tables() {
+            tables.push((table.into(), table.addr));
+        }
+        tables
     }
+}
+
+/// Runs of any mode. A loop, as are those above: `collect` would be several times the code in each mode.
+fn plain<A: PagingMode>(typed: impl Iterator<Item = portolan::Run<A>>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for run in typed {
+        runs.push(run.into());
+    }
+    runs
 }

@@ -224,11 +224,11 @@ where
     K: Machine + Invalidate<A>,
 {
     let mut bench = bench::<A, K, _>(machine, machine.memory().clone(), true, counts);
-    perform(&mut bench, ops)
+    given(&mut bench, ops)
 }
 
-/// One sequence of operations.
-fn perform(bench: &mut Bench<'_>, ops: &[Op]) -> Result<(), Failure> {
+/// A sequence that was given.
+fn given(bench: &mut Bench<'_>, ops: &[Op]) -> Result<(), Failure> {
     let cpus = bench.machine.cpus();
     let mut subject = Subject::new(bench, Bits::Tracking, "given sequence".into())?;
     for (op, cpu) in ops.iter().zip((0..cpus).cycle()) {

@@ -7,7 +7,7 @@ pub(super) use typed::Mode;
 
 use super::model::{Answer, Make, Model, Op, Step};
 use super::report::{Failure, Mismatch};
-use super::subject::{Bench, Subject, wrong_flush};
+use super::subject::{Bench, Subject};
 use crate::access::{Access, Outcome, Privilege};
 use crate::any::{AnyTable, Owed, Stale};
 use portolan::{Error, Mapping, PageSize};
@@ -138,7 +138,8 @@ impl<'m> Subject<'_, 'm> {
             stride: part.unwrap_or(size),
         };
         if remade.stale != expected {
-            return self.fail(wrong_flush(op, remade.stale));
+            let (op, got) = (*op, remade.stale);
+            return self.fail(Mismatch::Flush { op, got });
         }
         let answer = Answer::Page(remade.was);
         Ok(remade.made.map(|()| (answer, None)))

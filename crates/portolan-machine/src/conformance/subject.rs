@@ -234,7 +234,7 @@ impl<'b, 'm> Subject<'b, 'm> {
         if same && due.smallest.is_none_or(|smallest| smallest == stale.stride) {
             Ok(())
         } else {
-            self.fail(wrong_flush(&op, stale))
+            self.fail(Mismatch::Flush { op, got: stale })
         }
     }
 
@@ -350,14 +350,5 @@ impl Drop for Subject<'_, '_> {
                 .and_then(|()| self.bench.machine.invalidate_all(cpu))
                 .ok();
         }
-    }
-}
-
-/// That a flush names something else.
-pub(super) fn wrong_flush(op: &Op, stale: Stale) -> Mismatch {
-    Mismatch::Flush {
-        op: *op,
-        got: (stale.va, stale.bytes),
-        stride: stale.stride,
     }
 }

@@ -3,7 +3,7 @@
 use super::super::model::{Answer, Make, Op, Step};
 use super::used::Used;
 use super::{AnyMode, AnySubject, Bits, Copied, Perform, Performed, Remade, TakeSteps};
-use crate::any::{AnyMemory, Owed, Tlbs, Typed};
+use crate::any::{AnyMemory, AnyTable, Owed, Tlbs, Typed};
 use portolan::{
     AccessBits, CursorMut, Error, Invalidate, Mapping, NotMade, PageProperty, PageSize, PagingMode,
     PhysAddr, Preset, Tracking, Vacant, VirtAddr,
@@ -27,53 +27,67 @@ impl<'m, A: PagingMode + 'm> AnyMode<'m> for Mode<'m, A> {
 
 impl<'m, A: PagingMode + 'm, B: Used + 'm> Perform<'m> for Typed<'m, A, B> {
     fn perform(&mut self, op: &Op) -> Result<Performed<'m>, Error> {
-        let va = VirtAddr::<A>::new(op.start())?;
-        let range = |bytes| Self::range(op.start(), bytes);
+        let start = op.start();
+        let va = VirtAddr::<A>::new(start)?;
+        let range = |bytes| Self::range(start, bytes);
         let (table, tlbs) = (&mut self.table, self.tlbs);
-        let page = |(page, flush)| (Answer::Page(page), Some(Owed::new(flush, tlbs)));
-        let bytes = |(bytes, flush)| (Answer::Bytes(bytes), Some(Owed::new(flush, tlbs)));
-        let done = |()| (Answer::Done, None);
-        match *op {
+        let owed = |flush| Some(Owed::new(flush, tlbs));
+        let one = |(page, owed)| (Answer::Page(page), Some(owed));
+        Ok(match *op {
             Op::Map {
                 frame, size, prop, ..
-            } => table.map(va, PhysAddr::new(frame), size, prop).map(done),
-            Op::Unmap { size, .. } => table.unmap(va, size).map(page),
-            Op::Protect { size, prop, .. } => table.protect(va, size, prop).map(page),
+            } => {
+                self.map(start, PhysAddr::new(frame), size, prop)?;
+                (Answer::Done, None)
+            }
+            Op::Unmap { size, .. } => one(self.unmap(start, size)?),
+            Op::Protect { size, prop, .. } => one(self.protect(start, size, prop)?),
             Op::MapRange {
                 bytes,
                 frame,
                 largest,
                 prop,
                 ..
-            } => table
-                .map_range(range(bytes)?, PhysAddr::new(frame), largest, prop)
-                .map(done),
-            Op::UnmapRange { bytes: size, .. } => table.unmap_range(range(size)?).map(bytes),
-            Op::ProtectRange {
-                bytes: size, prop, ..
-            } => table.protect_range(range(size)?, prop).map(bytes),
-            Op::Split { size, .. } => table.split(va, size).map(page),
-            Op::Collapse { size, .. } => table.collapse(va, size).map(page),
+            } => {
+                table.map_range(range(bytes)?, PhysAddr::new(frame), largest, prop)?;
+                (Answer::Done, None)
+            }
+            Op::UnmapRange { bytes, .. } => {
+                let (unmapped, flush) = table.unmap_range(range(bytes)?)?;
+                (Answer::Bytes(unmapped), owed(flush))
+            }
+            Op::ProtectRange { bytes, prop, .. } => {
+                let (changed, flush) = table.protect_range(range(bytes)?, prop)?;
+                (Answer::Bytes(changed), owed(flush))
+            }
+            Op::Split { size, .. } => {
+                let (page, flush) = table.split(va, size)?;
+                (Answer::Page(page), owed(flush))
+            }
+            Op::Collapse { size, .. } => {
+                let (page, flush) = table.collapse(va, size)?;
+                (Answer::Page(page), owed(flush))
+            }
             Op::Harvest {
                 bytes, bits, by, ..
             } => {
                 let (pages, flush) = B::harvest(table, range(bytes)?, bits, by)?;
-                let owed = flush.map(|flush| Owed::new(flush, tlbs));
-                Ok((Answer::Pages(pages), owed))
+                (Answer::Pages(pages), flush.and_then(owed))
             }
             Op::Step {
                 bytes, pos, step, ..
             } => {
-                let mut cursor = Stepping::new(self, (op.start(), bytes))?;
+                let mut cursor = Stepping::new(self, (start, bytes))?;
                 if pos > 0 {
                     cursor.cursor.jump(VirtAddr::new(op.va())?)?;
                 }
-                cursor.take(step)
+                cursor.take(step)?
             }
             Op::Query { .. } | Op::Remake { .. } | Op::Copy { .. } => {
-                table.query(va).map(|page| (Answer::Page(page), None))
+                let page = table.query(va)?;
+                (Answer::Page(page), None)
             }
-        }
+        })
     }
 
     fn remake(
