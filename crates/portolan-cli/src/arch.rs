@@ -19,7 +19,7 @@ pub trait Visit {
     type Answer;
 
     /// Does it.
-    fn visit<A: PagingMode>(self) -> Self::Answer;
+    fn visit<A: PagingMode + 'static>(self) -> Self::Answer;
 }
 
 /// Something that is done with any paging mode whose root table covers a user and a kernel half.

@@ -4,6 +4,7 @@ use crate::arch::{Arch, VisitHalves};
 use crate::arguments::{StressArguments, StressMachine};
 use crate::output::Output;
 use crate::verdict::{Stop, Verdict};
+use portolan::X86_64;
 use portolan::arch::halves::Halves;
 use portolan_machine::stress::{Failure, Limit, Plan, Tally, run};
 use portolan_machine::{Caching, KvmConfig, KvmMachine, Machine, SoftConfig, SoftMachine};
@@ -125,18 +126,18 @@ impl fmt::Display for Report {
     }
 }
 
-/// A run on a machine, for any paging mode with a user half.
-struct Run<'a, M> {
-    machine: &'a M,
-    plan: Plan,
+/// A run in software, for any paging mode with a user half.
+struct InSoftware<'a> {
+    machine: &'a SoftMachine,
+    plan: &'a Plan,
     tally: &'a mut Tally,
 }
 
-impl<M: Machine + Clone + Send + Sync + 'static> VisitHalves for Run<'_, M> {
+impl VisitHalves for InSoftware<'_> {
     type Answer = Result<(), Failure>;
 
     fn visit<A: Halves + Send + Sync + 'static>(self) -> Self::Answer {
-        run::<A, M>(self.machine, &self.plan, self.tally)
+        run::<A, _>(self.machine, self.plan, self.tally)
     }
 }
 
@@ -170,7 +171,18 @@ fn stress(arguments: &StressArguments) -> Result<Report, Stop> {
                 caching: Caching::Seeded(seed),
                 ..SoftConfig::default()
             });
-            on(&machine, arch, plan, name)
+            report(name, &machine, &plan, |tally| {
+                let work = InSoftware {
+                    machine: &machine,
+                    plan: &plan,
+                    tally,
+                };
+                arch.visit_halves(work).ok_or_else(|| {
+                    let reason =
+                        format!("{arch} has no half for user programs beside the kernel's");
+                    Stop::Usage(reason)
+                })
+            })
         }
         StressMachine::Kvm if arch != Arch::X86_64 || cpus > MOST_OF_A_GUEST => {
             let reason = format!(
@@ -184,27 +196,24 @@ fn stress(arguments: &StressArguments) -> Result<Report, Stop> {
                 late: true,
                 ..KvmConfig::default()
             };
-            on(&KvmMachine::new(config)?, arch, plan, name)
+            let machine = KvmMachine::new(config)?;
+            report(name, &machine, &plan, |tally| {
+                Ok(run::<X86_64, _>(&machine, &plan, tally))
+            })
         }
     }
 }
 
-fn on<M>(machine: &M, arch: Arch, plan: Plan, name: String) -> Result<Report, Stop>
-where
-    M: Machine + Clone + Send + Sync + 'static,
-{
+/// Does `work` on a machine, and reports what came of it.
+fn report(
+    name: String,
+    machine: &dyn Machine,
+    plan: &Plan,
+    work: impl FnOnce(&mut Tally) -> Result<Result<(), Failure>, Stop>,
+) -> Result<Report, Stop> {
     let start = Instant::now();
     let mut tally = Tally::default();
-    let work = Run {
-        machine,
-        plan,
-        tally: &mut tally,
-    };
-    let Some(result) = arch.visit_halves(work) else {
-        let reason = format!("{arch} has no half for user programs beside the kernel's");
-        return Err(Stop::Usage(reason));
-    };
-    let failure = result.err().map(|failure| failure.to_string());
+    let failure = work(&mut tally)?.err().map(|failure| failure.to_string());
     Ok(Report {
         ok: failure.is_none(),
         machine: name,

@@ -13,12 +13,13 @@ use crate::output::Output;
 use crate::receipt::{Receipt, STATEMENT, THEOREM};
 use crate::text::Text;
 use crate::verdict::{Stop, Verdict};
-use portolan::{Invalidate, PagingMode, X86_64};
+use portolan::{Error, Invalidate, PagingMode, Tracking, X86_64};
+use portolan_machine::any::table;
 use portolan_machine::{Machine, MachineError, SoftMachine};
 use record::{Section, Step};
 use scene::Scene;
 use serde::Serialize;
-use stage::Stage;
+use stage::{Stage, TourTable};
 use std::io::Write;
 
 /// `portolan tour`.
@@ -56,31 +57,38 @@ fn on(
     show: impl FnMut(&Section) -> Result<(), Stop>,
 ) -> Result<Vec<Section>, Stop> {
     match machine {
-        Chosen::Soft(machine) => arch.visit(InSoftware { machine, show }),
-        Chosen::Kvm(machine) => run::<_, X86_64>(machine, show),
+        Chosen::Soft(machine) => run(machine, || arch.visit(InSoftware(machine)), show),
+        Chosen::Kvm(machine) => run(machine, || tour_table::<X86_64, _>(machine), show),
     }
 }
 
-/// The tour in software.
-struct InSoftware<'m, S> {
-    machine: &'m SoftMachine,
-    show: S,
+/// A page table for processors in software.
+struct InSoftware<'m>(&'m SoftMachine);
+
+impl<'m> Visit for InSoftware<'m> {
+    type Answer = Result<TourTable<'m>, Error>;
+
+    fn visit<A: PagingMode + 'static>(self) -> Self::Answer {
+        tour_table::<A, _>(self.0)
+    }
 }
 
-impl<S: FnMut(&Section) -> Result<(), Stop>> Visit for InSoftware<'_, S> {
-    type Answer = Result<Vec<Section>, Stop>;
-
-    fn visit<A: PagingMode>(self) -> Self::Answer {
-        run::<_, A>(self.machine, self.show)
-    }
+/// A page table of mode `A` on a machine.
+fn tour_table<A, K>(machine: &K) -> Result<TourTable<'_>, Error>
+where
+    A: PagingMode + 'static,
+    K: Machine + Invalidate<A>,
+{
+    table::<A, Tracking, _>(machine.memory().clone(), machine)
 }
 
 /// A part of the tour.
-type Part<K, A> = fn(&mut Stage<'_, K, A>) -> Result<(), MachineError>;
+type Part = fn(&mut Stage<'_>) -> Result<(), MachineError>;
 
-/// The tour on a machine. `show` is called after each of its parts.
-fn run<K: Machine + Invalidate<A>, A: PagingMode>(
-    machine: &K,
+/// The tour on a machine. `table` makes the page table, and `show` is called after each part.
+fn run<'m>(
+    machine: &'m dyn Machine,
+    table: impl FnOnce() -> Result<TourTable<'m>, Error>,
     mut show: impl FnMut(&Section) -> Result<(), Stop>,
 ) -> Result<Vec<Section>, Stop> {
     let marks = if machine.regime().marks() {
@@ -88,7 +96,7 @@ fn run<K: Machine + Invalidate<A>, A: PagingMode>(
     } else {
         "Accessed and dirty, which no hardware marks here"
     };
-    let parts: [(&str, &str, Part<K, A>); 7] = [
+    let parts: [(&str, &str, Part); 7] = [
         ("image", "A program and a kernel are mapped", story::image),
         ("accesses", "The processor uses them", story::accesses),
         ("marks", marks, story::marks),
@@ -101,7 +109,7 @@ fn run<K: Machine + Invalidate<A>, A: PagingMode>(
             story::mistakes,
         ),
     ];
-    let mut stage = Stage::new(machine).map_err(Stop::NoTable)?;
+    let mut stage = Stage::new(machine, table).map_err(Stop::NoTable)?;
     let mut sections = Vec::new();
     for (name, title, part) in parts {
         part(&mut stage)?;
@@ -198,7 +206,7 @@ mod tests {
     /// What the second part of the tour says when one entry is not what the library has written.
     fn after_tampering(va: u64, bits: u64) -> Section {
         let machine = SoftMachine::new(SoftConfig::default());
-        let mut stage = Stage::<_, X86_64>::new(&machine).unwrap();
+        let mut stage = Stage::new(&machine, || tour_table::<X86_64, _>(&machine)).unwrap();
         story::image(&mut stage).unwrap();
         assert!(stage.steps.iter().all(Step::ok));
         stage.steps.clear();

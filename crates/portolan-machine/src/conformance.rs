@@ -24,11 +24,14 @@ pub use flip::{FlippedBit, Which};
 pub use report::{Counts, Failure, Mismatch};
 pub use views::{compare_runs, compare_tables};
 
+use crate::any::AnyMemory;
 use crate::machine::Machine;
 use crate::rng::mix;
+use interpose::{Hook, Interposed};
 use model::Op;
+use perform::{Bits, Mode};
 use portolan::arch::halves::Halves;
-use portolan::{Invalidate, KernelHalf, PagingMode, Preset, TableMemory, Tracking, UserHalf};
+use portolan::{Invalidate, KernelHalf, PagingMode, TableMemory, UserHalf};
 use subject::{Bench, Subject};
 
 /// How much of the suite is run.
@@ -142,34 +145,57 @@ where
     K: Machine + Invalidate<A>,
     M: TableMemory,
 {
-    let mut bench = Bench {
+    everything(
+        &mut bench::<A, K, M>(machine, memory, plan.pay, counts),
+        plan,
+    )
+}
+
+/// What the suite is run on.
+fn bench<'m, A, K, M>(machine: &'m K, memory: M, pay: bool, counts: &'m mut Counts) -> Bench<'m>
+where
+    A: PagingMode + 'm,
+    K: Machine + Invalidate<A>,
+    M: TableMemory + 'm,
+{
+    let hook = Hook::new(machine);
+    let memory = AnyMemory::new(Interposed::new(memory, hook.clone()));
+    Bench {
         machine,
-        memory,
+        mode: Box::new(Mode::<A> {
+            memory,
+            tlbs: machine,
+        }),
+        hook,
         counts,
-        pay: plan.pay,
-    };
-    bench.flags::<A, Preset>(plan.changes)?;
-    bench.flags::<A, Tracking>(false)?;
-    bench.errors::<A>()?;
-    bench.marks::<A>()?;
-    bench.races::<A>()?;
-    bench.ends::<A>()?;
-    bench.uneven::<A>()?;
-    bench.tables::<A>()?;
-    bench.remakes::<A>()?;
-    bench.copies::<A>()?;
-    bench.cursors::<A>()?;
-    bench.refusals::<A>()?;
-    bench.views::<A>()?;
+        pay,
+    }
+}
+
+/// All parts of the suite that are about one table.
+fn everything(bench: &mut Bench<'_>, plan: &Plan) -> Result<(), Failure> {
+    bench.flags(Bits::Preset, plan.changes)?;
+    bench.flags(Bits::Tracking, false)?;
+    bench.errors()?;
+    bench.marks()?;
+    bench.races()?;
+    bench.ends()?;
+    bench.uneven()?;
+    bench.tables()?;
+    bench.remakes()?;
+    bench.copies()?;
+    bench.cursors()?;
+    bench.refusals()?;
+    bench.views()?;
     for length in 1..=plan.small {
-        (0..3).try_for_each(|place| bench.small::<A>(length, place))?;
+        (0..3).try_for_each(|place| bench.small(length, place))?;
     }
     for sequence in 0..u64::from(plan.sequences) {
         let seed = mix(plan.seed ^ mix(sequence));
         match sequence % 4 {
-            0 | 2 => bench.random::<A, Preset>(seed, plan.steps)?,
-            1 => bench.random::<A, Tracking>(seed, plan.steps)?,
-            _ => bench.between::<A>(seed, plan.steps)?,
+            0 | 2 => bench.random(Bits::Preset, seed, plan.steps)?,
+            1 => bench.random(Bits::Tracking, seed, plan.steps)?,
+            _ => bench.between(seed, plan.steps)?,
         }
     }
     Ok(())
@@ -184,13 +210,7 @@ where
     A: Halves,
     K: Machine + Invalidate<UserHalf<A>> + Invalidate<KernelHalf<A>>,
 {
-    let mut bench = Bench {
-        machine,
-        memory: machine.memory().clone(),
-        counts,
-        pay: plan.pay,
-    };
-    bench.halves::<A>(mix(plan.seed), plan.steps)
+    parts::halves::run::<A, K>(machine, plan, counts)
 }
 
 /// Performs one sequence of operations on a new table, compares each answer with the model's and makes accesses of
@@ -203,14 +223,15 @@ where
     A: PagingMode,
     K: Machine + Invalidate<A>,
 {
-    let mut bench = Bench {
-        machine,
-        memory: machine.memory().clone(),
-        counts,
-        pay: true,
-    };
-    let mut subject = Subject::<_, _, A, Tracking>::new(&mut bench, "given sequence".into())?;
-    for (op, cpu) in ops.iter().zip((0..machine.cpus()).cycle()) {
+    let mut bench = bench::<A, K, _>(machine, machine.memory().clone(), true, counts);
+    given(&mut bench, ops)
+}
+
+/// A sequence that was given.
+fn given(bench: &mut Bench<'_>, ops: &[Op]) -> Result<(), Failure> {
+    let cpus = bench.machine.cpus();
+    let mut subject = Subject::new(bench, Bits::Tracking, "given sequence".into())?;
+    for (op, cpu) in ops.iter().zip((0..cpus).cycle()) {
         let _ = subject.apply(*op)?;
         subject.probe(cpu, &[])?;
     }

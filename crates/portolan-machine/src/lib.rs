@@ -7,8 +7,9 @@
 //!
 //! Each is a [`Machine`]: they hand out table frames ([`Memory`] is a [`TableMemory`](portolan::TableMemory)), load roots,
 //! perform loads, stores and fetches of kernels and programs, and say what came of each. [`walk`] is what processors make
-//! of the words of tables, by the manuals. [`conformance`] holds one suite for all machines and all paging modes;
-//! [`stress`] has address spaces changed and used by several [`processors`] at once.
+//! of the words of tables, by the manuals. [`any`] has page tables of any paging mode behind one type, and [`conformance`]
+//! one suite for all of them and all machines; [`stress`] has address spaces changed and used by several [`processors`] at
+//! once.
 //!
 //! ```
 //! use portolan::{PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
@@ -35,6 +36,7 @@
 //! ```
 
 pub mod access;
+pub mod any;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod bochs;
 pub mod conformance;

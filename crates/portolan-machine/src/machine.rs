@@ -83,7 +83,10 @@ pub trait Machine {
         &self,
         cpu: usize,
         range: FlushRange<A>,
-    ) -> Result<(), MachineError> {
+    ) -> Result<(), MachineError>
+    where
+        Self: Sized,
+    {
         let Advice::Pages { first, count, size } = range.advice(PAGE_BY_PAGE) else {
             return self.invalidate_all(cpu);
         };

@@ -80,7 +80,7 @@ impl<A: PagingMode> Pair<A> {
 
     /// What the suite says of these runs.
     fn judge_runs(&self, runs: impl IntoIterator<Item = Run<A>>) -> Judged<()> {
-        compare_runs(&self.model, (0, END), runs)
+        compare_runs(&self.model, (0, END), runs.into_iter().map(Into::into))
     }
 
     /// What the suite says of the pages put together to runs.
@@ -92,6 +92,7 @@ impl<A: PagingMode> Pair<A> {
     fn judge_tables(&self, tables: Vec<TableInfo<A>>) -> Judged<usize> {
         let (regime, memory) = (self.machine.regime(), self.machine.memory());
         let expected = self.model.tables_for(&regime.ranges(), false);
+        let tables = tables.into_iter().map(|table| (table.into(), table.addr));
         compare_tables(&expected, regime, memory, self.table.root(), tables)
     }
 }

@@ -5,20 +5,18 @@ use super::record::{
 };
 use super::scene::Scene;
 use super::tree::{self, Table};
-use portolan::{
-    Error, Flush, Invalidate, Mapping, PageSize, PageTable, PagingMode, PhysAddr, Tracking,
-    VirtAddr,
-};
+use portolan::{Error, Mapping, PageSize, PhysAddr};
+use portolan_machine::any::{self, AnyTable};
 use portolan_machine::conformance::model::{Model, Op};
 use portolan_machine::{Access, Machine, MachineError, Memory, Outcome};
 
-/// The page table of the tour.
-type TourTable<A> = PageTable<Memory, A, Tracking>;
+/// The page table of the tour, which tracks accessed and dirty bits.
+pub type TourTable<'m> = Box<dyn AnyTable<'m> + 'm>;
 
 /// A machine with a page table, and what has to be in it.
-pub struct Stage<'m, K, A: PagingMode> {
-    machine: &'m K,
-    table: TourTable<A>,
+pub struct Stage<'m> {
+    machine: &'m dyn Machine,
+    table: TourTable<'m>,
     /// Where things are.
     pub scene: Scene,
     /// What has to be mapped.
@@ -28,14 +26,17 @@ pub struct Stage<'m, K, A: PagingMode> {
     pub steps: Vec<Step>,
 }
 
-impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
-    /// A page table in which nothing is mapped.
+impl<'m> Stage<'m> {
+    /// A page table in which nothing is mapped; `table` makes it.
     ///
     /// # Errors
     /// There is no frame for its root.
-    pub fn new(machine: &'m K) -> Result<Self, Error> {
+    pub fn new(
+        machine: &'m dyn Machine,
+        table: impl FnOnce() -> Result<TourTable<'m>, Error>,
+    ) -> Result<Self, Error> {
         let frames_before = machine.memory().frames_held();
-        let table = TourTable::new(machine.memory().clone())?;
+        let table = table()?;
         let (regime, steps) = (machine.regime(), Vec::new());
         Ok(Stage {
             machine,
@@ -129,7 +130,7 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
 
     /// Asks for an address, which has to be refused.
     pub fn no_address(&mut self, va: u64, error: Error) {
-        let got = VirtAddr::<A>::new(va).map(drop);
+        let got = self.table.address(va);
         self.call(
             "address",
             format!("address {va:#x}"),
@@ -141,7 +142,7 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
     /// Maps a page. `note` says what is special about it.
     pub fn map(&mut self, va: u64, page: Mapping, note: &str, expected: Result<(), Error>) {
         let Mapping { frame, size, prop } = page;
-        let got = VirtAddr::new(va).and_then(|va| self.table.map(va, frame, size, prop));
+        let got = self.table.map(va, frame, size, prop);
         if got.is_ok() {
             let frame = frame.as_u64();
             self.follow(Op::Map {
@@ -156,12 +157,10 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
     }
 
     /// Gives a page other rights, which has to succeed. What is owed is to be paid.
-    pub fn protect(&mut self, va: u64, to: &str, change: impl Fn(Mapping) -> Mapping) -> Owed<A> {
+    pub fn protect(&mut self, va: u64, to: &str, change: impl Fn(Mapping) -> Mapping) -> Owed<'m> {
         let (_, was) = self.expected.covering(va)?;
         let (size, now) = (was.size, change(was));
-        let answer = VirtAddr::new(va)
-            .and_then(|at| self.table.protect(at, was.size, now.prop))
-            .map(|(page, flush)| (page, Some(flush)));
+        let answer = self.table.protect(va, was.size, now.prop);
         if answer.is_ok() {
             let prop = now.prop;
             self.follow(Op::Protect { va, size, prop });
@@ -173,12 +172,10 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
     }
 
     /// Unmaps a page, which has to succeed. What is owed is to be paid.
-    pub fn unmap(&mut self, va: u64) -> Owed<A> {
+    pub fn unmap(&mut self, va: u64) -> Owed<'m> {
         let (_, was) = self.expected.covering(va)?;
         let size = was.size;
-        let answer = VirtAddr::new(va)
-            .and_then(|at| self.table.unmap(at, was.size))
-            .map(|(page, flush)| (page, Some(flush)));
+        let answer = self.table.unmap(va, was.size);
         if answer.is_ok() {
             self.follow(Op::Unmap { va, size });
         }
@@ -190,10 +187,9 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
 
     /// Unmaps a page, which has to be refused.
     pub fn no_unmap(&mut self, va: u64, size: PageSize, note: &str, error: Error) {
-        let answer = VirtAddr::new(va).and_then(|va| self.table.unmap(va, size));
-        let (got, owed) = split(answer.map(|(page, flush)| (page, Some(flush))));
-        if let Some(flush) = owed {
-            flush.pay(self.machine);
+        let (got, owed) = split(self.table.unmap(va, size));
+        if let Some(owed) = owed {
+            owed.pay();
         }
         let request = format!("unmap {va:#x} {size}{note}");
         self.call("unmap", request, va, [refused(error), got]);
@@ -206,16 +202,16 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
             Some((_, page)) => Answer::Page(Page(page)),
             None => refused(Error::NotMapped { addr: va, size }),
         };
-        let answer = VirtAddr::new(va).and_then(|va| self.table.query(va));
-        let (got, _) = split::<A>(answer.map(|page| (page, None)));
+        let answer = self.table.query(va);
+        let got = answer.map_or_else(refused, |page| Answer::Page(Page(page)));
         self.call("query", format!("query {va:#x}"), va, [expected, got]);
     }
 
     /// Pays what is owed. `tables` is how many tables have to be given back with it.
-    pub fn pay(&mut self, owed: Owed<A>, tables: usize) {
-        let Some(flush) = owed else { return };
-        let (va, before) = (Hex(flush.addr().as_u64()), self.frames_held());
-        flush.pay(self.machine);
+    pub fn pay(&mut self, owed: Owed<'m>, tables: usize) {
+        let Some(owed) = owed else { return };
+        let (va, before) = (Hex(owed.stale.va), self.frames_held());
+        owed.pay();
         let frames_held = self.frames_held();
         let given = before.saturating_sub(frames_held);
         self.steps.push(Step::Flush(Paid {
@@ -280,7 +276,7 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
         let same = |(va, page): &(u64, Mapping)| {
             let expected = self.expected.covering(*va);
             let expected = expected.map(|(_, page)| Answer::Page(Page(page)));
-            let answer = VirtAddr::new(*va).and_then(|va| self.table.query(va));
+            let answer = self.table.query(*va);
             expected.is_some_and(|expected| expected.allows(&Answer::Page(Page(*page))))
                 && answer == Ok(*page)
         };
@@ -319,7 +315,7 @@ impl<'m, K: Machine + Invalidate<A>, A: PagingMode> Stage<'m, K, A> {
 }
 
 /// What is owed after a change.
-type Owed<A> = Option<Flush<Memory, A>>;
+type Owed<'m> = Option<any::Owed<'m>>;
 
 fn done(answer: Result<(), Error>) -> Answer {
     answer.map_or_else(refused, |()| Answer::Done)
@@ -329,9 +325,9 @@ fn refused(error: Error) -> Answer {
     Answer::Error(Refusal(error))
 }
 
-fn split<A: PagingMode>(answer: Result<(Mapping, Owed<A>), Error>) -> (Answer, Owed<A>) {
+fn split<'m>(answer: Result<(Mapping, any::Owed<'m>), Error>) -> (Answer, Owed<'m>) {
     match answer {
-        Ok((page, owed)) => (Answer::Page(Page(page)), owed),
+        Ok((page, owed)) => (Answer::Page(Page(page)), Some(owed)),
         Err(error) => (refused(error), None),
     }
 }

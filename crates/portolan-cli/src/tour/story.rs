@@ -2,19 +2,17 @@
 
 use super::scene::Region;
 use super::stage::Stage;
-use portolan::{
-    CachePolicy, Error, Invalidate, Mapping, PageProperty, PageSize, PagingMode, PhysAddr,
-};
+use portolan::{CachePolicy, Error, Mapping, PageProperty, PageSize, PhysAddr};
 use portolan_machine::Kind::{Fetch, Load, Store};
 use portolan_machine::Privilege::{Supervisor, User};
 use portolan_machine::conformance::model::Op;
-use portolan_machine::{Access, Isa, Kind, Machine, MachineError, Outcome, Privilege};
+use portolan_machine::{Access, Isa, Kind, MachineError, Outcome, Privilege};
 
 const STORED: u64 = 0xc0ffee;
 
 /// What has to come of an access that is performed; of one that isn't, the fault that the address space says.
-fn made<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
+fn made(
+    stage: &mut Stage<'_>,
     (privilege, kind, va): (Privilege, Kind, u64),
     performed: Outcome,
 ) -> Result<(), MachineError> {
@@ -24,8 +22,8 @@ fn made<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// As [`made`], where the old translation may serve, or not.
-fn made_unpaid<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
+fn made_unpaid(
+    stage: &mut Stage<'_>,
     (privilege, kind, va): (Privilege, Kind, u64),
     performed: Outcome,
 ) -> Result<(), MachineError> {
@@ -48,9 +46,7 @@ fn accessing(privilege: Privilege, kind: Kind, va: u64) -> Access {
 const UNCHANGED: &str = "not a word of any table has changed";
 
 /// Maps the program and the kernel.
-pub fn image<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn image(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let scene = stage.scene;
     for (frame, word) in scene.contents() {
         stage.memory().store(PhysAddr::new(frame), word);
@@ -65,9 +61,7 @@ pub fn image<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// Loads, stores and fetches.
-pub fn accesses<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn accesses(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let scene = stage.scene;
     let small = scene.small.bytes();
     let [function, constant] = [scene.at("code", small), scene.at("rodata", 0x10)];
@@ -103,9 +97,7 @@ pub fn accesses<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// What the processor has marked on the way.
-pub fn marks<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn marks(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let scene = stage.scene;
     let small = scene.small.bytes();
     let addresses = [
@@ -123,9 +115,7 @@ pub fn marks<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// The program's data become read-only.
-pub fn protect<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn protect(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let (page, variable) = (stage.scene.at("data", 0), stage.scene.at("data", 8));
     let store = (User, Store, variable);
     made(stage, store, Outcome::Stored)?;
@@ -143,9 +133,7 @@ pub fn protect<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// The stack goes, and the tables that it alone had.
-pub fn unmap<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn unmap(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let scene = stage.scene;
     let small = scene.small.bytes();
     let load = (User, Load, scene.stack_top());
@@ -164,9 +152,7 @@ pub fn unmap<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// The machine has no frame for one of the tables that a page needs.
-pub fn memory<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn memory(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let scene = stage.scene;
     let (va, size) = (scene.elsewhere(), scene.small.bytes());
     let page = Mapping {
@@ -202,9 +188,7 @@ pub fn memory<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// Requests that make no sense.
-pub fn mistakes<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &mut Stage<'_, K, A>,
-) -> Result<(), MachineError> {
+pub fn mistakes(stage: &mut Stage<'_>) -> Result<(), MachineError> {
     let before = stage.read_tables();
     wrong_pages(stage);
     in_the_way(stage);
@@ -214,7 +198,7 @@ pub fn mistakes<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// A page that nobody has asked for yet.
-fn fresh<K: Machine + Invalidate<A>, A: PagingMode>(stage: &Stage<'_, K, A>) -> Mapping {
+fn fresh(stage: &Stage<'_>) -> Mapping {
     Mapping {
         frame: PhysAddr::new(stage.scene.free_frame()),
         size: stage.scene.small,
@@ -223,7 +207,7 @@ fn fresh<K: Machine + Invalidate<A>, A: PagingMode>(stage: &Stage<'_, K, A>) -> 
 }
 
 /// Pages that there can't be.
-fn wrong_pages<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, K, A>) {
+fn wrong_pages(stage: &mut Stage<'_>) {
     let (scene, page) = (stage.scene, fresh(stage));
     let (small, large, free) = (scene.small.bytes(), scene.large.bytes(), scene.free());
 
@@ -276,10 +260,7 @@ fn wrong_pages<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, 
 }
 
 /// Properties that no entry can express, where there are such.
-fn unspeakable<K: Machine + Invalidate<A>, A: PagingMode>(
-    stage: &Stage<'_, K, A>,
-    page: Mapping,
-) -> Option<(&'static str, PageProperty)> {
+fn unspeakable(stage: &Stage<'_>, page: Mapping) -> Option<(&'static str, PageProperty)> {
     let Mapping { frame, size, prop } = page;
     let unreadable = PageProperty {
         read: false,
@@ -313,7 +294,7 @@ fn unspeakable<K: Machine + Invalidate<A>, A: PagingMode>(
 }
 
 /// Requests that something mapped stands against.
-fn in_the_way<K: Machine + Invalidate<A>, A: PagingMode>(stage: &mut Stage<'_, K, A>) {
+fn in_the_way(stage: &mut Stage<'_>) {
     let (scene, page) = (stage.scene, fresh(stage));
     let (small, large) = (scene.small.bytes(), scene.large.bytes());
     let addr = scene.at("code", small);

@@ -11,13 +11,13 @@ use portolan::{PageSize, PhysAddr, TableMemory};
 const FRAME: u64 = 0x8060_5000;
 
 /// One chain of tables, from a root down, on a machine.
-struct Chain<'m, K: Machine> {
-    machine: &'m K,
+struct Chain<'m> {
+    machine: &'m dyn Machine,
     tables: Vec<PhysAddr>,
 }
 
-impl<'m, K: Machine> Chain<'m, K> {
-    fn new(machine: &'m K) -> Result<Self, MachineError> {
+impl<'m> Chain<'m> {
+    fn new(machine: &'m dyn Machine) -> Result<Self, MachineError> {
         let full = || MachineError::Host {
             call: "alloc_zeroed",
             reason: "no frames for tables".into(),
@@ -60,7 +60,7 @@ impl<'m, K: Machine> Chain<'m, K> {
     }
 }
 
-impl<K: Machine> Drop for Chain<'_, K> {
+impl Drop for Chain<'_> {
     fn drop(&mut self) {
         for cpu in 0..self.machine.cpus() {
             // A machine that fails here fails again in whatever is asked of it next
@@ -80,9 +80,9 @@ impl<K: Machine> Drop for Chain<'_, K> {
 ///
 /// # Errors
 /// The first difference; what `reference` did is what is expected.
-pub fn agree<R: Machine, K: Machine>(
-    reference: &R,
-    machine: &K,
+pub fn agree(
+    reference: &dyn Machine,
+    machine: &dyn Machine,
     seed: u64,
     cases: u32,
     counts: &mut Counts,
@@ -164,7 +164,7 @@ pub fn agree<R: Machine, K: Machine>(
     Ok(())
 }
 
-impl<K: Machine> Chain<'_, K> {
+impl Chain<'_> {
     fn write_nothing(&self, va: u64) {
         for (depth, table) in self.tables.iter().enumerate() {
             // SAFETY: the frame was allocated in `new` and is freed only in `drop`

@@ -31,7 +31,7 @@ pub struct FlippedBit {
 impl FlippedBit {
     /// The memory of `machine` with `bit` flipped.
     #[must_use]
-    pub fn new(machine: &impl Machine, which: Which, bit: u32) -> Self {
+    pub fn new(machine: &dyn Machine, which: Which, bit: u32) -> Self {
         FlippedBit {
             inner: machine.memory().clone(),
             regime: machine.regime(),

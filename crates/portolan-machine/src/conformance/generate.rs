@@ -22,7 +22,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(seed: u64, machine: &impl Machine) -> Self {
+    pub(super) fn new(seed: u64, machine: &dyn Machine) -> Self {
         let (regime, memory) = (machine.regime(), machine.memory());
         let (phys_bits, data) = (memory.phys_bits(), memory.data());
         let has_room =

@@ -7,9 +7,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Memory that lets a processor make accesses before each store to a table.
-pub(super) struct Interposed<'m, K, M> {
-    machine: &'m K,
+#[derive(Clone)]
+pub(super) struct Interposed<'m, M> {
     inner: M,
+    hook: Hook<'m>,
+}
+
+/// Where accesses are asked for. There are none at first.
+#[derive(Clone)]
+pub(super) struct Hook<'m> {
+    machine: &'m dyn Machine,
     watch: Rc<RefCell<Watch>>,
 }
 
@@ -22,21 +29,16 @@ struct Watch {
     error: Option<MachineError>,
 }
 
-impl<K, M: Clone> Clone for Interposed<'_, K, M> {
-    fn clone(&self) -> Self {
-        Interposed {
-            machine: self.machine,
-            inner: self.inner.clone(),
-            watch: self.watch.clone(),
-        }
+impl<'m, M> Interposed<'m, M> {
+    pub(super) fn new(inner: M, hook: Hook<'m>) -> Self {
+        Interposed { inner, hook }
     }
 }
 
-impl<'m, K: Machine, M> Interposed<'m, K, M> {
-    pub(super) fn new(machine: &'m K, inner: M) -> Self {
-        Interposed {
+impl<'m> Hook<'m> {
+    pub(super) fn new(machine: &'m dyn Machine) -> Self {
+        Hook {
             machine,
-            inner,
             watch: Rc::default(),
         }
     }
@@ -71,7 +73,7 @@ impl<'m, K: Machine, M> Interposed<'m, K, M> {
 }
 
 // SAFETY: passes everything on to one that is; what happens in between are accesses as a processor may make at any time
-unsafe impl<K: Machine, M: TableMemory> TableMemory for Interposed<'_, K, M> {
+unsafe impl<M: TableMemory> TableMemory for Interposed<'_, M> {
     fn alloc_zeroed(&self, bytes: usize) -> Option<PhysAddr> {
         self.inner.alloc_zeroed(bytes)
     }
@@ -87,7 +89,7 @@ unsafe impl<K: Machine, M: TableMemory> TableMemory for Interposed<'_, K, M> {
     }
 
     unsafe fn write(&self, table: PhysAddr, index: usize, word: u64) {
-        self.let_access();
+        self.hook.let_access();
         // SAFETY: passed on with the same promises
         unsafe { self.inner.write(table, index, word) }
     }
@@ -99,7 +101,7 @@ unsafe impl<K: Machine, M: TableMemory> TableMemory for Interposed<'_, K, M> {
         current: u64,
         new: u64,
     ) -> Result<u64, u64> {
-        self.let_access();
+        self.hook.let_access();
         // SAFETY: passed on with the same promises
         unsafe { self.inner.compare_exchange(table, index, current, new) }
     }

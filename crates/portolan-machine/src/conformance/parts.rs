@@ -3,7 +3,7 @@
 mod copies;
 mod cursors;
 mod flags;
-mod halves;
+pub(super) mod halves;
 mod hardware;
 mod ranges;
 mod remakes;
@@ -14,10 +14,9 @@ mod views;
 
 use super::generate::Source;
 use super::subject::Bench;
-use crate::machine::Machine;
 use portolan::PageSize;
 
-impl<K: Machine, M> Bench<'_, K, M> {
+impl Bench<'_> {
     fn source(&self, seed: u64) -> Source {
         Source::new(seed, self.machine)
     }

@@ -1,199 +1,117 @@
 //! Asking a page table for what an operation says.
 
-use super::model::{Answer, Make, Model, Op, Search, Step};
+mod typed;
+mod used;
+
+pub(super) use typed::Mode;
+
+use super::model::{Answer, Make, Model, Op, Step};
 use super::report::{Failure, Mismatch};
 use super::subject::{Bench, Subject};
 use crate::access::{Access, Outcome, Privilege};
-use crate::machine::Machine;
-use portolan::{
-    AccessBits, CursorMut, Error, Flush, Invalidate, Mapping, NotMade, PageProperty, PageSize,
-    PageTable, PagingMode, PhysAddr, Preset, TableMemory, Tracking, UsedBits, Vacant, VirtAddr,
-    VirtRange,
-};
+use crate::any::{AnyTable, Owed, Stale};
+use portolan::{Error, Mapping, PageSize};
 
 /// What an operation answers, and what has to be flushed for it.
-pub(super) type Performed<M, A> = (Answer, Option<Flush<M, A>>);
+pub(super) type Performed<'m> = (Answer, Option<Owed<'m>>);
 
-/// The pages that a table's search for used ones gives, and the flush for them.
-type UsedPages<M, A> = (Vec<(u64, Mapping)>, Option<Flush<M, A>>);
+/// A page table that an operation can be asked of.
+pub(super) type AnySubject<'m> = Box<dyn Perform<'m> + 'm>;
 
-/// Tables that look after accessed and dirty bits, or don't.
-pub(super) trait Used: AccessBits {
-    /// Searches a range for pages that were used.
-    fn harvest<M: TableMemory, A: PagingMode>(
-        table: &mut PageTable<M, A, Self>,
-        range: VirtRange<A>,
-        bits: UsedBits,
-        by: Search,
-    ) -> Result<UsedPages<M, A>, Error>;
+/// What a table does with accessed and dirty bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bits {
+    /// [`Preset`](portolan::Preset)
+    Preset,
+    /// [`Tracking`](portolan::Tracking)
+    Tracking,
 }
 
-/// One flush for two, of which there may be none.
-fn merged<M: TableMemory, A: PagingMode>(
-    one: Option<Flush<M, A>>,
-    other: Flush<M, A>,
-) -> Option<Flush<M, A>> {
-    match one {
-        // Both are of one range, so they lie in one half, and neither keeps tables
-        Some(one) => Some(one.merge(other).0),
-        None => Some(other),
-    }
+/// A paging mode: what makes page tables of it.
+pub(super) trait AnyMode<'m> {
+    /// A table in which nothing is mapped.
+    fn table(&self, bits: Bits) -> Result<AnySubject<'m>, Error>;
 }
 
-/// Asks for the next used page until there is none.
-fn one_by_one<M: TableMemory, A: PagingMode>(
-    table: &mut PageTable<M, A, Tracking>,
-    range: VirtRange<A>,
-    bits: UsedBits,
-) -> Result<UsedPages<M, A>, Error> {
-    let (start, size) = (range.start().as_u64(), range.size());
-    let (mut pages, mut flush, mut rest) = (Vec::new(), None, range);
-    while let Some((va, page, due)) = table.test_and_clear_next(rest, bits)? {
-        pages.push((va.as_u64(), page));
-        flush = merged(flush, due);
-        let done = va.as_u64() - start + page.size.bytes();
-        if done == size {
-            break;
-        }
-        rest = VirtRange::new(VirtAddr::new(start + done)?, size - done)?;
-    }
-    Ok((pages, flush))
+/// A page table that does whatever an operation says.
+pub(super) trait Perform<'m>: AnyTable<'m> {
+    /// Does it, if it is about this table alone, in one step.
+    fn perform(&mut self, op: &Op) -> Result<Performed<'m>, Error>;
+
+    /// Breaks a page, or the `parts` that it would have, has the TLBs flushed, and makes something else; `meanwhile` there is
+    /// nothing.
+    fn remake(
+        &mut self,
+        page: (u64, PageSize),
+        parts: bool,
+        make: Make,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Remade, Error>;
+
+    /// Copies the pages of so many bytes to a new table, in which there are pages `beside`, and may take the right to write
+    /// from both.
+    fn copy(
+        &mut self,
+        range: (u64, u64),
+        protect: bool,
+        beside: &[(u64, Mapping)],
+    ) -> Result<Copied<'m>, Error>;
+
+    /// A cursor over so many bytes.
+    fn cursor(&mut self, range: (u64, u64)) -> Result<Box<dyn TakeSteps<'m> + '_>, Error>;
+
+    /// The pages that a cursor meets that doesn't change them, on its way through so many bytes. One that it finds where
+    /// it should not be is given twice.
+    fn met(&self, range: (u64, u64)) -> Result<Vec<(u64, Mapping)>, Error>;
 }
 
-/// Asks of each page that is mapped.
-fn each_page<M: TableMemory, A: PagingMode>(
-    table: &mut PageTable<M, A, Tracking>,
-    range: VirtRange<A>,
-    bits: UsedBits,
-) -> Result<UsedPages<M, A>, Error> {
-    let mapped: Vec<_> = table.mappings(range)?.collect();
-    let (mut pages, mut flush) = (Vec::new(), None);
-    for (va, page) in mapped {
-        let (page, due) = table.test_and_clear(va, page.size, bits)?;
-        if due.size() > 0 {
-            pages.push((va.as_u64(), page));
-            flush = merged(flush, due);
-        }
-    }
-    Ok((pages, flush))
+/// A cursor over a range.
+pub(super) trait TakeSteps<'m> {
+    /// Takes a step, and says where that leads.
+    fn take(&mut self, step: Step) -> Result<Performed<'m>, Error>;
 }
 
-impl Used for Tracking {
-    fn harvest<M: TableMemory, A: PagingMode>(
-        table: &mut PageTable<M, A, Self>,
-        range: VirtRange<A>,
-        bits: UsedBits,
-        by: Search,
-    ) -> Result<UsedPages<M, A>, Error> {
-        match by {
-            Search::Harvest => {
-                let mut search = table.harvest(range, bits)?;
-                let pages = search.by_ref().map(|(va, page)| (va.as_u64(), page));
-                let pages = pages.collect();
-                Ok((pages, Some(search.finish())))
-            }
-            Search::Next => one_by_one(table, range, bits),
-            Search::Each => each_page(table, range, bits),
-        }
-    }
+/// What comes of breaking a page.
+pub(super) struct Remade {
+    /// What it was.
+    was: Mapping,
+    /// What its flush named.
+    stale: Stale,
+    /// Whether something else could be made.
+    made: Result<(), Error>,
 }
 
-impl Used for Preset {
-    fn harvest<M: TableMemory, A: PagingMode>(
-        _: &mut PageTable<M, A, Self>,
-        _: VirtRange<A>,
-        _: UsedBits,
-        _: Search,
-    ) -> Result<UsedPages<M, A>, Error> {
-        Ok((Vec::new(), None))
-    }
+/// What comes of copying.
+pub(super) struct Copied<'m> {
+    /// How many bytes were mapped.
+    bytes: u64,
+    /// What has to be flushed in the table that was copied.
+    owed: Option<Owed<'m>>,
+    /// The copy.
+    table: AnySubject<'m>,
 }
 
-impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
+impl<'m> Subject<'_, 'm> {
     /// Asks the table.
-    pub(super) fn perform(&mut self, op: &Op) -> Result<Result<Performed<M, A>, Error>, Failure> {
+    pub(super) fn perform(&mut self, op: &Op) -> Result<Result<Performed<'m>, Error>, Failure> {
         match *op {
             Op::Remake { .. } => self.perform_remake(op),
             Op::Copy { .. } => Ok(self.perform_copy(op)),
-            _ => Ok(self.perform_here(op)),
-        }
-    }
-
-    fn perform_here(&mut self, op: &Op) -> Result<Performed<M, A>, Error> {
-        let va = VirtAddr::<A>::new(op.start())?;
-        let range = |bytes| VirtRange::new(va, bytes);
-        let table = &mut self.table;
-        let page = |(page, flush)| (Answer::Page(page), Some(flush));
-        let bytes = |(bytes, flush)| (Answer::Bytes(bytes), Some(flush));
-        let done = |()| (Answer::Done, None);
-        match *op {
-            Op::Map {
-                frame, size, prop, ..
-            } => table.map(va, PhysAddr::new(frame), size, prop).map(done),
-            Op::Unmap { size, .. } => table.unmap(va, size).map(page),
-            Op::Protect { size, prop, .. } => table.protect(va, size, prop).map(page),
-            Op::MapRange {
-                bytes,
-                frame,
-                largest,
-                prop,
-                ..
-            } => table
-                .map_range(range(bytes)?, PhysAddr::new(frame), largest, prop)
-                .map(done),
-            Op::UnmapRange { bytes: size, .. } => table.unmap_range(range(size)?).map(bytes),
-            Op::ProtectRange {
-                bytes: size, prop, ..
-            } => table.protect_range(range(size)?, prop).map(bytes),
-            Op::Split { size, .. } => table.split(va, size).map(page),
-            Op::Collapse { size, .. } => table.collapse(va, size).map(page),
-            Op::Harvest {
-                bytes, bits, by, ..
-            } => {
-                let (pages, flush) = B::harvest(table, range(bytes)?, bits, by)?;
-                Ok((Answer::Pages(pages), flush))
-            }
-            Op::Step {
-                bytes, pos, step, ..
-            } => {
-                let mut cursor = table.cursor_mut(range(bytes)?)?;
-                if pos > 0 {
-                    cursor.jump(VirtAddr::new(op.va())?)?;
-                }
-                take_step(&mut cursor, op.start(), bytes, step)
-            }
-            Op::Query { .. } | Op::Remake { .. } | Op::Copy { .. } => {
-                table.query(va).map(|page| (Answer::Page(page), None))
-            }
+            _ => Ok(self.table.perform(op)),
         }
     }
 
     /// Copies the table, and keeps the copy.
-    fn perform_copy(&mut self, op: &Op) -> Result<Performed<M, A>, Error> {
-        let mut child = PageTable::new(self.bench.memory.clone())?;
-        for (va, page) in self.model.beside(op).pages() {
-            let prop = PageProperty::USER_RO;
-            child.map(VirtAddr::new(va)?, page.frame, page.size, prop)?;
-        }
-        let range = VirtRange::new(VirtAddr::new(op.va())?, op.bytes())?;
-        let (bytes, flush) = if matches!(op, Op::Copy { protect: true, .. }) {
-            let copied = self.table.copy_range_write_protected(range, &mut child);
-            copied.map(|(bytes, flush)| (bytes, Some(flush)))?
-        } else {
-            (self.table.copy_range(range, &mut child)?, None)
-        };
-        self.copy = Some(child);
-        Ok((Answer::Bytes(bytes), flush))
+    fn perform_copy(&mut self, op: &Op) -> Result<Performed<'m>, Error> {
+        let protect = matches!(op, Op::Copy { protect: true, .. });
+        let beside: Vec<_> = self.model.beside(op).pages().collect();
+        let copied = self.table.copy((op.va(), op.bytes()), protect, &beside)?;
+        self.copy = Some(copied.table);
+        Ok((Answer::Bytes(copied.bytes), copied.owed))
     }
 
     /// Breaks pages, flushes them, has every processor meet the hole, and makes what is to be made.
-    fn perform_remake(&mut self, op: &Op) -> Result<Result<Performed<M, A>, Error>, Failure> {
+    fn perform_remake(&mut self, op: &Op) -> Result<Result<Performed<'m>, Error>, Failure> {
         let &Op::Remake {
             va,
             size,
@@ -201,32 +119,30 @@ where
             make,
         } = op
         else {
-            return Ok(self.perform_here(op));
+            return Ok(self.table.perform(op));
         };
         let meetings = self.meetings(&self.model.without(va, size), va, size);
-        let at = VirtAddr::new(va);
-        let broken = at.and_then(|at| match parts {
-            true => self.table.break_pages(at, size),
-            false => self.table.break_page(at, size),
-        });
-        let broken = match broken {
-            Ok(broken) => broken,
+        let (bench, mut met) = (&mut *self.bench, Ok(()));
+        let mut meet = || met = bench.meet(&meetings);
+        let remade = match self.table.remake((va, size), parts, make, &mut meet) {
+            Ok(remade) => remade,
             Err(error) => return Ok(Err(error)),
         };
-        let (was, named) = (broken.was(), broken.range());
-        let vacant = broken.flush(self.bench.machine);
-        let met = self.bench.meet(&meetings);
-        let made = make_in(vacant, make);
         if let Err(what) = met {
             return self.fail(*what);
         }
         let part = self.model.part_of(size).filter(|_| parts);
-        let (got, stride) = ((named.addr().as_u64(), named.size()), named.stride());
-        if got != (va, size.bytes()) || stride != part.unwrap_or(size) {
-            let op = *op;
-            return self.fail(Mismatch::Flush { op, got, stride });
+        let expected = Stale {
+            va,
+            bytes: size.bytes(),
+            stride: part.unwrap_or(size),
+        };
+        if remade.stale != expected {
+            let (op, got) = (*op, remade.stale);
+            return self.fail(Mismatch::Flush { op, got });
         }
-        Ok(made.map(|()| (Answer::Page(was), None)))
+        let answer = Answer::Page(remade.was);
+        Ok(remade.made.map(|()| (answer, None)))
     }
 
     /// Loads from a page that was broken, and what comes of them in the hole.
@@ -248,7 +164,7 @@ where
     }
 }
 
-impl<K: Machine, M> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Makes accesses on every processor that have to have these outcomes.
     fn meet(&mut self, meetings: &[(Access, Outcome)]) -> Result<(), Box<Mismatch>> {
         let accesses: Vec<_> = meetings.iter().map(|(access, _)| *access).collect();
@@ -269,69 +185,4 @@ impl<K: Machine, M> Bench<'_, K, M> {
         }
         Ok(())
     }
-}
-
-/// Makes what is to be made of pages that were broken, or else restores them.
-fn make_in<M: TableMemory, A: PagingMode, B: AccessBits>(
-    vacant: Vacant<'_, M, A, B>,
-    make: Make,
-) -> Result<(), Error> {
-    let made = match make {
-        Make::Map { frame, prop } => vacant.map(PhysAddr::new(frame), prop),
-        Make::Protect { prop } => vacant.protect(prop),
-        Make::Collapse => vacant.collapse(),
-        Make::Split { part } => vacant.split(part),
-        Make::Restore => vacant.restore(),
-        Make::Abandon => {
-            vacant.abandon();
-            Ok(())
-        }
-    };
-    made.or_else(|NotMade { error, vacant }| {
-        vacant.restore()?;
-        Err(error)
-    })
-}
-
-/// Takes a step with a cursor over `bytes` from `start` on.
-pub(super) fn take_step<M: TableMemory, A: PagingMode, B: AccessBits>(
-    cursor: &mut CursorMut<'_, M, A, B>,
-    start: u64,
-    bytes: u64,
-    step: Step,
-) -> Result<Performed<M, A>, Error> {
-    let (mut changed, mut unmapped, mut due) = (None, 0, None);
-    match step {
-        Step::Map { frame, size, prop } => cursor.map(PhysAddr::new(frame), size, prop)?,
-        Step::MapRange {
-            len,
-            frame,
-            largest,
-            prop,
-        } => cursor.map_range(len, PhysAddr::new(frame), largest, prop)?,
-        Step::Unmap { len } => {
-            let (bytes, flush) = cursor.unmap(len)?;
-            (unmapped, due) = (bytes, Some(flush));
-        }
-        Step::ProtectNext { len, prop } => {
-            if let Some((va, was, flush)) = cursor.protect_next(len, prop)? {
-                (changed, due) = (Some((va.as_u64(), was)), Some(flush));
-            }
-        }
-        Step::FindNext { len } => drop(cursor.find_next(len)),
-        Step::MoveForward => cursor.move_forward(),
-        Step::Jump { to } => cursor.jump(VirtAddr::new(to)?)?,
-    }
-    let here = || Some((cursor.extent()?.0.as_u64(), cursor.query()?));
-    let page = match step {
-        Step::ProtectNext { .. } => changed,
-        _ => here(),
-    };
-    let at = cursor.virt_addr();
-    let answer = Answer::Moved {
-        pos: at.map_or(bytes, |at| at.as_u64().wrapping_sub(start)),
-        page,
-        bytes: unmapped,
-    };
-    Ok((answer, due))
 }

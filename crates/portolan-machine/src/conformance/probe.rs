@@ -1,7 +1,6 @@
 //! Accesses to what a page table under test maps, and what should come of them.
 
 use super::model::{Model, number_at};
-use super::perform::Used;
 use super::report::{Failure, Mismatch};
 use super::shape::{granted, level_of, tells_dirty};
 use super::subject::Subject;
@@ -9,16 +8,10 @@ use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
 use crate::isa::Isa;
 use crate::machine::{Machine, Sight};
-use portolan::{Invalidate, PagingMode, PhysAddr, TableMemory};
+use portolan::PhysAddr;
 use std::collections::HashMap;
 
-impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
+impl Subject<'_, '_> {
     /// Makes accesses of every kind on a processor, at the edges of every page that differs from its neighbours, of
     /// everything that was named since the last probe and of the address space, and compares the outcomes. `extra` addresses are probed too.
     pub(super) fn probe(&mut self, cpu: usize, extra: &[u64]) -> Result<(), Failure> {
@@ -150,7 +143,7 @@ where
                     && seen.rights == granted(regime, prop)
                     && seen.global == prop.global
                     && (seen.dirty == prop.dirty || !tells_dirty(regime, prop))
-                    && (seen.accessed == prop.accessed || B::tracking() && seen.accessed)
+                    && (seen.accessed == prop.accessed || self.model.tracks() && seen.accessed)
                     && seen.cache == prop.cache
                     && seen.tables_cached
             }
@@ -187,7 +180,7 @@ where
 
 /// Gives the word behind `va` its first value, if it has none.
 pub(super) fn prepare(
-    machine: &impl Machine,
+    machine: &dyn Machine,
     model: &Model,
     words: &mut HashMap<u64, u64>,
     va: u64,
@@ -204,7 +197,7 @@ pub(super) fn prepare(
 
 /// What should come of an access where the table is as `model` says, and memory as `words` say.
 pub(super) fn outcome(
-    machine: &impl Machine,
+    machine: &dyn Machine,
     model: &Model,
     words: &HashMap<u64, u64>,
     access: &Access,

@@ -2,8 +2,9 @@
 
 use super::model::{Answer, Op, Run, Table};
 use crate::access::{Access, Outcome};
+use crate::any::Stale;
 use crate::machine::{MachineError, Sight};
-use portolan::{Error, Mapping, PageSize};
+use portolan::{Error, Mapping};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -136,10 +137,8 @@ pub enum Mismatch {
     Flush {
         /// The operation.
         op: Op,
-        /// The first address and the number of bytes that it names.
-        got: (u64, u64),
-        /// The smallest page that it names.
-        stride: PageSize,
+        /// What it names.
+        got: Stale,
     },
     /// A page that is read back is not the model's.
     ReadBack {

@@ -1,25 +1,26 @@
 //! A page table beside its model, on a machine.
 
+use super::interpose::Hook;
 use super::model::{Answer, Model, Op, Step};
-use super::perform::{Performed, Used, take_step};
+use super::perform::{AnyMode, AnySubject, Bits, Performed, TakeSteps};
 use super::report::{Counts, Failure, Mismatch};
+use crate::any::{Owed, Stale};
 use crate::machine::{Machine, MachineError};
-use portolan::{
-    CursorMut, Error, Flush, FlushRange, Invalidate, PageTable, PagingMode, PhysAddr, TableMemory,
-    VirtAddr, VirtRange,
-};
+use portolan::{Error, PhysAddr};
 use std::collections::HashMap;
 
 /// What the parts of the suite share.
-pub(super) struct Bench<'m, K, M> {
-    pub(super) machine: &'m K,
-    pub(super) memory: M,
+pub(super) struct Bench<'m> {
+    pub(super) machine: &'m dyn Machine,
+    pub(super) mode: Box<dyn AnyMode<'m> + 'm>,
+    /// What happens between the stores to tables.
+    pub(super) hook: Hook<'m>,
     pub(super) counts: &'m mut Counts,
     /// Whether flushes are paid. They are, but in a control.
     pub(super) pay: bool,
 }
 
-impl<K: Machine, M> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Loads a table on all processors.
     fn load(&self, root: PhysAddr) -> Result<(), MachineError> {
         (0..self.machine.cpus()).try_for_each(|cpu| {
@@ -30,23 +31,11 @@ impl<K: Machine, M> Bench<'_, K, M> {
     }
 }
 
-impl<'m, K, M> Bench<'m, K, M> {
-    /// The same bench with another way to the memory.
-    pub(super) fn through<N>(&mut self, memory: impl FnOnce(&'m K, &M) -> N) -> Bench<'_, K, N> {
-        let memory = memory(self.machine, &self.memory);
-        Bench {
-            machine: self.machine,
-            memory,
-            counts: self.counts,
-            pay: self.pay,
-        }
-    }
-}
-
 /// A page table under test. All processors have it loaded for as long as this exists.
-pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: Used> {
-    pub(super) bench: &'b mut Bench<'m, K, M>,
-    pub(super) table: PageTable<M, A, B>,
+pub(super) struct Subject<'b, 'm> {
+    pub(super) bench: &'b mut Bench<'m>,
+    pub(super) table: AnySubject<'m>,
+    bits: Bits,
     pub(super) model: Model,
     part: String,
     history: Vec<Op>,
@@ -56,33 +45,29 @@ pub(super) struct Subject<'b, 'm, K: Machine, M: TableMemory, A: PagingMode, B: 
     pub(super) named: Vec<u64>,
     pub(super) stores: u32,
     /// The copy that was made of the table.
-    pub(super) copy: Option<PageTable<M, A, B>>,
+    pub(super) copy: Option<AnySubject<'m>>,
     frames_before: usize,
 }
 
-impl<'b, 'm, K, M, A, B> Subject<'b, 'm, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
-    pub(super) fn new(bench: &'b mut Bench<'m, K, M>, part: String) -> Result<Self, Failure> {
+impl<'b, 'm> Subject<'b, 'm> {
+    pub(super) fn new(bench: &'b mut Bench<'m>, bits: Bits, part: String) -> Result<Self, Failure> {
         let memory = bench.machine.memory();
         let frames_before = memory.frames_held();
-        let model = Model::new(bench.machine.regime(), memory.phys_bits(), B::tracking());
+        let tracking = bits == Bits::Tracking;
+        let model = Model::new(bench.machine.regime(), memory.phys_bits(), tracking);
         let failure = |what| Failure {
             part: part.clone(),
             history: Vec::new(),
             what: Box::new(what),
         };
-        let table = PageTable::new(bench.memory.clone());
+        let table = bench.mode.table(bits);
         let table = table.map_err(|error| failure(Mismatch::NoTable(error)))?;
         let loaded = bench.load(table.root());
         loaded.map_err(|error| failure(Mismatch::Machine(error)))?;
         Ok(Subject {
             bench,
             table,
+            bits,
             model,
             part,
             history: Vec::new(),
@@ -130,8 +115,8 @@ where
         let got = self.perform(&op)?;
         self.bench.counts.operation(&op, &got);
         match got {
-            Ok((answer, flush)) => {
-                flush.map_or(Ok(()), |flush| self.pay(op, &answer, &before, flush))?;
+            Ok((answer, owed)) => {
+                owed.map_or(Ok(()), |owed| self.pay(op, &answer, &before, owed))?;
                 Ok(answer)
             }
             Err(error) => self.fail(Mismatch::Answer {
@@ -186,7 +171,7 @@ where
         op: Op,
         before: &Model,
         expected: Result<Answer, Error>,
-        got: Result<Performed<M, A>, Error>,
+        got: Result<Performed<'m>, Error>,
     ) -> Result<Result<Answer, Error>, Failure> {
         let va = op.va();
         self.named.extend([va, va.wrapping_add(op.bytes())]);
@@ -194,8 +179,8 @@ where
         if got.is_ok() && before.is_divided_by(&op) {
             self.bench.counts.divided(&op);
         }
-        let (got, flush) = match got {
-            Ok((answer, flush)) => (Ok(answer), flush),
+        let (got, owed) = match got {
+            Ok((answer, owed)) => (Ok(answer), owed),
             Err(error) => (Err(error), None),
         };
         let same = match (&expected, &got) {
@@ -208,8 +193,8 @@ where
         if let Ok(answer) = &got {
             self.model.take_over(&op, answer);
         }
-        if let (Some(flush), Ok(answer)) = (flush, &got) {
-            self.pay(op, answer, before, flush)?;
+        if let (Some(owed), Ok(answer)) = (owed, &got) {
+            self.pay(op, answer, before, owed)?;
         }
         if let Some(child) = self.copy.take() {
             self.go_on_with(child, &op, before)?;
@@ -225,13 +210,13 @@ where
         op: Op,
         answer: &Answer,
         before: &Model,
-        flush: Flush<M, A>,
+        owed: Owed<'m>,
     ) -> Result<(), Failure> {
-        self.check_flush(op, answer, before, flush.range())?;
+        self.check_flush(op, answer, before, owed.stale)?;
         if self.bench.pay {
-            flush.pay(self.bench.machine);
+            owed.pay();
         } else {
-            drop(flush);
+            drop(owed);
         }
         Ok(())
     }
@@ -242,15 +227,14 @@ where
         op: Op,
         answer: &Answer,
         before: &Model,
-        range: FlushRange<A>,
+        stale: Stale,
     ) -> Result<(), Failure> {
         let due = before.due(&op, answer);
-        let got = (range.addr().as_u64(), range.size());
-        let stride = range.stride();
-        if got == (due.va, due.bytes) && due.smallest.is_none_or(|smallest| smallest == stride) {
+        let same = (stale.va, stale.bytes) == (due.va, due.bytes);
+        if same && due.smallest.is_none_or(|smallest| smallest == stale.stride) {
             Ok(())
         } else {
-            self.fail(Mismatch::Flush { op, got, stride })
+            self.fail(Mismatch::Flush { op, got: stale })
         }
     }
 
@@ -258,19 +242,16 @@ where
     /// none.
     pub(super) fn walk(
         &mut self,
-        (va, bytes): (u64, u64),
+        range: (u64, u64),
         next: impl FnMut(&Model, u64) -> Option<Step>,
     ) -> Result<(), Failure> {
-        let Ok(range) = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes)) else {
-            return Ok(());
-        };
         // While the cursor has the table, there is another one in its place
-        let other = PageTable::new(self.bench.memory.clone());
+        let other = self.bench.mode.table(self.bits);
         let other = other.or_else(|error| self.fail(Mismatch::NoTable(error)))?;
         let mut table = std::mem::replace(&mut self.table, other);
         self.frames_before += 1;
-        let walked = match table.cursor_mut(range) {
-            Ok(cursor) => self.take_steps(cursor, (va, bytes), next),
+        let walked = match table.cursor(range) {
+            Ok(mut cursor) => self.take_steps(&mut *cursor, range, next),
             Err(_) => Ok(()),
         };
         self.table = table;
@@ -280,7 +261,7 @@ where
 
     fn take_steps(
         &mut self,
-        mut cursor: CursorMut<'_, M, A, B>,
+        cursor: &mut dyn TakeSteps<'m>,
         (va, bytes): (u64, u64),
         mut next: impl FnMut(&Model, u64) -> Option<Step>,
     ) -> Result<(), Failure> {
@@ -295,7 +276,7 @@ where
             self.history.push(op);
             let before = self.model.clone();
             let expected = self.model.step((va, bytes), pos, step);
-            let got = take_step(&mut cursor, va, bytes, step);
+            let got = cursor.take(step);
             if let Ok(Answer::Moved { pos: to, .. }) = self.settle(op, &before, expected, got)? {
                 pos = to;
             }
@@ -306,7 +287,7 @@ where
     /// Takes the copy as the table under test, after what became of the one that was copied has been compared, too.
     fn go_on_with(
         &mut self,
-        child: PageTable<M, A, B>,
+        child: AnySubject<'m>,
         op: &Op,
         before: &Model,
     ) -> Result<(), Failure> {
@@ -360,7 +341,7 @@ where
     }
 }
 
-impl<K: Machine, M: TableMemory, A: PagingMode, B: Used> Drop for Subject<'_, '_, K, M, A, B> {
+impl Drop for Subject<'_, '_> {
     fn drop(&mut self) {
         for cpu in 0..self.bench.machine.cpus() {
             // A machine that fails here fails again in whatever is asked of it next

@@ -1,27 +1,23 @@
 //! What a page table shows of itself: its pages as runs, and its tables.
 
 use super::model::{Answer, Model, Op, Run, Table};
-use super::perform::Used;
 use super::report::{Failure, Mismatch};
 use super::subject::Subject;
-use crate::machine::Machine;
 use crate::memory::Memory;
 use crate::walk::{Regime, Step};
-use portolan::{
-    Error, Invalidate, PagingMode, PhysAddr, TableInfo, TableMemory, VirtAddr, VirtRange,
-};
+use portolan::{Error, PhysAddr};
 
 /// Compares the runs that a page table shows of a range, given by its first address and bytes, with the model's.
 ///
 /// # Errors
 /// The first difference.
-pub fn compare_runs<A: PagingMode>(
+pub fn compare_runs(
     model: &Model,
     (va, bytes): (u64, u64),
-    got: impl IntoIterator<Item = portolan::Run<A>>,
+    got: impl IntoIterator<Item = Run>,
 ) -> Result<(), Box<Mismatch>> {
     let mut expected = model.runs(va, bytes).into_iter();
-    let mut got = got.into_iter().map(Run::from);
+    let mut got = got.into_iter();
     loop {
         let (expected, got) = (expected.next(), got.next());
         let same = match (&expected, &got) {
@@ -35,38 +31,39 @@ pub fn compare_runs<A: PagingMode>(
     }
 }
 
-/// Compares the tables that a visit of the page table at `root` gives with those that there should be. Each has to be where
+/// Compares the tables that a visit of the page table at `root` gives, each with its address, with those that there should
+/// be. Each has to be where
 /// a walk finds it that goes by the manuals. Answers with how many they are.
 ///
 /// # Errors
 /// The first difference.
-pub fn compare_tables<A: PagingMode>(
+pub fn compare_tables(
     expected: &[Table],
     regime: Regime,
     memory: &Memory,
     root: PhysAddr,
-    got: impl IntoIterator<Item = TableInfo<A>>,
+    got: impl IntoIterator<Item = (Table, PhysAddr)>,
 ) -> Result<usize, Box<Mismatch>> {
     let mut got = got.into_iter();
     let mut left = expected.iter().copied();
     loop {
-        let (expected_table, info) = (left.next(), got.next());
-        let table = info.map(Table::from);
+        let (expected_table, seen) = (left.next(), got.next());
+        let table = seen.map(|(table, _)| table);
         if table != expected_table {
             return Err(Box::new(Mismatch::Visit {
                 expected: expected_table,
                 got: table,
             }));
         }
-        let (Some(table), Some(info)) = (table, info) else {
+        let Some((table, addr)) = seen else {
             return Ok(expected.len());
         };
-        let (walked, addr) = (walk_to(regime, memory, root, &table), info.addr.as_u64());
-        if walked != Some(addr) {
+        let (walked, got) = (walk_to(regime, memory, root, &table), addr.as_u64());
+        if walked != Some(got) {
             return Err(Box::new(Mismatch::TableAt {
                 table,
                 expected: walked,
-                got: addr,
+                got,
             }));
         }
     }
@@ -85,18 +82,10 @@ fn walk_to(regime: Regime, memory: &Memory, root: PhysAddr, table: &Table) -> Op
     })
 }
 
-impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
+impl Subject<'_, '_> {
     /// Compares the runs that the table gives of a range.
     pub(super) fn read_runs(&mut self, va: u64, bytes: u64) -> Result<(), Failure> {
-        let range = VirtAddr::new(va).and_then(|va| VirtRange::new(va, bytes));
-        let pages = range.and_then(|range| self.table.mappings(range));
-        let runs = pages.map(|pages| pages.runs().collect::<Vec<_>>());
+        let runs = self.table.runs(va, bytes);
         self.compare_runs((va, bytes), runs)
     }
 
@@ -104,7 +93,7 @@ where
     pub(super) fn compare_runs(
         &mut self,
         (va, bytes): (u64, u64),
-        runs: Result<impl IntoIterator<Item = portolan::Run<A>>, Error>,
+        runs: Result<Vec<Run>, Error>,
     ) -> Result<(), Failure> {
         self.bench.counts.reading("runs");
         match runs {

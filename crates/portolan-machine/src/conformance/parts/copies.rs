@@ -1,36 +1,30 @@
 //! Copies: of pages of each size, for want of each table once, and beside what is there.
 
 use super::super::model::{Op, Search};
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{Invalidate, PageProperty, PageSize, PagingMode, TableMemory, Tracking, UsedBits};
+use portolan::{PageProperty, PageSize, UsedBits};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Pages of each size, used and then copied, both ways; what was used is found in the copy.
-    pub(in super::super) fn copies<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn copies(&mut self) -> Result<(), Failure> {
         for size in self.source(0).sizes() {
             for protect in [false, true] {
-                self.copies_of::<A>(size, protect)?;
+                self.copies_of(size, protect)?;
             }
         }
         Ok(())
     }
 
-    fn copies_of<A: PagingMode>(&mut self, size: PageSize, protect: bool) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn copies_of(&mut self, size: PageSize, protect: bool) -> Result<(), Failure> {
         let mut source = self.source(size.bytes());
         let (small, bytes) = (source.sizes()[0], size.bytes());
         let (va, frame) = (self.last_of_first(size), source.frame(size));
         let first = *self.machine.regime().ranges()[0].start();
         let prop = PageProperty::USER_RW;
         let part = format!("copies, pages of {size}, write-protected: {protect}");
-        let mut subject = Subject::<K, M, A, Tracking>::new(self, part)?;
+        let mut subject = Subject::new(self, Bits::Tracking, part)?;
         subject.must(Op::Map {
             va,
             frame,

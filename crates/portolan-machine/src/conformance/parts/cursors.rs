@@ -1,28 +1,20 @@
 //! Cursors that change: each step from the table that the one before left behind.
 
 use super::super::model::Step;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{Invalidate, PageProperty, PageSize, PagingMode, TableMemory, Tracking};
+use portolan::{PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// A page of each size is mapped, found, changed and unmapped again and again, which takes its tables away each time.
-    pub(in super::super) fn cursors<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn cursors(&mut self) -> Result<(), Failure> {
         let sizes = self.source(0).sizes();
-        sizes
-            .into_iter()
-            .try_for_each(|size| self.cursor::<A>(size))
+        sizes.into_iter().try_for_each(|size| self.cursor(size))
     }
 
-    fn cursor<A: PagingMode>(&mut self, size: PageSize) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn cursor(&mut self, size: PageSize) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let frame = self.source(size.bytes()).frame(size);
         let (va, len, prop) = (
@@ -31,7 +23,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             PageProperty::USER_RW,
         );
         let part = format!("cursors, pages of {size}");
-        let mut subject = Subject::<K, M, A, Tracking>::new(self, part)?;
+        let mut subject = Subject::new(self, Bits::Tracking, part)?;
         let (map, back) = (Step::Map { frame, size, prop }, Step::Jump { to: va });
         let map_range = Step::MapRange {
             len,

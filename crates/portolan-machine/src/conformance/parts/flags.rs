@@ -1,28 +1,21 @@
 //! Every combination of flags and cache policies.
 
 use super::super::model::Op;
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::{CACHES, combinations, expresses};
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
 use crate::walk::Regime;
-use portolan::{CachePolicy, Invalidate, PageProperty, PagingMode, TableMemory};
+use portolan::{CachePolicy, PageProperty};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Every combination of flags and cache policies at every size, and every change from one to another.
-    pub(in super::super) fn flags<A: PagingMode, B: Used>(
-        &mut self,
-        changes: bool,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn flags(&mut self, bits: Bits, changes: bool) -> Result<(), Failure> {
         let regime = self.machine.regime();
         for size in self.source(0).sizes() {
             let mut source = self.source(size.bytes());
             let part = format!("every combination of flags, pages of {size}");
-            let mut subject = Subject::<K, M, A, B>::new(self, part)?;
+            let mut subject = Subject::new(self, bits, part)?;
             for cache in CACHES {
                 for prop in combinations(cache) {
                     let (va, frame) = (source.va(size), source.frame(size));

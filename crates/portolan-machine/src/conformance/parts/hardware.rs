@@ -1,18 +1,16 @@
 //! What hardware does beside the page table: it marks pages as used, and uses them while an operation is under way.
 
-use super::super::interpose::Interposed;
 use super::super::model::{Answer, Model, Op};
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::{Failure, Mismatch};
 use super::super::shape::resizes;
 use super::super::subject::{Bench, Subject};
 use crate::access::{Access, Kind, Outcome, Privilege};
 use crate::fault::Refusal;
 use crate::isa::Isa;
-use crate::machine::Machine;
-use portolan::{Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking};
+use portolan::{PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// The sizes of pages that can be used.
     fn used_sizes(&self) -> Vec<PageSize> {
         let mut sizes = self.source(0).sizes();
@@ -27,10 +25,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 
     /// What hardware does to accessed and dirty bits is reported, and survives a change of the flags.
-    pub(in super::super) fn marks<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn marks(&mut self) -> Result<(), Failure> {
         let isa = Isa::of(self.machine.regime());
         for size in self.used_sizes() {
             let mut source = self.source(size.bytes());
@@ -41,8 +36,9 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             };
             for kind in Kind::ALL {
                 let (va, frame) = (source.va(size), source.frame(size));
-                let mut subject = Subject::<K, M, A, Tracking>::new(
+                let mut subject = Subject::new(
                     self,
+                    Bits::Tracking,
                     format!("marks, pages of {size}, {kind:?}"),
                 )?;
                 subject.must(Op::Map {
@@ -76,23 +72,16 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 
     /// Stores to the page come between the steps of an operation on it: their dirty bit is never lost.
-    pub(in super::super) fn races<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
-        let mut through = self.through(|machine, memory| Interposed::new(machine, memory.clone()));
-        let hook = through.memory.clone();
-        let (isa, marks) = (
-            Isa::of(through.machine.regime()),
-            through.machine.regime().marks(),
-        );
-        for size in through.used_sizes() {
-            let mut source = through.source(size.bytes());
+    pub(in super::super) fn races(&mut self) -> Result<(), Failure> {
+        let (hook, regime) = (self.hook.clone(), self.machine.regime());
+        let (isa, marks) = (Isa::of(regime), regime.marks());
+        for size in self.used_sizes() {
+            let mut source = self.source(size.bytes());
             let va = source.va(size);
-            let ops = through.raced(va, source.frame(size), size);
+            let ops = self.raced(va, source.frame(size), size);
             for (before, op) in ops {
                 let part = format!("stores during {}, pages of {size}", op.name());
-                let mut subject = Subject::<_, _, A, Tracking>::new(&mut through, part)?;
+                let mut subject = Subject::new(self, Bits::Tracking, part)?;
                 subject.must(before)?;
                 hook.arm(
                     0,
@@ -145,19 +134,11 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 
     /// Between any two stores of an operation, every access has its old outcome or its new one.
-    pub(in super::super) fn between<A: PagingMode>(
-        &mut self,
-        seed: u64,
-        steps: u32,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn between(&mut self, seed: u64, steps: u32) -> Result<(), Failure> {
         let mut source = self.source(seed);
-        let mut through = self.through(|machine, memory| Interposed::new(machine, memory.clone()));
-        let hook = through.memory.clone();
+        let hook = self.hook.clone();
         let part = format!("accesses between stores, seed {seed:#x}");
-        let mut subject = Subject::<_, _, A, Preset>::new(&mut through, part)?;
+        let mut subject = Subject::new(self, Bits::Preset, part)?;
         for _ in 0..steps {
             let op = source.op(&subject.model, 6);
             if matches!(op, Op::Remake { .. }) {
@@ -199,13 +180,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 }
 
-impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
+impl Subject<'_, '_> {
     /// What may come of an access while the table goes from `old` to `new`: what comes of it in either.
     ///
     /// A processor that has cached the way to a table may still walk it after it was unlinked, and finds nothing there, so

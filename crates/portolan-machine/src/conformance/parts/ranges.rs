@@ -1,19 +1,15 @@
 //! Ranges: at the ends of the address space, and with large pages inside.
 
 use super::super::model::Op;
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking};
+use portolan::{PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Ranges at both ends of each half, and such as go beyond.
-    pub(in super::super) fn ends<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn ends(&mut self) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let small = regime.span(1);
         for half in regime.ranges() {
@@ -25,7 +21,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
                     continue;
                 };
                 let part = format!("ranges at the end of a half, {va:#x}");
-                let mut subject = Subject::<K, M, A, Preset>::new(self, part)?;
+                let mut subject = Subject::new(self, Bits::Preset, part)?;
                 let prop = PageProperty::USER_RW;
                 let map = |va, bytes| Op::MapRange {
                     va,
@@ -60,28 +56,18 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
 
     /// Ranges with a page of each size between smaller ones, in several tables; those with the smallest, with bits that
     /// hardware sets.
-    pub(in super::super) fn uneven<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn uneven(&mut self) -> Result<(), Failure> {
         let sizes = self.source(0).sizes();
         for (index, sizes) in sizes.windows(2).enumerate() {
             match index {
-                0 => self.uneven_by::<A, Tracking>(sizes[0], sizes[1])?,
-                _ => self.uneven_by::<A, Preset>(sizes[0], sizes[1])?,
+                0 => self.uneven_by(Bits::Tracking, sizes[0], sizes[1])?,
+                _ => self.uneven_by(Bits::Preset, sizes[0], sizes[1])?,
             }
         }
         Ok(())
     }
 
-    fn uneven_by<A: PagingMode, B: Used>(
-        &mut self,
-        small: PageSize,
-        large: PageSize,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn uneven_by(&mut self, bits: Bits, small: PageSize, large: PageSize) -> Result<(), Failure> {
         let (memory, regime) = (self.machine.memory(), self.machine.regime());
         let mut source = self.source(large.bytes());
         let (s, l) = (small.bytes(), large.bytes());
@@ -92,7 +78,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             return Ok(());
         };
         let part = format!("ranges of {small} with {large} inside");
-        let mut subject = Subject::<K, M, A, B>::new(self, part)?;
+        let mut subject = Subject::new(self, bits, part)?;
         let prop = PageProperty::USER_RW;
         let map = |va, bytes, largest| Op::MapRange {
             va,

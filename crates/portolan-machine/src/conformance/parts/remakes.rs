@@ -1,35 +1,27 @@
 //! Pages that are broken before others are made in their place.
 
 use super::super::model::{Make, Op};
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{
-    CachePolicy, Invalidate, PageProperty, PageSize, PagingMode, TableMemory, Tracking,
-};
+use portolan::{CachePolicy, PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Pages of each size but the smallest become smaller ones, one again, and others.
-    pub(in super::super) fn remakes<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn remakes(&mut self) -> Result<(), Failure> {
         let sizes = self.source(0).sizes();
         let mut pairs = sizes.windows(2);
-        pairs.try_for_each(|sizes| self.remakes_of::<A>(sizes[0], sizes[1]))
+        pairs.try_for_each(|sizes| self.remakes_of(sizes[0], sizes[1]))
     }
 
-    fn remakes_of<A: PagingMode>(&mut self, part: PageSize, size: PageSize) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn remakes_of(&mut self, part: PageSize, size: PageSize) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let mut source = self.source(size.bytes());
         let (frame, other) = (source.frame(size), source.frame(size));
         let (va, prop) = (self.last_of_first(size), PageProperty::USER_RW);
         let name = format!("break before make, pages of {part} and {size}");
-        let mut subject = Subject::<K, M, A, Tracking>::new(self, name)?;
+        let mut subject = Subject::new(self, Bits::Tracking, name)?;
         subject.must(Op::Map {
             va,
             frame,

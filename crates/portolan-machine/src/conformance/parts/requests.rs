@@ -1,30 +1,27 @@
 //! Requests that are not performed: wrong ones, and those for which there is no memory.
 
 use super::super::model::{Answer, Op};
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::{Failure, Mismatch};
 use super::super::shape::level_of;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
 use crate::walk::PAGE_SIZES;
-use portolan::{
-    Error, Invalidate, PageProperty, PageSize, PageTable, PagingMode, Preset, TableMemory,
-};
+use portolan::{Error, PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Everything that can be wrong with a request, alone and together, beside nothing and beside pages of each size.
-    pub(in super::super) fn errors<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn errors(&mut self) -> Result<(), Failure> {
         let sizes = self.source(0).sizes();
         let largest = sizes[sizes.len() - 1];
         let base = self.last_of_first(largest);
         for there in [None].into_iter().chain(sizes.into_iter().map(Some)) {
             let mut source = self.source(base);
             let frame = there.map(|size| source.frame(size));
-            let mut subject =
-                Subject::<K, M, A, Preset>::new(self, format!("wrong requests beside {there:?}"))?;
+            let mut subject = Subject::new(
+                self,
+                Bits::Preset,
+                format!("wrong requests beside {there:?}"),
+            )?;
             if let (Some(size), Some(frame)) = (there, frame) {
                 let prop = PageProperty::USER_RW;
                 subject.must(Op::Map {
@@ -57,15 +54,12 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 
     /// Each request for a table frame is refused once: an error, nothing changed, nothing leaked, and later success.
-    pub(in super::super) fn refusals<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn refusals(&mut self) -> Result<(), Failure> {
         let prop = PageProperty::USER_RW;
         let (regime, memory) = (self.machine.regime(), self.machine.memory());
         let root_bytes = regime.span(1);
         memory.refuse_after(0);
-        let root = PageTable::<M, A>::new(self.memory.clone()).err();
+        let root = self.mode.table(Bits::Preset).err();
         if root
             != Some(Error::NoMemory {
                 addr: 0,
@@ -99,7 +93,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             let fits = |near: &u64| regime.canonical(*near) && near & !(size.bytes() - 1) != va;
             for near in near.into_iter().filter(fits) {
                 let mut subject =
-                    Subject::<K, M, A, Preset>::new(self, format!("refusals, pages of {size}"))?;
+                    Subject::new(self, Bits::Preset, format!("refusals, pages of {size}"))?;
                 subject.must(Op::Map {
                     va: near,
                     frame: other,
@@ -128,13 +122,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 }
 
-impl<K, M, A, B> Subject<'_, '_, K, M, A, B>
-where
-    K: Machine + Invalidate<A>,
-    M: TableMemory,
-    A: PagingMode,
-    B: Used,
-{
+impl Subject<'_, '_> {
     /// Maps, protects and queries at `va` with frames and properties that are right and wrong. What could be mapped is
     /// unmapped again, without an access: there may be no memory.
     fn try_wrong(&mut self, va: u64, size: PageSize) -> Result<(), Failure> {

@@ -1,42 +1,31 @@
 //! Whole tables: filled by a range, joined to one page, and divided again.
 
 use super::super::model::Op;
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::{fitting, resizes};
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{Invalidate, PageProperty, PageSize, PagingMode, Preset, TableMemory, Tracking};
+use portolan::{PageProperty, PageSize};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Whole tables of pages of each size but the largest; of the smallest, with bits that hardware sets.
-    pub(in super::super) fn tables<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn tables(&mut self) -> Result<(), Failure> {
         let sizes = self.source(0).sizes();
         for (index, sizes) in sizes.windows(2).enumerate() {
             match index {
-                0 => self.tables_of::<A, Tracking>(sizes[0], sizes[1])?,
-                _ => self.tables_of::<A, Preset>(sizes[0], sizes[1])?,
+                0 => self.tables_of(Bits::Tracking, sizes[0], sizes[1])?,
+                _ => self.tables_of(Bits::Preset, sizes[0], sizes[1])?,
             }
         }
         Ok(())
     }
 
-    fn tables_of<A: PagingMode, B: Used>(
-        &mut self,
-        part: PageSize,
-        size: PageSize,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn tables_of(&mut self, bits: Bits, part: PageSize, size: PageSize) -> Result<(), Failure> {
         let (memory, regime) = (self.machine.memory(), self.machine.regime());
         let frame = self.source(size.bytes()).frame(size);
         let va = self.last_of_first(size);
         let name = format!("whole tables, pages of {part} and {size}");
-        let mut subject = Subject::<K, M, A, B>::new(self, name)?;
+        let mut subject = Subject::new(self, bits, name)?;
         let (s, l) = (part.bytes(), size.bytes());
         let (prop, middle) = (PageProperty::USER_RW, va + l / 2);
         let map = |va, bytes, frame| Op::MapRange {

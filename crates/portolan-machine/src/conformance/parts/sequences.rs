@@ -2,30 +2,27 @@
 
 use super::super::generate::Source;
 use super::super::model::Op;
-use super::super::perform::Used;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::fitting;
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
 use crate::rng::mix;
 use crate::walk::Regime;
-use portolan::{Invalidate, PageProperty, PagingMode, Preset, TableMemory};
+use portolan::PageProperty;
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Requests at random, with accesses now and then, and a look at runs and tables, at least after the first request of
     /// each kind that is performed.
-    pub(in super::super) fn random<A: PagingMode, B: Used>(
+    pub(in super::super) fn random(
         &mut self,
+        bits: Bits,
         seed: u64,
         steps: u32,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    ) -> Result<(), Failure> {
         let (mut source, mut views) = (self.source(seed), self.source(mix(seed)));
         let smallest = source.sizes()[0];
         let part = format!("random sequence, seed {seed:#x}");
-        let mut subject = Subject::<K, M, A, B>::new(self, part)?;
+        let mut subject = Subject::new(self, bits, part)?;
         for step in 1..=steps {
             let op = source.op(&subject.model, 10);
             if source.rng.one_in(8) {
@@ -60,14 +57,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
     }
 
     /// All sequences of `length` requests out of a few that get in each other's way; `place` says where.
-    pub(in super::super) fn small<A: PagingMode>(
-        &mut self,
-        length: u32,
-        place: usize,
-    ) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn small(&mut self, length: u32, place: usize) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let mut source = self.source(place as u64);
         let sizes = source.sizes();
@@ -83,7 +73,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
         let count = ops.len() as u64;
         for number in 0..count.pow(length) {
             let part = format!("all sequences of {length}, number {number} at {base:#x}");
-            let mut subject = Subject::<K, M, A, Preset>::new(self, part)?;
+            let mut subject = Subject::new(self, Bits::Preset, part)?;
             for position in 0..length {
                 let _ = subject.apply(ops[(number / count.pow(position) % count) as usize])?;
             }

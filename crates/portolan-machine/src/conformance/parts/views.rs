@@ -1,29 +1,23 @@
 //! Neighbouring pages that make one run, and such as don't for one difference each.
 
 use super::super::model::Op;
+use super::super::perform::Bits;
 use super::super::report::Failure;
 use super::super::shape::{expresses, fitting};
 use super::super::subject::{Bench, Subject};
-use crate::machine::Machine;
-use portolan::{CachePolicy, Invalidate, PageProperty, PagingMode, TableMemory, Tracking};
+use portolan::{CachePolicy, PageProperty};
 
-impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
+impl Bench<'_> {
     /// Pages in a row where the tables of each level meet.
-    pub(in super::super) fn views<A: PagingMode>(&mut self) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    pub(in super::super) fn views(&mut self) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let first = *regime.ranges()[0].start();
-        (2..=regime.levels()).try_for_each(|level| self.row::<A>(first + regime.span(level)))
+        (2..=regime.levels()).try_for_each(|level| self.row(first + regime.span(level)))
     }
 
     /// Pages in a row around `border`: a few that are alike, then in turn such as differ in one property. At the end one
     /// whose frame is elsewhere, and one that goes on behind a hole.
-    fn row<A: PagingMode>(&mut self, border: u64) -> Result<(), Failure>
-    where
-        K: Invalidate<A>,
-    {
+    fn row(&mut self, border: u64) -> Result<(), Failure> {
         let regime = self.machine.regime();
         let mut source = self.source(border);
         let size = source.sizes()[0];
@@ -40,7 +34,7 @@ impl<K: Machine, M: TableMemory> Bench<'_, K, M> {
             return Ok(());
         };
         let part = format!("runs around {border:#x}");
-        let mut subject = Subject::<K, M, A, Tracking>::new(self, part)?;
+        let mut subject = Subject::new(self, Bits::Tracking, part)?;
         let end = props.len() as u64;
         let row = props
             .into_iter()
