@@ -44,6 +44,7 @@ mod cursor;
 mod cursor_mut;
 mod error;
 mod flusher;
+mod identifiers;
 pub(crate) mod kept;
 mod kernel;
 pub(crate) mod lease;

@@ -90,7 +90,8 @@ impl Processors {
     /// Whether a processor may use a translation, at once or when it goes back to a table, though its TLB doesn't load it
     /// again.
     pub open spec fn reaches(self, cpu: nat, t: Translation) -> bool {
-        exists|id: nat, table: nat| #[trigger] self.serves(cpu, id, table) && (self.holds)(cpu, id, t)
+        exists|id: nat, table: nat| #[trigger]
+            self.serves(cpu, id, table) && (self.holds)(cpu, id, t)
     }
 
     /// Whether identifiers are kept apart: what is used for a table comes from it, an identifier is that of one table, and no
