@@ -180,6 +180,39 @@ fn a_request_that_is_answered_elsewhere_is_done_there() {
     });
 }
 
+/// Asked for when it has been settled already that the processor keeps what it held, and before it does.
+#[test]
+fn an_interrupt_in_the_middle_of_a_switch_leaves_nothing_stale() {
+    with_ids(2, |machine, hardware| {
+        let (one, other) = (with_page(machine), with_page(machine));
+        on(HERE, |guard| {
+            let mut here = cpu(machine, guard);
+            here.activate(guard, &one).unwrap();
+            here.activate(guard, &other).unwrap();
+            assert!(hardware.cached_as(HERE, 1, PAGE).is_some());
+            hardware.hold_switches(true);
+            let interrupt = || {
+                machine::wait_for(hardware, || hardware.is_held());
+                std::thread::scope(|scope| {
+                    let asks = scope.spawn(|| unmap(&one));
+                    machine::wait_for(hardware, || hardware.notified(HERE) > 0);
+                    on(HERE, |guard| {
+                        machine.shootdown().handle(guard, machine.cpus())
+                    });
+                    asks.join().unwrap();
+                });
+                hardware.hold_switches(false);
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(interrupt);
+                assert_eq!(flushes(hardware, || here.activate(guard, &one).unwrap()), 0);
+            });
+            assert_eq!((hardware.identifier(HERE), hardware.read(PAGE)), (1, None));
+            here.deactivate(guard).unwrap();
+        });
+    });
+}
+
 /// More address spaces than identifiers.
 #[test]
 fn reuse_is_flushed() {

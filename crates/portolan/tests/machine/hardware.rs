@@ -71,6 +71,8 @@ struct State {
     cores: Vec<Core>,
     identifiers: usize,
     careless: bool,
+    /// Whether processors wait before they go over to a table, and whether one does.
+    hold: (bool, bool),
     tables: BTreeMap<u64, Box<[u64]>>,
     next: u64,
     left: Option<usize>,
@@ -217,6 +219,28 @@ impl Hardware {
         self.state().careless = true;
     }
 
+    /// Whether processors wait from now on before they go over to a table, as in an interrupt.
+    pub fn hold_switches(&self, hold: bool) {
+        self.state().hold = (hold, false);
+    }
+
+    /// Whether one waits.
+    pub fn is_held(&self) -> bool {
+        self.state().hold.1
+    }
+
+    fn wait_in_interrupt(&self) {
+        loop {
+            let mut state = self.state();
+            if !state.hold.0 {
+                return;
+            }
+            state.hold.1 = true;
+            drop(state);
+            self.clock.relax();
+        }
+    }
+
     /// The identifier that `cpu` uses.
     pub fn identifier(&self, cpu: usize) -> usize {
         self.state().cores[cpu].id
@@ -305,6 +329,7 @@ impl Hardware {
 
     pub(super) fn switch_as(&self, root: Option<u64>, id: usize, keep: bool) {
         self.clock.step();
+        self.wait_in_interrupt();
         let mut state = self.state();
         assert!(id <= state.identifiers, "no such identifier");
         let careless = state.careless && id > 0;
