@@ -34,7 +34,44 @@ pub unsafe trait AtomicMode {
 /// comes back to it finds them. A machine that has identifiers says so by [`identifiers`](Processors::identifiers), and supplies
 /// [`switch_as`](Processors::switch_as) and [`invalidate_for`](Processors::invalidate_for), too; for one that has none, or
 /// leaves them unused, what these do by themselves is right. Identifiers are a processor's own: another one may use the same for
-/// another table, so on AArch64 `TTBR0_EL1.CnP` is 0.
+/// another table, so on AArch64 `TTBR0_EL1.CnP` is 0. They don't keep global translations apart: pages of user space are not
+/// mapped as global.
+///
+/// On x86_64, with 0 as the kernel's own:
+///
+/// ```
+/// use portolan::hw::Processors;
+/// use portolan::{FlushRange, PhysAddr, X86_64};
+/// # fn has_pcid() -> bool { true }
+/// # fn read_cr3() -> u64 { 0 }
+/// # fn write_cr3(_: u64) {}
+/// # fn invpcid_all() {}
+///
+/// struct Machine;
+///
+/// // SAFETY: CR4.PCIDE is set if there are PCIDs, and no page of user space is global
+/// unsafe impl Processors<X86_64> for Machine {
+///     fn identifiers(&self) -> usize {
+///         if has_pcid() { 4095 } else { 0 }
+///     }
+///     unsafe fn switch_as(&self, root: PhysAddr, id: usize, keep: bool) {
+///         write_cr3(root.as_u64() | id as u64 | u64::from(keep) << 63);
+///     }
+///     fn invalidate_for(&self, root: PhysAddr, range: FlushRange<X86_64>) {
+///         if read_cr3() & 0xf_ffff_ffff_f000 == root.as_u64() {
+///             self.invalidate(range);
+///         } else {
+///             invpcid_all();
+///         }
+///     }
+///     // the others as without
+/// #   fn invalidate(&self, _: FlushRange<X86_64>) {}
+/// #   unsafe fn switch(&self, root: PhysAddr) { write_cr3(root.as_u64()) }
+/// #   fn leave(&self) { write_cr3(0x1000) }
+/// #   fn notify(&self, _: usize) {}
+/// #   fn relax(&self) {}
+/// }
+/// ```
 ///
 /// # Safety
 /// Each function does what it says, and none unwinds. What a processor stores before it calls `notify` for another one, or
