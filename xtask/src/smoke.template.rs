@@ -15,8 +15,8 @@ use crate::hw::frame::{FrameMeta, MetaCell, trust_given, trust_raw};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
 use crate::hw::mmu::{Memory, Mmu, Rights, walk};
 use crate::hw::processor::{
-    Moment, Quiet, flushed_everywhere, invalidate_here, leave_here, notify, relax, switch_here, this_cpu,
-    trust_kernel_table, trust_unused,
+    Moment, Quiet, flushed_everywhere, fresh_number, identifiers_here, invalidate_here, leave_here, notify, relax,
+    switch_here, this_cpu, trust_kernel_table, trust_unused,
 };
 use crate::hw::{AtomicMode, MAX_CPUS, Processors};
 use crate::flush::FlushRange;
@@ -94,7 +94,8 @@ fn group_owner<'a, F: FrameAllocator, M: FrameMeta>(
     }
 }
 
-/// A table that no processor uses, used by one, which invalidates a range and leaves the table.
+/// A table that no processor uses, used by one, which invalidates a range, leaves the table, comes back and keeps what its TLB
+/// holds, and leaves again.
 fn group_processors<A: PagingMode, G: AtomicMode, P: Processors<A>>(
     guard: &G,
     machine: &P,
@@ -102,7 +103,8 @@ fn group_processors<A: PagingMode, G: AtomicMode, P: Processors<A>>(
     range: FlushRange<A>,
 ) {
     if let Some(cpu) = this_cpu(guard) {
-        let tracked mut aways = trust_unused(root);
+        let (number, Tracked(fresh)) = fresh_number();
+        let tracked mut aways = trust_unused(fresh, root);
         let tracked mut using = trust_kernel_table(cpu as nat);
         proof {
             assert(aways.contains_key(cpu as nat));
@@ -110,11 +112,15 @@ fn group_processors<A: PagingMode, G: AtomicMode, P: Processors<A>>(
         let tracked away = aways.tracked_remove(cpu as nat);
         let tracked since = Moment::now();
         let tracked told = since.tell();
-        let Tracked(none) = switch_here::<A, G, P>(guard, machine, root, Tracked(&mut using), Tracked(away));
-        let Tracked(quiet) = invalidate_here::<A, G, P>(guard, machine, range, Tracked(&told));
+        let id = identifiers_here::<A, G, P>(guard, machine);
+        let Tracked(none) = switch_here::<A, G, P>(guard, machine, root, id, false, Tracked(&mut using), Tracked(away));
+        let Tracked(quiet) = invalidate_here::<A, G, P>(guard, machine, root, range, Tracked(&told));
+        let Tracked(back) = leave_here::<A, G, P>(guard, machine, Tracked(&mut using));
+        let tracked away = back.tracked_unwrap();
+        let Tracked(none) = switch_here::<A, G, P>(guard, machine, root, id, id > 0, Tracked(&mut using), Tracked(away));
         let Tracked(back) = leave_here::<A, G, P>(guard, machine, Tracked(&mut using));
         proof {
-            let tracked away = back.tracked_unwrap();
+            let tracked mut away = back.tracked_unwrap();
             let tracked later = away.quiet::<A>(&since, range);
             let tracked same = quiet.tell();
         }

@@ -14,7 +14,7 @@ use portolan::{FlushRange, Invalidate, PageSize, PagingMode, PhysAddr, TableMemo
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use vcpu::{Step, Vcpu, host};
+use vcpu::{Step, Vcpu, has_identifiers, host};
 
 /// A guest of the host's processor. A handle, whose clones stand for the same guest.
 ///
@@ -27,6 +27,7 @@ pub struct KvmMachine {
     paging: Paging,
     huge: bool,
     late: bool,
+    identifiers: usize,
     reserved: Vec<RangeInclusive<u64>>,
     misserved: Vec<u64>,
     guest: Arc<Guest>,
@@ -160,6 +161,11 @@ impl KvmMachine {
             paging,
             huge,
             late: config.late,
+            identifiers: if has_identifiers(&cpuid) {
+                monitor::IDENTIFIERS
+            } else {
+                0
+            },
             reserved,
             misserved: Vec::new(),
             guest,
@@ -331,6 +337,26 @@ impl Machine for KvmMachine {
     fn set_root(&self, cpu: usize, root: Option<PhysAddr>) -> Result<(), MachineError> {
         let mut vcpu = self.informed(cpu)?;
         vcpu.set_root(root.map(PhysAddr::as_u64))
+    }
+
+    fn identifiers(&self) -> usize {
+        self.identifiers
+    }
+
+    fn set_root_as(
+        &self,
+        cpu: usize,
+        root: PhysAddr,
+        id: usize,
+        keep: bool,
+    ) -> Result<(), MachineError> {
+        let mut vcpu = self.informed(cpu)?;
+        vcpu.set_root_as(root.as_u64(), id, keep)
+    }
+
+    /// With what is known under the one in use.
+    fn invalidate_others(&self, cpu: usize) -> Result<(), MachineError> {
+        self.invalidate_all(cpu)
     }
 
     fn access(&self, cpu: usize, accesses: &[Access]) -> Result<Vec<Outcome>, MachineError> {

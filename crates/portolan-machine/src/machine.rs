@@ -33,13 +33,41 @@ pub trait Machine {
     fn reserved(&self) -> &[RangeInclusive<u64>];
 
     /// Loads a root (CR3, EPTP, TTBR, VTTBR, `satp`) into a processor, or one that maps nothing. Translations of global
-    /// pages survive it, others don't: each root has an identifier of its own, where the architecture has them.
+    /// pages survive it, others don't, unless by [`set_root_as`](Machine::set_root_as) they are known under an identifier.
     ///
     /// Before a table is dropped, it must have been unloaded from all processors.
     ///
     /// # Errors
     /// What the machine can't do; see [`MachineError`].
     fn set_root(&self, cpu: usize, root: Option<PhysAddr>) -> Result<(), MachineError>;
+
+    /// How many identifiers of address spaces (PCID, ASID) each processor has for roots: they are counted from 1.
+    fn identifiers(&self) -> usize {
+        0
+    }
+
+    /// Loads a root under an identifier: what a processor knows of others it knows still when they are loaded again, under the
+    /// identifiers that they had. Unless `keep`, what it knows under this one is forgotten.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    fn set_root_as(
+        &self,
+        cpu: usize,
+        root: PhysAddr,
+        _id: usize,
+        _keep: bool,
+    ) -> Result<(), MachineError> {
+        self.set_root(cpu, Some(root))
+    }
+
+    /// One processor forgets what it knows under identifiers that are not in use.
+    ///
+    /// # Errors
+    /// What the machine can't do; see [`MachineError`].
+    fn invalidate_others(&self, _cpu: usize) -> Result<(), MachineError> {
+        Ok(())
+    }
 
     /// Performs accesses, one after the other, on one processor.
     ///

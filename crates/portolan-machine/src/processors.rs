@@ -23,6 +23,7 @@ pub struct Threads<M> {
     careless: bool,
     notifications: AtomicU64,
     invalidations: AtomicU64,
+    kept: AtomicU64,
 }
 
 /// What there is of a processor.
@@ -32,6 +33,8 @@ struct Line {
     taken: AtomicBool,
     /// Whether an interrupt waits for it.
     notified: AtomicBool,
+    /// The root that it has loaded for an address space; 0 for none.
+    root: AtomicU64,
 }
 
 /// That a thread is a processor, as long as the value is there. It can't be moved to another thread.
@@ -55,6 +58,7 @@ impl<M: Machine> Threads<M> {
             careless: false,
             notifications: AtomicU64::new(0),
             invalidations: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
         }
     }
 
@@ -116,6 +120,11 @@ impl<M: Machine> Threads<M> {
     pub fn invalidations(&self) -> u64 {
         self.invalidations.load(Ordering::Relaxed)
     }
+
+    /// How often a processor came back to a root and kept what it knew.
+    pub fn kept(&self) -> u64 {
+        self.kept.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for OnCpu<'_> {
@@ -145,14 +154,38 @@ unsafe impl<A: PagingMode, M: Machine> Processors<A> for Threads<M> {
 
     unsafe fn switch(&self, root: PhysAddr) {
         if let Some(cpu) = NUMBER.get() {
+            self.cpus[cpu].root.store(root.as_u64(), Ordering::SeqCst);
             self.machine.set_root(cpu, Some(root)).ok();
         }
     }
 
     fn leave(&self) {
         if let Some(cpu) = NUMBER.get() {
+            self.cpus[cpu].root.store(0, Ordering::SeqCst);
             self.machine.set_root(cpu, self.own).ok();
         }
+    }
+
+    fn identifiers(&self) -> usize {
+        self.machine.identifiers()
+    }
+
+    unsafe fn switch_as(&self, root: PhysAddr, id: usize, keep: bool) {
+        if let Some(cpu) = NUMBER.get() {
+            self.cpus[cpu].root.store(root.as_u64(), Ordering::SeqCst);
+            self.kept.fetch_add(keep.into(), Ordering::Relaxed);
+            self.machine.set_root_as(cpu, root, id, keep).ok();
+        }
+    }
+
+    fn invalidate_for(&self, root: PhysAddr, range: FlushRange<A>) {
+        if let Some(cpu) = NUMBER.get() {
+            let uses = self.cpus[cpu].root.load(Ordering::SeqCst) == root.as_u64();
+            if !uses && !self.careless {
+                self.machine.invalidate_others(cpu).ok();
+            }
+        }
+        self.invalidate(range);
     }
 
     fn notify(&self, cpu: usize) {

@@ -35,6 +35,7 @@ use walk::{Found, Hop, Purpose, Stop};
 pub struct SoftMachine {
     memory: Memory,
     regime: Regime,
+    identifiers: usize,
     cpus: Arc<Mutex<Cpus>>,
 }
 
@@ -53,6 +54,8 @@ pub struct SoftConfig {
     /// kernel has to fence after a map as well (privileged specification, "Supervisor Memory-Management Fence
     /// Instruction"); no other architecture does.
     pub absent: bool,
+    /// How many identifiers of address spaces the processors have.
+    pub identifiers: usize,
 }
 
 impl Default for SoftConfig {
@@ -63,6 +66,7 @@ impl Default for SoftConfig {
             phys_bits: 48,
             caching: Caching::Seeded(1),
             absent: false,
+            identifiers: 3,
         }
     }
 }
@@ -120,6 +124,7 @@ impl SoftMachine {
         SoftMachine {
             memory,
             regime: config.regime,
+            identifiers: config.identifiers,
             cpus,
         }
     }
@@ -158,8 +163,33 @@ impl Machine for SoftMachine {
     fn set_root(&self, cpu: usize, root: Option<PhysAddr>) -> Result<(), MachineError> {
         self.with(cpu, |cpu| {
             cpu.root = root.map(PhysAddr::as_u64);
-            cpu.cache.switch();
+            cpu.cache.switch_as(0, false);
         })
+    }
+
+    fn identifiers(&self) -> usize {
+        self.identifiers
+    }
+
+    fn set_root_as(
+        &self,
+        cpu: usize,
+        root: PhysAddr,
+        id: usize,
+        keep: bool,
+    ) -> Result<(), MachineError> {
+        let dead = self.with(cpu, |cpu| {
+            cpu.root = Some(root.as_u64());
+            cpu.cache.switch_as(id, keep)
+        })?;
+        let Some(table) = dead else { return Ok(()) };
+        let error = MachineError::FreedInUse { table, cpu };
+        self.lock().broken.get_or_insert(error.clone());
+        Err(error)
+    }
+
+    fn invalidate_others(&self, cpu: usize) -> Result<(), MachineError> {
+        self.with(cpu, |cpu| cpu.cache.forget_others())
     }
 
     fn access(&self, cpu: usize, accesses: &[Access]) -> Result<Vec<Outcome>, MachineError> {

@@ -33,10 +33,11 @@
 //!   last operation ended, whatever others do in theirs. The lock inside is held for one operation, by who waits for nobody;
 //!   who waits for a range answers shootdowns meanwhile. So a processor with one cursor at a time never waits in a circle; one
 //!   that needs several takes them in the order of their addresses.
-//! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or didn't use
-//!   the table at some moment ([`tlb`](crate::tlb)). What that means for the translations that a TLB may hold, whatever it
-//!   loads and loses meanwhile, is `theorem_shootdown` in `spec/theorem.rs`. That this moment comes after the stores is not
-//!   forced by the types: it follows from the order of the code's lines, and is tested.
+//! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or, at some
+//!   moment, neither used the table nor might come back to it without invalidating ([`tlb`](crate::tlb)). What that means for the
+//!   translations that a processor may use, whatever its TLB loads, loses and keeps under identifiers meanwhile, is
+//!   `theorem_shootdown` in `spec/theorem.rs`. That this moment comes after the stores is not forced by the types: it follows
+//!   from the order of the code's lines, and is tested.
 
 pub(crate) mod batch;
 pub(crate) mod claims;
@@ -45,6 +46,7 @@ mod cursor;
 mod cursor_mut;
 mod error;
 mod flusher;
+mod identifiers;
 pub(crate) mod kept;
 mod kernel;
 pub(crate) mod lease;

@@ -15,10 +15,18 @@
 //! 5. *r* waits until that set is empty, and meanwhile does the same for those who ask it: so two that wait for each other
 //!    both end.
 //!
+//! # Processors that may come back
+//! A processor with identifiers of address spaces leaves a table, and its TLB keeps what it holds of it, where no access meets it.
+//! Nobody asks such a processor. With the bit that says who uses the table stands another one, which says whether it may keep
+//! that when it comes back; step 1 clears it, and a processor that comes back looks at it as it enters the set. If it is clear, the
+//! processor invalidates what it holds under the identifier. One that was asked while it used the table, and has left it when it
+//! answers, or is about to come back, invalidates what it holds under identifiers that are not in use
+//! ([`Processors::invalidate_for`](crate::hw::Processors::invalidate_for)).
+//!
 //! # What is proven
-//! That every processor was quiet after the stores when the wait ends: those in the set have invalidated, and of all
-//! others the TLB held nothing of the table. That nobody reads a request that is being written. Not proven is that the
-//! wait ends: that needs each processor that is notified to handle what it is asked.
+//! That every processor was quiet after the stores when the wait ends: those in the set have invalidated, and all others
+//! used nothing that their TLBs held of the table, nor will they when they come back. That nobody reads a request that is being
+//! written. Not proven is that the wait ends: that needs each processor that is notified to handle what it is asked.
 //!
 //! # What is trusted
 //! That a kernel's [`AtomicMode`](crate::hw::AtomicMode) and [`Processors`](crate::hw::Processors) do what they promise.

@@ -17,7 +17,11 @@ pub(super) const IDT: u64 = 0x3000;
 /// Where the current step and the end of the steps are noted.
 pub(super) const HEADER: u64 = 0x4000;
 /// The root that is loaded: a copy of the tested one, with the monitor's own slot.
-pub(super) const ROOT: u64 = 0x5000;
+const ROOT: u64 = 0x5000;
+/// Those that are loaded under identifiers from 1 on.
+const ROOTS: u64 = 0x1_b000;
+/// How many identifiers there is room for.
+pub(super) const IDENTIFIERS: usize = ((STEPS - ROOTS) / 0x1000) as usize;
 pub(super) const STACK_TOP: u64 = 0x7000;
 /// The monitor's own tables.
 pub(super) const PDPT: u64 = 0x8000;
@@ -31,6 +35,14 @@ pub(super) const STEPS: u64 = 0x2_0000;
 pub(super) const STEP: u64 = 128;
 /// How many steps there is room for.
 pub(super) const CAPACITY: usize = ((AREA - STEPS) / STEP) as usize;
+
+/// Where the root lies that is loaded under an identifier.
+pub(super) fn root(id: usize) -> u64 {
+    match id as u64 {
+        0 => ROOT,
+        id => ROOTS + 0x1000 * (id - 1),
+    }
+}
 
 /// Where in the slot the physical memory is seen.
 pub(super) const DIRECT_OFFSET: u64 = 256 << 30;
@@ -49,7 +61,7 @@ pub(super) const PORT: u16 = 0x1f4;
 pub(super) const OP_ACCESS: u64 = 0;
 /// Word 1: address.
 pub(super) const OP_INVLPG: u64 = 1;
-/// Word 1: physical address.
+/// Word 1: physical address, identifier in bits 11:0, and in bit 63 whether what is known under it stays.
 pub(super) const OP_LOAD_ROOT: u64 = 2;
 pub(super) const OP_FLUSH: u64 = 3;
 /// Word 1: how many; the addresses follow.

@@ -14,7 +14,8 @@ use portolan::PhysAddr;
 pub(super) enum Step {
     Access(Access),
     InvalidatePage(u64),
-    LoadRoot,
+    /// The one under the identifier in use. What is known under it stays if so.
+    LoadRoot(bool),
     InvalidateAll,
     /// Writes a word of memory without changing it, up to so many of the list that begins there.
     Touch([u64; monitor::TOUCHES], usize),
@@ -29,9 +30,17 @@ pub(super) struct Vcpu {
     /// The top-level slot that the monitor has, and the slot's first virtual address.
     slot: u64,
     base: u64,
-    /// The tested root.
+    /// The tested root that is loaded.
     root: Option<u64>,
+    /// Under which identifier.
+    id: usize,
     broken: Option<MachineError>,
+}
+
+/// Whether the processor has PCIDs (CPUID.01H:ECX\[17\]).
+pub(super) fn has_identifiers(cpuid: &CpuId) -> bool {
+    let mut leaves = cpuid.as_slice().iter();
+    leaves.any(|leaf| leaf.function == 1 && leaf.ecx >> 17 & 1 == 1)
 }
 
 /// Whether bits 63 to 47 are equal.
@@ -84,10 +93,11 @@ impl Vcpu {
             slot,
             base,
             root: None,
+            id: 0,
             broken: None,
         };
         vcpu.lay_out(bytes);
-        vcpu.set_registers()?;
+        vcpu.set_registers(has_identifiers(cpuid))?;
         Ok(vcpu)
     }
 
@@ -106,10 +116,10 @@ impl Vcpu {
             word[..part.len()].copy_from_slice(part);
             self.put(monitor::CODE + 8 * index as u64, u64::from_le_bytes(word));
         }
-        self.put(
-            monitor::ROOT + 8 * self.slot,
-            (self.area + monitor::PDPT) | TABLE,
-        );
+        for id in 0..=monitor::IDENTIFIERS {
+            let own = monitor::root(id) + 8 * self.slot;
+            self.put(own, (self.area + monitor::PDPT) | TABLE);
+        }
         self.put(monitor::PDPT, (self.area + monitor::PD) | TABLE);
         self.put(monitor::PD, (self.area + monitor::PT) | TABLE);
         for offset in (0..monitor::AREA).step_by(4096) {
@@ -162,8 +172,9 @@ impl Vcpu {
         }
     }
 
-    /// 64-bit mode, with CR0.WP, CR4.PGE and IA32_EFER.NXE, without SMEP, SMAP or protection keys.
-    fn set_registers(&self) -> Result<(), MachineError> {
+    /// 64-bit mode, with CR0.WP, CR4.PGE and IA32_EFER.NXE, with CR4.PCIDE if there are `identifiers`, without SMEP, SMAP or
+    /// protection keys.
+    fn set_registers(&self, identifiers: bool) -> Result<(), MachineError> {
         let segment = |selector: u16, type_: u8, long: u8| kvm_segment {
             limit: 0xffff_ffff,
             selector,
@@ -199,8 +210,8 @@ impl Vcpu {
             padding: [0; 3],
         };
         special.cr0 = 0x8001_0033;
-        special.cr3 = self.area + monitor::ROOT;
-        special.cr4 = 0x02a0;
+        special.cr3 = self.area + monitor::root(0);
+        special.cr4 = 0x02a0 | u64::from(identifiers) << 17;
         special.efer = 0x0d00;
         host("KVM_SET_SREGS", self.fd.set_sregs(&special))?;
         let pat = kvm_msr_entry {
@@ -224,8 +235,19 @@ impl Vcpu {
 
     /// Loads a root, or one that maps nothing.
     pub(super) fn set_root(&mut self, root: Option<u64>) -> Result<(), MachineError> {
-        self.root = root;
-        self.run(&[Step::LoadRoot]).map(drop)
+        (self.root, self.id) = (root, 0);
+        self.run(&[Step::LoadRoot(false)]).map(drop)
+    }
+
+    /// Loads a root under an identifier.
+    pub(super) fn set_root_as(
+        &mut self,
+        root: u64,
+        id: usize,
+        keep: bool,
+    ) -> Result<(), MachineError> {
+        (self.root, self.id) = (Some(root), id);
+        self.run(&[Step::LoadRoot(keep)]).map(drop)
     }
 
     /// Performs steps on the tables as they are now, and gives the outcomes of the accesses among them.
@@ -254,7 +276,7 @@ impl Vcpu {
             let tested = self
                 .root
                 .map_or(0, |root| self.memory.load(PhysAddr::new(root + 8 * index)));
-            let copy = monitor::ROOT + 8 * index;
+            let copy = monitor::root(self.id) + 8 * index;
             (self.get(copy) != tested).then_some(Step::Write(self.area + copy, tested))
         };
         (0..512).filter(own).filter_map(write).collect()
@@ -264,7 +286,7 @@ impl Vcpu {
     fn give_back_accessed(&self) {
         let Some(root) = self.root else { return };
         for index in (0..512).filter(|index| *index != self.slot) {
-            let copy = self.get(monitor::ROOT + 8 * index);
+            let copy = self.get(monitor::root(self.id) + 8 * index);
             let tested = PhysAddr::new(root + 8 * index);
             if copy & ACCESSED != 0 {
                 // Fails if the entry is another by now, and then has nothing to say
@@ -351,7 +373,10 @@ impl Vcpu {
                 self.put(at + monitor::OUT_VECTOR, u64::MAX);
             }
             Step::InvalidatePage(va) => words(&[monitor::OP_INVLPG, va]),
-            Step::LoadRoot => words(&[monitor::OP_LOAD_ROOT, self.area + monitor::ROOT]),
+            Step::LoadRoot(keep) => {
+                let root = self.area + monitor::root(self.id) + self.id as u64;
+                words(&[monitor::OP_LOAD_ROOT, root | u64::from(keep) << 63]);
+            }
             Step::InvalidateAll => words(&[monitor::OP_FLUSH]),
             Step::Touch(list, count) => {
                 words(&[monitor::OP_TOUCH, count as u64]);

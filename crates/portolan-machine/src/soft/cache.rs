@@ -3,12 +3,15 @@
 //! Intel SDM vol. 3, 5.10 (and 30.4 for extended page tables); Arm ARM D8.16 and D8.17; RISC-V privileged
 //! specification, "Supervisor Memory-Management Fence Instruction"; LoongArch Reference Manual, Volume 1, 5.4.
 
+mod held;
+
 use super::walk::{Found, Hop};
 use crate::access::{Kind, Privilege};
 use crate::fault::Refusal;
 use crate::rng::Rng;
 use crate::walk::Regime;
-use std::collections::VecDeque;
+use held::Held;
+use std::collections::{BTreeMap, VecDeque};
 
 /// How a processor of the software machine uses what the architecture lets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,10 @@ pub(super) struct Cache {
     hops: VecDeque<Hop>,
     /// Where nothing was found, if that is remembered: the first address, the bytes and the level.
     absent: Option<VecDeque<(u64, u64, u8)>>,
+    /// The identifier under which all this is held.
+    id: usize,
+    /// What is held under others.
+    held: BTreeMap<usize, Held>,
 }
 
 impl Cache {
@@ -99,6 +106,8 @@ impl Cache {
             translations: VecDeque::new(),
             hops: VecDeque::new(),
             absent: absent.then(VecDeque::new),
+            id: 0,
+            held: BTreeMap::new(),
         }
     }
 
@@ -266,15 +275,9 @@ impl Cache {
         }
     }
 
-    /// Another root: all but global translations.
-    pub(super) fn switch(&mut self) {
-        self.translations.retain(|t| t.found.leaf.global);
-        self.hops.clear();
-        self.absent.iter_mut().for_each(VecDeque::clear);
-    }
-
     /// Everything.
     pub(super) fn clear(&mut self) {
+        self.held.clear();
         self.translations.clear();
         self.hops.clear();
         self.absent.iter_mut().for_each(VecDeque::clear);

@@ -101,6 +101,7 @@ impl Observer for Onlooker {
             cpu.cache.reaches(&frames) || cpu.root.is_some_and(|root| frames.contains(&root))
         };
         self.with(|cpus| {
+            cpus.all.iter_mut().for_each(|cpu| cpu.cache.freed(&frames));
             if let Some(cpu) = cpus.all.iter().position(walks) {
                 cpus.broken
                     .get_or_insert(MachineError::FreedInUse { table, cpu });

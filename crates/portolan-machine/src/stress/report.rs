@@ -23,6 +23,8 @@ pub struct Tally {
     pub notifications: u64,
     /// How often a processor was asked to invalidate a range.
     pub invalidations: u64,
+    /// How often a processor came back to an address space and kept what its TLB held.
+    pub kept: u64,
     /// How often everything was given back, and was all there.
     pub rounds: u64,
 }
@@ -50,6 +52,7 @@ impl Tally {
         self.unjudged += other.unjudged;
         self.notifications += other.notifications;
         self.invalidations += other.invalidations;
+        self.kept += other.kept;
         self.rounds += other.rounds;
     }
 

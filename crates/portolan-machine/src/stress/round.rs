@@ -192,6 +192,7 @@ impl Round {
         self.on_all_cpus(&shared, tally);
         tally.notifications += machine.cpus().notifications();
         tally.invalidations += machine.cpus().invalidations();
+        tally.kept += machine.cpus().kept();
         let Shared {
             failure, spaces, ..
         } = shared;

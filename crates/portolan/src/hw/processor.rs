@@ -5,6 +5,7 @@ use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
 use crate::hw::memory::Flushed;
+use core::sync::atomic::{AtomicU64, Ordering};
 use vstd::prelude::*;
 
 verus! {
@@ -27,6 +28,51 @@ pub unsafe trait AtomicMode {
 ///
 /// All functions but [`notify`](Processors::notify) concern the processor that runs them, which is in atomic mode.
 ///
+/// # Identifiers of address spaces
+/// Processors may hold translations under identifiers (PCID on x86_64, ASID on AArch64, RISC-V and LoongArch64): an access is
+/// answered only by what is held under the one in use. Then those of a table that is not in use may stay, and a processor that
+/// comes back to it finds them. A machine that has identifiers says so by [`identifiers`](Processors::identifiers), and supplies
+/// [`switch_as`](Processors::switch_as) and [`invalidate_for`](Processors::invalidate_for), too; for one that has none, or
+/// leaves them unused, what these do by themselves is right. Identifiers are a processor's own: another one may use the same for
+/// another table, so on AArch64 `TTBR0_EL1.CnP` is 0. They don't keep global translations apart: pages of user space are not
+/// mapped as global.
+///
+/// On x86_64, with 0 as the kernel's own:
+///
+/// ```
+/// use portolan::hw::Processors;
+/// use portolan::{FlushRange, PhysAddr, X86_64};
+/// # fn has_pcid() -> bool { true }
+/// # fn read_cr3() -> u64 { 0 }
+/// # fn write_cr3(_: u64) {}
+/// # fn invpcid_all() {}
+///
+/// struct Machine;
+///
+/// // SAFETY: CR4.PCIDE is set if there are PCIDs, and no page of user space is global
+/// unsafe impl Processors<X86_64> for Machine {
+///     fn identifiers(&self) -> usize {
+///         if has_pcid() { 4095 } else { 0 }
+///     }
+///     unsafe fn switch_as(&self, root: PhysAddr, id: usize, keep: bool) {
+///         write_cr3(root.as_u64() | id as u64 | u64::from(keep) << 63);
+///     }
+///     fn invalidate_for(&self, root: PhysAddr, range: FlushRange<X86_64>) {
+///         if read_cr3() & 0xf_ffff_ffff_f000 == root.as_u64() {
+///             self.invalidate(range);
+///         } else {
+///             invpcid_all();
+///         }
+///     }
+///     // the others as without
+/// #   fn invalidate(&self, _: FlushRange<X86_64>) {}
+/// #   unsafe fn switch(&self, root: PhysAddr) { write_cr3(root.as_u64()) }
+/// #   fn leave(&self) { write_cr3(0x1000) }
+/// #   fn notify(&self, _: usize) {}
+/// #   fn relax(&self) {}
+/// }
+/// ```
+///
 /// # Safety
 /// Each function does what it says, and none unwinds. What a processor stores before it calls `notify` for another one, or
 /// before it writes a word atomically, that one sees in what it does thereupon (the order of x86_64; elsewhere with the
@@ -39,16 +85,54 @@ pub unsafe trait Processors<A: PagingMode> {
     /// Makes this processor use the table at `root`. When it returns, the TLB holds no translation of the table that was
     /// used before, nor cached entries of its upper tables, except global ones of a kernel's half.
     ///
-    /// With identifiers of address spaces (PCID, ASID) those of the table used before may stay, if they are
-    /// invalidated before that identifier is used the next time, whoever's it will be then.
-    ///
     /// # Safety
     /// There is a table at `root`, and it stays there until another one is used.
     unsafe fn switch(&self, root: PhysAddr);
 
-    /// Makes this processor use a table of the kernel's own, which maps nothing for user space. When it returns, the TLB
-    /// holds nothing of the table used before, as for [`switch`](Processors::switch).
+    /// Makes this processor use a table of the kernel's own, which maps nothing for user space. When it returns, no access is
+    /// answered by what the TLB holds of the table used before: it holds nothing of it, as for [`switch`](Processors::switch),
+    /// or, with [`identifiers`](Processors::identifiers), the kernel's table has one of its own, as 0.
     fn leave(&self);
+
+    /// How many identifiers this processor has for tables of user space: they are counted from 1. Always the same number. If
+    /// it is 0, [`switch`](Processors::switch) is called, and otherwise [`switch_as`](Processors::switch_as).
+    fn identifiers(&self) -> usize {
+        0
+    }
+
+    /// Makes this processor use the table at `root` under the identifier `id`. From then on the TLB holds what it loads under
+    /// that one, and what it held under others stays there, answering no access.
+    ///
+    /// If `keep`, what it holds under `id` is of this table, and may stay. If not, it is invalidated, translations and cached
+    /// entries of upper tables, before an access is answered by it, also one that the processor makes ahead of time:
+    /// - x86_64: `MOV` to `CR3` with the PCID in bits 11:0 and `keep` in bit 63 (Intel SDM vol. 3, 5.10.1 and 5.10.4.1);
+    /// - AArch64: unless `keep`, `TLBI ASIDE1`, `DSB NSH`; then the root and the ASID into `TTBR0_EL1` by one `MSR`, `ISB` (Arm
+    ///   ARM, D8.16 and D8.17);
+    /// - RISC-V: unless `keep`, `SFENCE.VMA` with `x0` and the ASID; then the root and the ASID into `satp` by one `CSRW`
+    ///   (privileged specification, "Supervisor Memory-Management Fence Instruction");
+    /// - LoongArch64: unless `keep`, `INVTLB` 4 with the ASID (LoongArch Reference Manual, Volume 1, 4.2.4); then `CSR.ASID` and
+    ///   `CSR.PGDL`, from a place that user space's addresses play no part in.
+    ///
+    /// # Safety
+    /// As for [`switch`](Processors::switch). `id` is from 1 to [`identifiers`](Processors::identifiers). If `keep`, all that the
+    /// TLB holds under `id` may be used of the table at `root`.
+    unsafe fn switch_as(&self, root: PhysAddr, id: usize, keep: bool) {
+        let _ = (id, keep);
+        // SAFETY: the caller promises it
+        unsafe { self.switch(root) }
+    }
+
+    /// Does what [`invalidate`](Processors::invalidate) does, to what the TLB holds of the table at `root`, under whichever
+    /// identifier. This is what is called.
+    ///
+    /// If the processor uses the table at `root`, that is what it holds under the identifier in use. If it uses another one, by
+    /// now, it is what it holds under all others than that: on x86_64 `INVPCID` of type 3, for all identifiers (Intel SDM
+    /// vol. 3, 5.10.4.1); elsewhere by address, if instructions have a form for all identifiers, as `TLBI VAAE1` and `SFENCE.VMA`
+    /// with an address and `x0`. That is rare.
+    fn invalidate_for(&self, root: PhysAddr, range: FlushRange<A>) {
+        let _ = root;
+        self.invalidate(range);
+    }
 
     /// Makes the processor `cpu` call `Shootdown::handle` soon: by an interrupt, which it
     /// takes at the latest when it leaves atomic mode.
@@ -65,22 +149,30 @@ pub(crate) tracked struct Moment {
     _private: core::marker::PhantomData<()>,
 }
 
-/// That a processor's TLB, at some time after a moment, held no translation of the table at a root for a range, nor cached
-/// entries of its upper tables if the range says so.
+/// That of what a processor's TLB held, at some time after a moment, of the table at a root for a range, nothing is used from
+/// then on: no translation, nor cached entries of its upper tables if the range says so. It holds nothing of it, or holds it
+/// under identifiers that are invalidated before they are used.
 #[verifier::external_body]
 #[verifier::reject_recursive_types(A)]
 pub(crate) tracked struct Quiet<A: PagingMode> {
     _private: core::marker::PhantomData<A>,
 }
 
-/// That a processor doesn't use the table at a root, and that its TLB holds nothing of it. There is one for each processor
-/// and root, and none while the processor uses the table.
+/// A table that processors use: where its root lies, and its number, which no other table ever has.
+pub(crate) ghost struct Table {
+    pub root: PhysAddr,
+    pub number: nat,
+}
+
+/// That a processor doesn't use a table, and whether it may go back to it and keep what its TLB holds. If not, it will
+/// invalidate all that it holds of the table before it uses it. There is one for each processor and table, and none while
+/// the processor uses the table.
 #[verifier::external_body]
 pub(crate) tracked struct Away {
     _private: core::marker::PhantomData<()>,
 }
 
-/// Which table a processor uses. There is one for each processor.
+/// Which table a processor uses, and of which table what it holds under an identifier is. There is one for each processor.
 #[verifier::external_body]
 pub(crate) tracked struct Using {
     _private: core::marker::PhantomData<()>,
@@ -119,8 +211,8 @@ impl<A: PagingMode> Quiet<A> {
     /// After which moment.
     pub uninterp spec fn since(&self) -> Moment;
 
-    /// For which table: `None` for every one.
-    pub uninterp spec fn root(&self) -> Option<PhysAddr>;
+    /// For which table, by its root.
+    pub uninterp spec fn root(&self) -> PhysAddr;
 
     /// For which range.
     pub uninterp spec fn range(&self) -> FlushRange<A>;
@@ -135,7 +227,7 @@ impl<A: PagingMode> Quiet<A> {
     ) -> bool {
         &&& self.cpu() == cpu
         &&& self.since() == since
-        &&& self.root() is None || self.root() == Some(root)
+        &&& self.root() == root
         &&& self.range().covers(range)
     }
 
@@ -157,22 +249,29 @@ impl Away {
     pub uninterp spec fn cpu(&self) -> nat;
 
     /// Which table.
-    pub uninterp spec fn root(&self) -> PhysAddr;
+    pub uninterp spec fn table(&self) -> Table;
 
-    /// A processor that doesn't use the table, after a moment that has passed, is quiet after it.
-    /// Trusted because the TLB holds nothing of the table now, and now is after the moment.
+    /// Whether the processor may go back to the table and keep what its TLB holds.
+    pub uninterp spec fn returns(&self) -> bool;
+
+    /// A processor that doesn't use the table, after a moment that has passed, is quiet after it, once it is settled that it
+    /// will invalidate before it uses the table again.
+    /// Trusted because nothing that the TLB holds of the table now is used from now on, and now is after the moment.
     ///
-    /// Exercised by `space::a_processor_that_left_is_not_asked`.
+    /// Exercised by `space_ids::a_change_while_away_is_flushed`.
     #[verifier::external_body]
     pub(crate) proof fn quiet<A: PagingMode>(
-        tracked &self,
+        tracked &mut self,
         tracked since: &Moment,
         range: FlushRange<A>,
     ) -> (tracked r: Quiet<A>)
         ensures
-            r.cpu() == self.cpu(),
+            final(self).cpu() == old(self).cpu(),
+            final(self).table() == old(self).table(),
+            !final(self).returns(),
+            r.cpu() == old(self).cpu(),
             r.since() == *since,
-            r.root() == Some(self.root()),
+            r.root() == old(self).table().root,
             r.range() == range,
     {
         unimplemented!()
@@ -184,18 +283,82 @@ impl Using {
     pub uninterp spec fn cpu(&self) -> nat;
 
     /// Which table: `None` for one of the kernel's own.
-    pub uninterp spec fn root(&self) -> Option<PhysAddr>;
+    pub uninterp spec fn table(&self) -> Option<Table>;
+
+    /// Of which table, by its number, what the TLB holds under an identifier is, as far as it may be used: `None` if nothing
+    /// may.
+    pub uninterp spec fn holds(&self, id: nat) -> Option<nat>;
+
+    /// Whether this is what becomes of `old` when the processor goes over to `table` under `id`. What else it holds of the table
+    /// is used no more.
+    pub(crate) open spec fn enters(self, old: Self, table: Table, id: nat, keep: bool) -> bool {
+        &&& self.cpu() == old.cpu()
+        &&& self.table() == Some(table)
+        &&& forall|i: nat| #[trigger]
+            self.holds(i) == if i == id {
+                Some(table.number)
+            } else if !keep && old.holds(i) == Some(table.number) {
+                None
+            } else {
+                old.holds(i)
+            }
+    }
+
+    /// Whether `away` says that the processor has left the table that it used, if it used one. It may go back.
+    pub(crate) open spec fn leaves(self, away: Option<Away>) -> bool {
+        match (away, self.table()) {
+            (Some(away), Some(table)) => {
+                &&& away.cpu() == self.cpu()
+                &&& away.table() == table
+                &&& away.returns()
+            },
+            (None, None) => true,
+            _ => false,
+        }
+    }
 }
 
-/// What each processor is to the table at `root`: none uses it.
+/// That no table has had a number.
+#[verifier::external_body]
+pub(crate) tracked struct Fresh {
+    _private: core::marker::PhantomData<()>,
+}
+
+impl Fresh {
+    /// The number.
+    pub uninterp spec fn number(&self) -> nat;
+}
+
+/// A number for a table that is about to be used.
+/// Trusted because each is given once: there are enough for a new one each nanosecond for centuries.
+///
+/// Exercised by `space_ids::a_root_that_lies_where_another_lay_is_flushed`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn fresh_number() -> (r: (u64, Tracked<Fresh>))
+    ensures
+        r.0 > 0,
+        r.1@.number() == r.0,
+    opens_invariants none
+    no_unwind
+{
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    (number, Tracked(Fresh { _private: core::marker::PhantomData }))
+}
+
+/// What each processor is to the table at `root`: none uses it, and none goes back to it.
 /// Trusted because only `ActiveSet::new` calls it, for a table that has just been made, whose root was nobody's.
 ///
 /// Exercised by `space::a_processor_that_left_is_not_asked`.
 #[verifier::external_body]
-pub(crate) proof fn trust_unused(root: PhysAddr) -> (tracked r: Map<nat, Away>)
+pub(crate) proof fn trust_unused(tracked fresh: Fresh, root: PhysAddr) -> (tracked r: Map<
+    nat,
+    Away,
+>)
     ensures
         forall|c: nat|
-            c < MAX_CPUS ==> #[trigger] r.contains_key(c) && r[c].cpu() == c && r[c].root() == root,
+            c < MAX_CPUS ==> #[trigger] r.contains_key(c) && r[c].cpu() == c && r[c].table() == (
+            Table { root, number: fresh.number() }) && !r[c].returns(),
 {
     unimplemented!()
 }
@@ -209,7 +372,8 @@ pub(crate) proof fn trust_unused(root: PhysAddr) -> (tracked r: Map<nat, Away>)
 pub(crate) proof fn trust_kernel_table(cpu: nat) -> (tracked r: Using)
     ensures
         r.cpu() == cpu,
-        r.root() is None,
+        r.table() is None,
+        forall|id: nat| #[trigger] r.holds(id) is None,
 {
     unimplemented!()
 }
@@ -237,7 +401,29 @@ pub(crate) fn this_cpu<G: AtomicMode>(guard: &G) -> (r: Option<usize>)
     }
 }
 
-/// Invalidates in this processor's TLB.
+/// How many identifiers a processor has.
+pub uninterp spec fn identifiers_of<P>(machine: &P, cpu: nat) -> nat;
+
+/// How many identifiers this processor has.
+/// Trusted because the machine promises that it is always the same number ([`Processors`]).
+///
+/// Exercised by `space_ids::identifiers_are_those_that_the_processor_has`.
+#[verifier::external_body]
+#[inline]
+pub(crate) fn identifiers_here<A: PagingMode, G: AtomicMode, P: Processors<A>>(
+    guard: &G,
+    machine: &P,
+) -> (r: usize)
+    ensures
+        r == identifiers_of(machine, cpu_of(guard)),
+    opens_invariants none
+    no_unwind
+{
+    let _ = guard;
+    machine.identifiers()
+}
+
+/// Invalidates in this processor's TLB what it holds of the table at `root`.
 /// Trusted because the machine promises it ([`Processors`]).
 ///
 /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
@@ -246,52 +432,62 @@ pub(crate) fn this_cpu<G: AtomicMode>(guard: &G) -> (r: Option<usize>)
 pub(crate) fn invalidate_here<A: PagingMode, G: AtomicMode, P: Processors<A>>(
     guard: &G,
     machine: &P,
+    root: PhysAddr,
     range: FlushRange<A>,
     Tracked(since): Tracked<&Moment>,
 ) -> (r: Tracked<Quiet<A>>)
     ensures
         r@.cpu() == cpu_of(guard),
         r@.since() == *since,
-        r@.root() is None,
+        r@.root() == root,
         r@.range() == range,
     opens_invariants none
     no_unwind
 {
     let _ = guard;
-    machine.invalidate(range);
+    machine.invalidate_for(root, range);
     Tracked(Quiet { _private: core::marker::PhantomData })
 }
 
-/// Makes this processor use the table at `root`; the one used before is used no more.
-/// Trusted because the machine promises it ([`Processors`]).
+/// Makes this processor use the table at `root`; the one used before is used no more. With the identifier `id`, which may be
+/// that of what it holds of the table still, or 0 if the processor has none.
+/// Trusted because the machine promises it ([`Processors`]): what is held under an identifier comes from the table that was
+/// used last under it, and is that of the last use, since it was invalidated, or went on, when that began.
 ///
-/// Exercised by `space::a_processor_that_left_is_not_asked`.
+/// Exercised by `space_ids::translations_survive_a_switch_and_back`.
 #[verifier::external_body]
 #[inline]
 pub(crate) fn switch_here<A: PagingMode, G: AtomicMode, P: Processors<A>>(
     guard: &G,
     machine: &P,
     root: PhysAddr,
+    id: usize,
+    keep: bool,
     Tracked(using): Tracked<&mut Using>,
     Tracked(away): Tracked<Away>,
 ) -> (r: Tracked<Option<Away>>)
     requires
         old(using).cpu() == cpu_of(guard),
         away.cpu() == cpu_of(guard),
-        away.root() == root,
+        away.table().root == root,
+        id <= identifiers_of(machine, cpu_of(guard)),
+        id == 0 ==> !keep,
+        keep ==> away.returns() && old(using).holds(id as nat) == Some(away.table().number),
     ensures
-        final(using).cpu() == old(using).cpu(),
-        final(using).root() == Some(root),
-        r@ is Some == old(using).root() is Some,
-        r@ matches Some(away) ==> away.cpu() == old(using).cpu() && Some(away.root()) == old(
-            using,
-        ).root(),
+        final(using).enters(*old(using), away.table(), id as nat, keep),
+        old(using).leaves(r@),
     opens_invariants none
     no_unwind
 {
     let _ = guard;
-    // SAFETY: that it is away shows that there is a table, whose owner keeps it while it is in use
-    unsafe { machine.switch(root) };
+    if id == 0 {
+        // SAFETY: that it is away shows that there is a table, whose owner keeps it while it is in use
+        unsafe { machine.switch(root) };
+    } else {
+        // SAFETY: the same; there is such an identifier, and what it is kept for is this table, from which nothing was taken
+        // since it was left
+        unsafe { machine.switch_as(root, id, keep) };
+    }
     Tracked(None)
 }
 
@@ -310,11 +506,9 @@ pub(crate) fn leave_here<A: PagingMode, G: AtomicMode, P: Processors<A>>(
         old(using).cpu() == cpu_of(guard),
     ensures
         final(using).cpu() == old(using).cpu(),
-        final(using).root() is None,
-        r@ is Some == old(using).root() is Some,
-        r@ matches Some(away) ==> away.cpu() == old(using).cpu() && Some(away.root()) == old(
-            using,
-        ).root(),
+        final(using).table() is None,
+        forall|id: nat| #[trigger] final(using).holds(id) == old(using).holds(id),
+        old(using).leaves(r@),
     opens_invariants none
     no_unwind
 {
@@ -350,8 +544,8 @@ pub(crate) fn relax<A: PagingMode, P: Processors<A>>(machine: &P)
 }
 
 /// Once every processor has been quiet after a moment, a range is flushed.
-/// Trusted because that is what it means: after the moment at which each was quiet, its TLB holds what the table has said
-/// since then.
+/// Trusted because that is what it means: after the moment at which each was quiet, it uses of what its TLB holds only what
+/// the table has said since then.
 ///
 /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
 #[verifier::external_body]
@@ -376,3 +570,6 @@ pub(crate) proof fn flushed_everywhere<A: PagingMode>(
 }
 
 } // verus!
+
+/// The number of the next table.
+static NEXT: AtomicU64 = AtomicU64::new(1);

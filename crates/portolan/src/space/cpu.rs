@@ -1,12 +1,13 @@
 //! Which address space a processor uses.
 
 use super::error::VmError;
+use super::identifiers::Identifiers;
 use super::kernel::{Kernel, Machine};
 use super::vm_space::VmSpace;
 use crate::addr::PhysAddr;
-use crate::hw::processor::{Away, Using, leave_here, switch_here, this_cpu};
+use crate::hw::processor::{Away, Using, identifiers_here, leave_here, switch_here, this_cpu};
 #[cfg(verus_only)]
-use crate::hw::processor::{cpu_of, trust_kernel_table};
+use crate::hw::processor::{Table, cpu_of, identifiers_of, trust_kernel_table};
 use crate::hw::{AtomicMode, MAX_CPUS};
 #[cfg(feature = "alloc")]
 use alloc::sync::Arc;
@@ -52,10 +53,11 @@ impl<'k, K: Kernel> SpaceRef<'k, K> for Arc<VmSpace<'k, K>> {
     }
 }
 
-/// The address space that a processor uses, and the right to use another one.
+/// The address space that a processor uses, the identifiers that it has for this and others, and the right to use another one.
 #[verifier::reject_recursive_types(S)]
 struct InUse<S> {
     space: ManuallyDrop<Option<S>>,
+    ids: Identifiers,
     using: Tracked<Using>,
 }
 
@@ -63,6 +65,12 @@ struct InUse<S> {
 /// at it.
 ///
 /// The address space in use is kept alive. If the value is dropped, it stays so for ever.
+///
+/// # Identifiers
+/// If the processor has [identifiers](crate::Processors::identifiers) of address spaces, it uses up to 6 of them, and what its
+/// TLB holds of the spaces that it used last stays there. When it comes back to one of these, it keeps that, unless something was
+/// taken away there meanwhile. It is not told of that before: nobody waits for a processor that uses another address space,
+/// nor for one to be dropped that has only been used.
 #[verifier::reject_recursive_types(K)]
 #[verifier::reject_recursive_types(S)]
 pub struct Cpu<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> {
@@ -78,14 +86,16 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         &&& self.cpu < MAX_CPUS
         &&& self.in_use matches Some(now) ==> {
             &&& now.using@.cpu() == self.cpu
-            &&& now.using@.root() == Self::root_of(now.space@)
+            &&& now.using@.table() == Self::table_of(now.space@)
+            &&& now.ids.inv(now.using@)
+            &&& now.ids.count() <= identifiers_of(&self.machine.processors(), self.cpu as nat)
         }
     }
 
-    /// The root of an address space, if there is one.
-    pub open spec fn root_of(space: Option<S>) -> Option<PhysAddr> {
+    /// The table of an address space, if there is one.
+    spec fn table_of(space: Option<S>) -> Option<Table> {
         match space {
-            Some(space) => Some(space.space().root_table()),
+            Some(space) => Some(space.space().active_set().table()),
             None => None,
         }
     }
@@ -102,7 +112,10 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
 
     /// The root of the table in use, if it is an address space's.
     pub closed spec fn root(self) -> Option<PhysAddr> {
-        self.in_use->0.using@.root()
+        match self.in_use->0.using@.table() {
+            Some(table) => Some(table.root),
+            None => None,
+        }
     }
 
     /// This processor, which uses a table of the kernel's own.
@@ -133,11 +146,13 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
             None => return Err(VmError::WrongCpu { cpu: MAX_CPUS }),
         };
         let tracked using = trust_kernel_table(cpu as nat);
-        let now = InUse { space: ManuallyDrop::new(None), using: Tracked(using) };
+        let ids = Identifiers::new(identifiers_here::<K::Mode, G, K::Cpus>(guard, machine.cpus()));
+        let now = InUse { space: ManuallyDrop::new(None), ids, using: Tracked(using) };
         Ok(Cpu { machine, cpu, in_use: Some(now) })
     }
 
-    /// Makes the processor use `space`, and lets go of the one used before. Its TLB then holds nothing of the latter.
+    /// Makes the processor use `space`, and lets go of the one used before. Of the latter its TLB then holds nothing that it
+    /// uses, unless it comes back to it and nothing was taken away there meanwhile.
     ///
     /// The processor is one of those that are told of what changes in `space` before it uses it, and of those that are told of
     /// what changes in the other as long as it uses that.
@@ -158,14 +173,15 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
             },
     {
         self.check(guard)?;
-        let root = space.get().root();
+        let root = space.get().active().at();
         if self.uses(root) {
             return Ok(());
         }
         proof {
             use_type_invariant(&*self);
         }
-        let Some(Tracked(away)) = space.get().active().add(self.cpu) else {
+        let number = space.get().active().number();
+        let Some((fresh, Tracked(away))) = space.get().active().add(self.cpu) else {
             return Err(VmError::WrongCpu { cpu: self.cpu });
         };
         proof {
@@ -176,21 +192,27 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         let Some(before) = before else {
             return Err(VmError::Poisoned);
         };
-        let InUse { space: last, using: Tracked(mut using) } = before;
+        let InUse { space: last, ids: mut all, using: Tracked(mut using) } = before;
+        let (id, same) = all.pick(number, Ghost(using));
         let Tracked(gone) = switch_here::<K::Mode, G, K::Cpus>(
             guard,
             self.machine.cpus(),
             root,
+            id,
+            same && fresh,
             Tracked(&mut using),
             Tracked(away),
         );
-        self.in_use = Some(InUse { space: ManuallyDrop::new(Some(space)), using: Tracked(using) });
-        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), Tracked(gone));
+        let kept = all.are_there();
+        self.in_use = Some(
+            InUse { space: ManuallyDrop::new(Some(space)), ids: all, using: Tracked(using) },
+        );
+        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), kept, Tracked(gone));
         Ok(())
     }
 
     /// Makes the processor use a table of the kernel's own, and lets go of the address space used before, of which its TLB then
-    /// holds nothing.
+    /// holds nothing that it uses, as for [`activate`](Cpu::activate).
     ///
     /// # Errors
     /// Those of [`activate`](Cpu::activate).
@@ -214,14 +236,21 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         let Some(before) = before else {
             return Err(VmError::Poisoned);
         };
-        let InUse { space: last, using: Tracked(mut using) } = before;
+        let InUse { space: last, ids: all, using: Tracked(mut using) } = before;
+        let ghost was = using;
         let Tracked(gone) = leave_here::<K::Mode, G, K::Cpus>(
             guard,
             self.machine.cpus(),
             Tracked(&mut using),
         );
-        self.in_use = Some(InUse { space: ManuallyDrop::new(None), using: Tracked(using) });
-        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), Tracked(gone));
+        proof {
+            all.lemma_same(was, using);
+        }
+        let kept = all.are_there();
+        self.in_use = Some(
+            InUse { space: ManuallyDrop::new(None), ids: all, using: Tracked(using) },
+        );
+        Self::let_go(self.cpu, ManuallyDrop::into_inner(last), kept, Tracked(gone));
         Ok(())
     }
 
@@ -255,23 +284,26 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         }
         match &self.in_use {
             Some(now) => match &*now.space {
-                Some(space) => space.get().root().0 == root.0,
+                Some(space) => space.get().active().at().0 == root.0,
                 None => false,
             },
             None => false,
         }
     }
 
-    /// The processor doesn't use `space` any more.
-    fn let_go(cpu: usize, space: Option<S>, Tracked(gone): Tracked<Option<Away>>)
+    /// The processor doesn't use `space` any more. What its TLB holds of it may be `kept`.
+    fn let_go(cpu: usize, space: Option<S>, kept: bool, Tracked(gone): Tracked<Option<Away>>)
         requires
             cpu < MAX_CPUS,
             gone is Some == space is Some,
-            gone matches Some(away) ==> away.cpu() == cpu && away.root()
-                == space->0.space().root_table(),
+            gone matches Some(away) ==> {
+                &&& away.cpu() == cpu
+                &&& away.table() == space->0.space().active_set().table()
+                &&& away.returns()
+            },
     {
         if let Some(space) = space {
-            space.get().active().remove(cpu, Tracked(gone.tracked_unwrap()));
+            space.get().active().remove(cpu, kept, Tracked(gone.tracked_unwrap()));
         }
     }
 }

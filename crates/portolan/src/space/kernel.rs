@@ -81,6 +81,11 @@ impl<'k, K: Kernel> Machine<'k, K> {
         *self.frames
     }
 
+    /// The processors.
+    pub closed spec fn processors(self) -> K::Cpus {
+        self.cpus
+    }
+
     /// A machine with these frames, and these processors, which reach each other by `shootdown`.
     #[must_use]
     pub fn new(
@@ -117,7 +122,9 @@ impl<'k, K: Kernel> Machine<'k, K> {
     /// The processors.
     #[inline]
     #[must_use]
-    pub fn cpus(&self) -> &K::Cpus
+    pub fn cpus(&self) -> (r: &K::Cpus)
+        ensures
+            *r == self.processors(),
         no_unwind
     {
         &self.cpus

@@ -45,7 +45,9 @@ verus! {
 /// # Processors
 /// A processor uses an address space from when it [activates](super::Cpu::activate) it until it activates another one. Its
 /// TLB then holds what it likes of what is mapped; whatever an operation takes away is owed to these processors by the
-/// cursor's [`TlbFlusher`], and frames and tables are given back only after they have been told.
+/// cursor's [`TlbFlusher`], and frames and tables are given back only after they have been told. Processors that have used it
+/// before are told nothing: what their TLBs still hold of it under identifiers is of no use before they come back, and then
+/// invalidated if something was taken away meanwhile.
 ///
 /// # Memory
 /// Nothing is mapped at first. [`CursorMut::map`] maps frames, which stay alive as long as they are mapped, counted once for

@@ -10,8 +10,8 @@ use crate::arch::entry::AccessBits;
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{Memory, reaches, walk};
-use crate::spec::processors::proof::{lemma_gone, lemma_said};
-use crate::spec::processors::{Processors, Step, Translation, is_run, was_quiet};
+use crate::spec::processors::proof::{lemma_apart, lemma_gone, lemma_said};
+use crate::spec::processors::{Processors, Step, Translation, Use, is_run, was_quiet};
 use crate::spec::space::{translation, translation_in_halves};
 use crate::table::PageTable;
 use vstd::prelude::*;
@@ -124,29 +124,38 @@ pub proof fn theorem_frames<M: TableMemory, A: PagingMode, B: AccessBits>(
 }
 
 /// **What a processor may use.** On a machine whose TLBs load what the table in use says, and lose what they like, at any
-/// moment, each translation that one holds was said by that table at a moment since which the processor neither left the
-/// table nor invalidated the address.
+/// moment, and hold it under the identifier in use: each translation that answers an access is one of the table in use, and
+/// that table said it at a moment since which the processor neither invalidated the address, nor was away from the table with
+/// the duty to invalidate before it comes back. So a root that lies where another table's lay, and an identifier that was
+/// another table's, give no access to what that one mapped.
 pub proof fn theorem_stale(
     run: Seq<Processors>,
     steps: Seq<Step>,
     n: int,
     cpu: nat,
+    now: Use,
     t: Translation,
 ) -> (i: int)
     requires
         is_run(run, steps),
         0 <= n < run.len(),
-        (run[n].holds)(cpu, t),
+        (run[n].using)(cpu) == Some(now),
+        (run[n].holds)(cpu, now.id, t),
     ensures
+        t.table == now.table,
         0 <= i <= n,
         run[i].backs(t),
-        !was_quiet(run, steps, i, n, cpu, t.root, t.va),
+        !was_quiet(run, steps, i, n, cpu, t.table, t.va),
 {
+    assert(run[n].serves(cpu, now.id, now.table));
+    lemma_apart(run, steps, n);
     lemma_said(run, steps, n, cpu, t)
 }
 
 /// **Shot down is gone.** A translation that its table has not said since a moment, after which each processor invalidated
-/// the address, or didn't use the table at some time, is in no TLB. Such a moment comes before each
+/// the address, or at some time neither used the table nor might go back to it without invalidating, is used by none: no TLB
+/// holds it under the identifier in use, nor under one that its processor goes back to and keeps. It may lie under others
+/// still, where no access meets it before it is invalidated. Such a moment comes before each
 /// [`sync_tlb_flush`](crate::space::TlbFlusher::sync_tlb_flush) returns, and only thereafter frames and tables are released.
 pub proof fn theorem_shootdown(
     run: Seq<Processors>,
@@ -159,12 +168,12 @@ pub proof fn theorem_shootdown(
         is_run(run, steps),
         0 <= since <= n < run.len(),
         forall|i: int| since <= i <= n ==> !(#[trigger] run[i]).backs(t),
-        forall|cpu: nat| #[trigger] was_quiet(run, steps, since, n, cpu, t.root, t.va),
+        forall|cpu: nat| #[trigger] was_quiet(run, steps, since, n, cpu, t.table, t.va),
     ensures
-        forall|cpu: nat| !#[trigger] (run[n].holds)(cpu, t),
+        forall|cpu: nat| !#[trigger] run[n].reaches(cpu, t),
 {
-    assert forall|cpu: nat| !#[trigger] (run[n].holds)(cpu, t) by {
-        assert(was_quiet(run, steps, since, n, cpu, t.root, t.va));
+    assert forall|cpu: nat| !#[trigger] run[n].reaches(cpu, t) by {
+        assert(was_quiet(run, steps, since, n, cpu, t.table, t.va));
         lemma_gone(run, steps, since, n, cpu, t);
     }
 }

@@ -4,11 +4,8 @@
 use super::bits::{WORDS, cpu_at};
 use super::letter::{Letter, Round, Shares, SlotId};
 #[cfg(verus_only)]
-use super::letter::{Reply, gather, is_share, parts};
-use crate::addr::PhysAddr;
+use super::letter::{Order, Reply, gather, is_share, parts};
 use crate::arch::PagingMode;
-#[cfg(verus_only)]
-use crate::flush::FlushRange;
 #[cfg(verus_only)]
 use crate::hw::MAX_CPUS;
 #[cfg(verus_only)]
@@ -46,7 +43,7 @@ pub(crate) open spec fn are_open(opens: Map<int, GhostVar<bool>>, slot: SlotId, 
 impl<A: PagingMode> Pen<A> {
     /// A new letter, and the right to take the answers, from what belongs to each word.
     pub(crate) proof fn parts(
-        tracked cell: PointsTo<FlushRange<A>>,
+        tracked cell: PointsTo<Order<A>>,
         tracked h0: GhostVar<Round<A>>,
         tracked h1: GhostVar<Round<A>>,
         tracked h2: GhostVar<Round<A>>,
@@ -84,13 +81,12 @@ impl<A: PagingMode> Pen<A> {
     }
 }
 
-/// A request on its way: of which slot and processor, what it says, and which table it is about.
+/// A request on its way: of which slot and processor, and what it says.
 #[verifier::reject_recursive_types(A)]
 pub(crate) ghost struct Request<A: PagingMode> {
     pub slot: SlotId,
     pub cpu: nat,
     pub round: Round<A>,
-    pub root: PhysAddr,
 }
 
 /// What the processor that asks has of its request: the shares of its letter that are not with others, what it knows of
@@ -115,7 +111,12 @@ impl<A: PagingMode> Account<A> {
     /// That `cpu` was quiet is known.
     pub(crate) open spec fn is_quiet(self, cpu: nat) -> bool {
         &&& self.quiets.contains_key(cpu)
-        &&& self.quiets[cpu].says(cpu, self.since, self.of@.root, self.of@.round.range)
+        &&& self.quiets[cpu].says(
+            cpu,
+            self.since,
+            self.of@.round.order.root,
+            self.of@.round.order.range,
+        )
     }
 
     /// Nothing has to be waited for of `cpu`.
@@ -236,7 +237,7 @@ impl<A: PagingMode> Account<A> {
     {
         let of = self.of@;
         assert forall|c: nat| c < MAX_CPUS implies #[trigger] self.quiets.contains_key(c)
-            && self.quiets[c].says(c, self.since, of.root, of.round.range) by {
+            && self.quiets[c].says(c, self.since, of.round.order.root, of.round.order.range) by {
             assert(self.is_settled(c));
         }
         assert forall|c: nat| c < MAX_CPUS implies #[trigger] self.shares.contains_key(c)
@@ -263,8 +264,8 @@ impl<A: PagingMode> Evidence<A> {
             c < MAX_CPUS ==> #[trigger] self.quiets.contains_key(c) && self.quiets[c].says(
                 c,
                 self.since,
-                of.root,
-                of.round.range,
+                of.round.order.root,
+                of.round.order.range,
             )
     }
 
@@ -273,9 +274,9 @@ impl<A: PagingMode> Evidence<A> {
         requires
             self.is_of(of),
         ensures
-            r.range() == of.round.range,
+            r.range() == of.round.order.range,
     {
-        flushed_everywhere(&self.since, &self.quiets, of.root, of.round.range)
+        flushed_everywhere(&self.since, &self.quiets, of.round.order.root, of.round.order.range)
     }
 }
 

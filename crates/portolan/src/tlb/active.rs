@@ -1,33 +1,44 @@
-//! Which processors use a table.
+//! Which processors use a table, and which may come back to it.
 
-use super::bits::{WORDS, mask_of, word_of};
+use super::bits::WORDS;
 #[cfg(verus_only)]
-use super::bits::{bit, cpu_at, lemma_clear, lemma_set, lemma_zero};
+use super::bits::{bit, cpu_at, lemma_zero};
 use super::cpus::CpuSet;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
-use crate::hw::processor::{Away, Moment, Quiet};
+use crate::hw::processor::{Away, Moment, Quiet, Table, fresh_number};
 #[cfg(verus_only)]
 use crate::hw::processor::{MAX_CPUS, trust_unused};
 use vstd::atomic_ghost::{AtomicInvariantPredicate, AtomicU64};
 use vstd::atomic_with_ghost;
 use vstd::prelude::*;
 
+mod pairs;
+
+use pairs::{PAIRS, RETURNS, USES, join, pair_of, uses_mask, without};
+#[cfg(verus_only)]
+use pairs::{at, lemma_enter, lemma_join, lemma_leave, lemma_uses};
+
 verus! {
 
-/// Which word: of the set of the table at `root`, for the processors from `64 * w` on.
+/// Which word: of the set of a table, for the processors from `32 * w` on.
 pub(crate) ghost struct WordId {
-    pub root: PhysAddr,
+    pub table: Table,
     pub w: int,
 }
 
-/// A word keeps the [`Away`] of each processor whose bit is clear.
+/// A word has two bits for each processor: whether it uses the table, and, if not, whether it may go back to it and keep what
+/// its TLB holds. It keeps the [`Away`] of each whose first bit is clear.
 pub(crate) struct Kept;
 
 impl AtomicInvariantPredicate<WordId, u64, Map<nat, Away>> for Kept {
     closed spec fn atomic_inv(id: WordId, word: u64, kept: Map<nat, Away>) -> bool {
-        forall|i: u64| i < 64 && !#[trigger] bit(word, i) ==> id.keeps(cpu_at(id.w, i), kept)
+        forall|i: u64|
+            i < 32 && !#[trigger] bit(word, i) ==> {
+                &&& id.keeps(at(id.w, i), kept)
+                &&& bit(word, (i + 32) as u64) ==> kept[at(id.w, i)].returns()
+            }
     }
 }
 
@@ -36,95 +47,139 @@ impl WordId {
     pub(crate) open spec fn keeps(self, cpu: nat, kept: Map<nat, Away>) -> bool {
         &&& kept.contains_key(cpu)
         &&& kept[cpu].cpu() == cpu
-        &&& kept[cpu].root() == self.root
+        &&& kept[cpu].table() == self.table
     }
 
-    /// What is known of the processors of the word that are away: those from bit `n` on.
+    /// Each of the processors of the word that doesn't use the table is in `known`, from bit `n` on.
+    spec fn knows<A: PagingMode>(
+        self,
+        word: u64,
+        n: u64,
+        range: FlushRange<A>,
+        since: Moment,
+        known: Map<nat, Quiet<A>>,
+    ) -> bool {
+        forall|i: u64|
+            n <= i < 32 && !#[trigger] bit(word, i) ==> known.contains_key(at(self.w, i))
+                && known[at(self.w, i)].says(at(self.w, i), since, self.table.root, range)
+    }
+
+    /// What is known of the processors of the word that are away, from bit `n` on: they may not go back without invalidating any
+    /// more.
     proof fn quiet<A: PagingMode>(
         self,
         word: u64,
-        tracked kept: &Map<nat, Away>,
+        tracked kept: &mut Map<nat, Away>,
         range: FlushRange<A>,
         tracked since: &Moment,
         n: u64,
         tracked known: &mut Map<nat, Quiet<A>>,
     )
         requires
-            0 <= self.w < WORDS,
-            n <= 64,
-            Kept::atomic_inv(self, word, *kept),
+            0 <= self.w < PAIRS,
+            n <= 32,
+            forall|i: u64|
+                i < 32 && !#[trigger] bit(word, i) ==> self.keeps(at(self.w, i), *old(kept)),
         ensures
             forall|i: u64|
-                n <= i < 64 && !#[trigger] bit(word, i) ==> final(known).contains_key(
-                    cpu_at(self.w, i),
-                ) && final(known)[cpu_at(self.w, i)].says(
-                    cpu_at(self.w, i),
-                    *since,
-                    self.root,
-                    range,
-                ),
+                i < 32 && !#[trigger] bit(word, i) ==> self.keeps(at(self.w, i), *final(kept)),
+            self.knows(word, n, range, *since, *final(known)),
             forall|c: nat|
-                !(cpu_at(self.w, n) <= c < 64 * self.w + 64) && #[trigger] old(known).contains_key(
-                    c,
-                ) ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
-        decreases 64 - n,
+                !(at(self.w, n) <= c < 32 * self.w + 32) && #[trigger] old(known).contains_key(c)
+                    ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
+        decreases 32 - n,
     {
-        if n < 64 {
+        if n < 32 {
             self.quiet(word, kept, range, since, (n + 1) as u64, known);
-            let cpu = cpu_at(self.w, n);
+            let cpu = at(self.w, n);
             if !bit(word, n) {
-                known.tracked_insert(cpu, kept.tracked_borrow(cpu).quiet(since, range));
+                assert(self.keeps(cpu, *kept));
+                let tracked mut away = kept.tracked_remove(cpu);
+                known.tracked_insert(cpu, away.quiet(since, range));
+                kept.tracked_insert(cpu, away);
             }
         }
     }
 
     /// Those of the processors of word `w`, out of all.
-    proof fn take(root: PhysAddr, w: int, tracked all: &mut Map<nat, Away>) -> (tracked r: Map<
+    proof fn take(table: Table, w: int, tracked all: &mut Map<nat, Away>) -> (tracked r: Map<
         nat,
         Away,
     >)
         requires
-            0 <= w < WORDS,
+            0 <= w < PAIRS,
             forall|c: nat|
-                64 * w <= c < MAX_CPUS ==> #[trigger] (WordId { root, w }).keeps(c, *old(all)),
+                32 * w <= c < MAX_CPUS ==> #[trigger] (WordId { table, w }).keeps(c, *old(all)),
         ensures
-            Kept::atomic_inv(WordId { root, w }, 0, r),
+            Kept::atomic_inv(WordId { table, w }, 0, r),
             forall|c: nat|
-                64 * (w + 1) <= c < MAX_CPUS ==> #[trigger] (WordId { root, w: w + 1 }).keeps(
+                32 * (w + 1) <= c < MAX_CPUS ==> #[trigger] (WordId { table, w: w + 1 }).keeps(
                     c,
                     *final(all),
                 ),
     {
-        let keys = all.dom().filter(|c: nat| 64 * w <= c < 64 * w + 64);
-        let id = WordId { root, w };
-        assert forall|c: nat| 64 * w <= c < MAX_CPUS implies #[trigger] all.contains_key(c)
-            && all[c].cpu() == c && all[c].root() == root by {
+        let keys = all.dom().filter(|c: nat| 32 * w <= c < 32 * w + 32);
+        let id = WordId { table, w };
+        assert forall|c: nat| 32 * w <= c < MAX_CPUS implies #[trigger] all.contains_key(c)
+            && all[c].cpu() == c && all[c].table() == table by {
             assert(id.keeps(c, *all));
         }
+        lemma_zero();
         all.tracked_remove_keys(keys)
     }
 }
 
-/// The processors that use the table of an address space.
+/// The processors that use the table of an address space, and those that may come back to it and keep what their TLBs hold.
 ///
 /// A processor that starts to use the table is [added](ActiveSet::add) before it loads the root; a shootdown
 /// [reads the set](ActiveSet::snapshot) after the stores to the table. So a processor that a shootdown misses loads the
-/// root, and its TLB starts, after these stores.
+/// root after these stores; and since the shootdown has taken from it the permission to keep what it held, its TLB starts then.
 pub(crate) struct ActiveSet {
-    words: [AtomicU64<WordId, Map<nat, Away>, Kept>; WORDS],
+    root: PhysAddr,
+    number: u64,
+    words: [AtomicU64<WordId, Map<nat, Away>, Kept>; PAIRS],
 }
 
 impl ActiveSet {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
-        forall|w: int|
-            0 <= w < WORDS ==> (#[trigger] self.words[w]).well_formed() && self.words[w].constant()
-                == (WordId { root: self.root(), w })
+        &&& self.number > 0
+        &&& forall|w: int|
+            0 <= w < PAIRS ==> (#[trigger] self.words[w]).well_formed() && self.words[w].constant()
+                == (WordId { table: self.table(), w })
     }
 
     /// The table.
-    pub(crate) closed spec fn root(self) -> PhysAddr {
-        self.words[0].constant().root
+    pub(crate) closed spec fn table(self) -> Table {
+        Table { root: self.root, number: self.number as nat }
+    }
+
+    /// The table's root.
+    pub(crate) open spec fn root(self) -> PhysAddr {
+        self.table().root
+    }
+
+    /// A word for the processors from `32 * w` on, none of which uses the table.
+    fn unused(
+        Ghost(table): Ghost<Table>,
+        Ghost(w): Ghost<int>,
+        Tracked(all): Tracked<&mut Map<nat, Away>>,
+    ) -> (r: AtomicU64<WordId, Map<nat, Away>, Kept>)
+        requires
+            0 <= w < PAIRS,
+            forall|c: nat|
+                32 * w <= c < MAX_CPUS ==> #[trigger] (WordId { table, w }).keeps(c, *old(all)),
+        ensures
+            r.well_formed(),
+            r.constant() == (WordId { table, w }),
+            forall|c: nat|
+                32 * (w + 1) <= c < MAX_CPUS ==> #[trigger] (WordId { table, w: w + 1 }).keeps(
+                    c,
+                    *final(all),
+                ),
+    {
+        let tracked kept = WordId::take(table, w, all);
+        AtomicU64::new(Ghost(WordId { table, w }), 0, Tracked(kept))
     }
 
     /// No processor uses the table at `root`, which has just been made.
@@ -132,75 +187,168 @@ impl ActiveSet {
         ensures
             r.root() == root,
     {
-        let _ = root;
-        let tracked mut all = trust_unused(root);
+        let (number, Tracked(fresh)) = fresh_number();
+        let ghost table = Table { root, number: number as nat };
+        let tracked mut all = trust_unused(fresh, root);
         proof {
-            assert forall|c: nat| c < MAX_CPUS implies #[trigger] (WordId { root, w: 0 }).keeps(
+            assert forall|c: nat| c < MAX_CPUS implies #[trigger] (WordId { table, w: 0 }).keeps(
                 c,
                 all,
             ) by {
                 assert(all.contains_key(c));
             }
         }
-        let tracked k0 = WordId::take(root, 0, &mut all);
-        let tracked k1 = WordId::take(root, 1, &mut all);
-        let tracked k2 = WordId::take(root, 2, &mut all);
-        let tracked k3 = WordId::take(root, 3, &mut all);
         ActiveSet {
+            root,
+            number,
             words: [
-                AtomicU64::new(Ghost(WordId { root, w: 0 }), 0, Tracked(k0)),
-                AtomicU64::new(Ghost(WordId { root, w: 1 }), 0, Tracked(k1)),
-                AtomicU64::new(Ghost(WordId { root, w: 2 }), 0, Tracked(k2)),
-                AtomicU64::new(Ghost(WordId { root, w: 3 }), 0, Tracked(k3)),
+                Self::unused(Ghost(table), Ghost(0), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(1), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(2), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(3), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(4), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(5), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(6), Tracked(&mut all)),
+                Self::unused(Ghost(table), Ghost(7), Tracked(&mut all)),
             ],
         }
     }
 
-    /// Adds a processor, which thereupon may use the table; `None` if it was in the set.
-    pub(crate) fn add(&self, cpu: usize) -> (r: Option<Tracked<Away>>)
-        requires
-            cpu < MAX_CPUS,
+    /// Where the table's root lies.
+    #[inline]
+    pub(crate) fn at(&self) -> (r: PhysAddr)
         ensures
-            r matches Some(away) ==> away@.cpu() == cpu && away@.root() == self.root(),
+            r == self.root(),
+        no_unwind
+    {
+        self.root
+    }
+
+    /// The table's number, which no other one ever has.
+    #[inline]
+    pub(crate) fn number(&self) -> (r: u64)
+        ensures
+            r > 0,
+            r == self.table().number,
         no_unwind
     {
         proof {
             use_type_invariant(self);
         }
-        let (w, mask) = (word_of(cpu), mask_of(cpu));
-        let ghost i = (cpu % 64) as u64;
+        self.number
+    }
+
+    /// Adds a processor, which thereupon may use the table; `None` if it was in the set. Answers also whether it may keep what
+    /// its TLB holds of the table.
+    pub(crate) fn add(&self, cpu: usize) -> (r: Option<(bool, Tracked<Away>)>)
+        requires
+            cpu < MAX_CPUS,
+        ensures
+            r matches Some((keep, away)) ==> {
+                &&& away@.cpu() == cpu
+                &&& away@.table() == self.table()
+                &&& keep ==> away@.returns()
+            },
+        no_unwind
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let (w, mask) = (pair_of(cpu), uses_mask(cpu));
+        let ghost i = (cpu % 32) as u64;
         let tracked mut away = None;
         let was =
             atomic_with_ghost!(&self.words[w] => fetch_or(mask); update was -> now; ghost kept => {
-            lemma_set(was, i);
+            lemma_enter(was, i);
             if !bit(was, i) {
-                away = Some(kept.tracked_remove(cpu_at(w as int, i)));
+                away = Some(kept.tracked_remove(at(w as int, i)));
             }
         });
         if was & mask == 0 {
-            Some(Tracked(away.tracked_unwrap()))
+            Some((was & (mask << 32) != 0, Tracked(away.tracked_unwrap())))
         } else {
             None
         }
     }
 
-    /// Takes a processor out, which doesn't use the table any longer.
-    pub(crate) fn remove(&self, cpu: usize, Tracked(away): Tracked<Away>)
+    /// Takes a processor out, which doesn't use the table any longer. If `keep`, it may come back and keep what its TLB holds.
+    /// It tries again as long as others come and go at the same time.
+    ///
+    /// Exercised by `space_ids::translations_survive_a_switch_and_back`.
+    #[verifier::exec_allows_no_decreases_clause]
+    pub(crate) fn remove(&self, cpu: usize, keep: bool, Tracked(away): Tracked<Away>)
         requires
             cpu < MAX_CPUS,
             away.cpu() == cpu,
-            away.root() == self.root(),
-        no_unwind
+            away.table() == self.table(),
+            keep ==> away.returns(),
     {
         proof {
             use_type_invariant(self);
         }
-        let (w, mask) = (word_of(cpu), mask_of(cpu));
-        let ghost i = (cpu % 64) as u64;
-        atomic_with_ghost!(&self.words[w] => fetch_and(!mask); update was -> now; ghost kept => {
-            lemma_clear(was, i);
-            kept.tracked_insert(cpu_at(w as int, i), away);
+        let (w, mask) = (pair_of(cpu), uses_mask(cpu));
+        let ghost i = (cpu % 32) as u64;
+        let tracked mut away = Some(away);
+        loop
+            invariant
+                self.inv(),
+                cpu < MAX_CPUS,
+                w == cpu / 32,
+                i == cpu % 32,
+                mask == 1u64 << i,
+                away matches Some(away) && away.cpu() == cpu && away.table() == self.table() && (
+                keep ==> away.returns()),
+        {
+            let was = atomic_with_ghost!(&self.words[w] => load(); ghost kept => { });
+            let left = without(was, mask, keep);
+            let r =
+                atomic_with_ghost!(&self.words[w] => compare_exchange_weak(was, left); returning r; ghost kept => {
+                if r is Ok {
+                    lemma_leave(was, i, keep);
+                    kept.tracked_insert(at(w as int, i), away.tracked_take());
+                }
+            });
+            if r.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Which of the processors from `32 * w` on use the table. All others are quiet after a moment that has passed, for from
+    /// now on none of them may come back without invalidating.
+    fn look<A: PagingMode>(
+        &self,
+        w: usize,
+        Ghost(range): Ghost<FlushRange<A>>,
+        Tracked(since): Tracked<&Moment>,
+        Tracked(known): Tracked<&mut Map<nat, Quiet<A>>>,
+    ) -> (r: u64)
+        requires
+            w < PAIRS,
+        ensures
+            (WordId { table: self.table(), w: w as int }).knows(r, 0, range, *since, *final(known)),
+            forall|c: nat|
+                !(32 * w <= c < 32 * w + 32) && #[trigger] old(known).contains_key(c)
+                    ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let ghost id = WordId { table: self.table(), w: w as int };
+        let word =
+            atomic_with_ghost!(&self.words[w] => load(); returning word; ghost kept => {
+            if word & RETURNS == 0 {
+                lemma_uses(word);
+                id.quiet(word, &mut kept, range, since, 0, known);
+            }
         });
+        if word & RETURNS == 0 {
+            return word;
+        }
+        atomic_with_ghost!(&self.words[w] => fetch_and(USES); update was -> now; ghost kept => {
+            lemma_uses(was);
+            id.quiet(was, &mut kept, range, since, 0, known);
+        })
     }
 
     /// The processors that are in the set, and what that says of all others: they are quiet after a moment that has
@@ -219,15 +367,11 @@ impl ActiveSet {
                     range,
                 ),
     {
-        proof {
-            use_type_invariant(self);
-        }
         let mut words = [0;WORDS];
         let tracked mut known: Map<nat, Quiet<A>> = Map::tracked_empty();
         let mut w = 0;
         while w < WORDS
             invariant
-                self.inv(),
                 w <= WORDS,
                 forall|v: int, i: u64|
                     0 <= v < w && i < 64 && !#[trigger] bit(words[v], i) ==> known.contains_key(
@@ -235,11 +379,30 @@ impl ActiveSet {
                     ) && known[cpu_at(v, i)].says(cpu_at(v, i), *since, self.root(), range),
             decreases WORDS - w,
         {
-            let word =
-                atomic_with_ghost!(&self.words[w] => load(); returning word; ghost kept => {
-                (WordId { root: self.root(), w: w as int }).quiet(word, &kept, range, since, 0, &mut known);
-            });
-            words[w] = word;
+            let low = self.look::<A>(2 * w, Ghost(range), Tracked(since), Tracked(&mut known));
+            let high = self.look::<A>(2 * w + 1, Ghost(range), Tracked(since), Tracked(&mut known));
+            words[w] = join(low, high);
+            proof {
+                lemma_join(low, high);
+                assert forall|i: u64|
+                    i < 64 && !#[trigger] bit(words[w as int], i) implies known.contains_key(
+                    cpu_at(w as int, i),
+                ) && known[cpu_at(w as int, i)].says(
+                    cpu_at(w as int, i),
+                    *since,
+                    self.root(),
+                    range,
+                ) by {
+                    if i < 32 {
+                        assert(at(2 * w, i) == cpu_at(w as int, i));
+                        assert(!bit(low, i));
+                    } else {
+                        let j = (i - 32) as u64;
+                        assert(at(2 * w + 1, j) == cpu_at(w as int, i));
+                        assert(!bit(high, j));
+                    }
+                }
+            }
             w += 1;
         }
         let set = CpuSet::of(words);

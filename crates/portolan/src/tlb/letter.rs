@@ -3,6 +3,7 @@
 #[cfg(verus_only)]
 use super::bits::{WORDS, bit, cpu_at};
 use super::cpus::CpuSet;
+use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 use crate::hw::processor::{Moment, Quiet};
@@ -25,11 +26,31 @@ pub(crate) ghost struct SlotId {
     pub keys: Loc,
 }
 
+/// What is to be invalidated: a range of the table at a root.
+pub(crate) struct Order<A: PagingMode> {
+    pub root: PhysAddr,
+    pub range: FlushRange<A>,
+}
+
+impl<A: PagingMode> Clone for Order<A> {
+    #[inline]
+    fn clone(&self) -> (r: Self)
+        ensures
+            r == *self,
+    {
+        *self
+    }
+}
+
+impl<A: PagingMode> Copy for Order<A> {
+
+}
+
 /// One request: what is to be invalidated, after which moment, and who is asked.
 #[verifier::reject_recursive_types(A)]
 pub(crate) ghost struct Round<A: PagingMode> {
     pub since: Moment,
-    pub range: FlushRange<A>,
+    pub order: Order<A>,
     pub targets: CpuSet,
 }
 
@@ -37,7 +58,7 @@ pub(crate) ghost struct Round<A: PagingMode> {
 /// belongs to, so that whoever may read the letter knows that the words are for it.
 #[verifier::reject_recursive_types(A)]
 pub(crate) tracked struct Letter<A: PagingMode> {
-    pub cell: PointsTo<FlushRange<A>>,
+    pub cell: PointsTo<Order<A>>,
     pub since: Moment,
     pub rounds: Map<int, GhostVar<Round<A>>>,
 }
@@ -67,7 +88,7 @@ impl<A: PagingMode> Letter<A> {
     /// Whether it is written: room and words are those of the request.
     pub(crate) open spec fn is_written(self) -> bool {
         &&& self.cell.is_init()
-        &&& self.cell.value() == self.round().range
+        &&& self.cell.value() == self.round().order
         &&& self.since == self.round().since
         &&& forall|w: int| 0 <= w < WORDS ==> (#[trigger] self.rounds[w])@ == self.round()
     }
@@ -147,8 +168,8 @@ impl<A: PagingMode> Reply<A> {
         &&& self.share.resource().round() == round
         &&& self.quiet.cpu() == cpu
         &&& self.quiet.since() == round.since
-        &&& self.quiet.root() is None
-        &&& self.quiet.range() == round.range
+        &&& self.quiet.root() == round.order.root
+        &&& self.quiet.range() == round.order.range
     }
 }
 

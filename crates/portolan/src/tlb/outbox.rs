@@ -7,14 +7,13 @@ use super::bits::{WORDS, mask_of, word_of};
 #[cfg(verus_only)]
 use super::bits::{bit, cpu_at, lemma_clear, lemma_zero};
 use super::cpus::CpuSet;
-use super::letter::{Letter, Reply, SlotId, WaitId, Waits};
+use super::letter::{Letter, Order, Reply, SlotId, WaitId, Waits};
 #[cfg(verus_only)]
 use super::letter::{Round, is_share, split};
 #[cfg(verus_only)]
 use super::queue::Turn;
 use super::queue::{BUSY, IDLE, Idle, LAST, Queue, SENT, Sent};
 use crate::arch::PagingMode;
-use crate::flush::FlushRange;
 #[cfg(verus_only)]
 use crate::hw::MAX_CPUS;
 use crate::hw::memory::Flushed;
@@ -57,7 +56,7 @@ pub(crate) struct Outbox<A: PagingMode> {
     /// The number of the last request, and how far it is.
     line: AtomicU64<SlotId, Queue<A>, Line>,
     /// What is to be invalidated.
-    range: PCell<FlushRange<A>>,
+    order: PCell<Order<A>>,
     /// The processors that have not answered yet.
     waiting: [AtomicU64<WaitId, Waits<A>, Waiting>; WORDS],
 }
@@ -71,7 +70,7 @@ impl<A: PagingMode> Outbox<A> {
     /// The words are kept as their ids say.
     pub(crate) closed spec fn inv(&self) -> bool {
         &&& self.line.well_formed()
-        &&& self.id().cell == self.range.id()
+        &&& self.id().cell == self.order.id()
         &&& forall|w: int|
             0 <= w < WORDS ==> (#[trigger] self.waiting[w]).well_formed()
                 && self.waiting[w].constant() == (WaitId { slot: self.id(), w })
@@ -82,7 +81,7 @@ impl<A: PagingMode> Outbox<A> {
         ensures
             r.inv(),
     {
-        let (range, Tracked(cell)) = PCell::empty();
+        let (order, Tracked(cell)) = PCell::empty();
         let tracked (w0, h0, k0) = Waits::fresh();
         let tracked (w1, h1, k1) = Waits::fresh();
         let tracked (w2, h2, k2) = Waits::fresh();
@@ -93,7 +92,7 @@ impl<A: PagingMode> Outbox<A> {
         let tracked (auth, turn) = GhostVarAuth::new(Turn { word: 0, of: None });
         let tracked (keys, _) = GhostMapAuth::new(Map::empty());
         let ghost slot = SlotId {
-            cell: range.id(),
+            cell: order.id(),
             letter: letter.id(),
             rounds,
             opens,
@@ -105,7 +104,7 @@ impl<A: PagingMode> Outbox<A> {
         let tracked queue = Queue { turn: auth, keys, seen, idle, sent: None };
         Outbox {
             line: AtomicU64::new(Ghost(slot), 0, Tracked(queue)),
-            range,
+            order,
             waiting: [
                 AtomicU64::new(Ghost(WaitId { slot, w: 0 }), 0, Tracked(w0)),
                 AtomicU64::new(Ghost(WaitId { slot, w: 1 }), 0, Tracked(w1)),
@@ -248,7 +247,7 @@ impl<A: PagingMode> Outbox<A> {
             key.id() == self.id().keys,
             key@.0 == number,
         ensures
-            r matches Some(flushed) ==> flushed@.range() == key@.1.round.range,
+            r matches Some(flushed) ==> flushed@.range() == key@.1.round.order.range,
         no_unwind
     {
         let tracked mut flushed = None;
@@ -271,7 +270,7 @@ impl<A: PagingMode> Outbox<A> {
     /// known already.
     pub(crate) fn post(
         &self,
-        range: FlushRange<A>,
+        order: Order<A>,
         targets: &CpuSet,
         Ghost(of): Ghost<Request<A>>,
         Tracked(since): Tracked<Moment>,
@@ -282,7 +281,7 @@ impl<A: PagingMode> Outbox<A> {
             self.inv(),
             pen.is_of(self.id()),
             of.slot == self.id(),
-            of.round == (Round { since, range, targets: *targets }),
+            of.round == (Round { since, order, targets: *targets }),
         ensures
             r@.of@ == of,
             r@.since == since,
@@ -293,7 +292,7 @@ impl<A: PagingMode> Outbox<A> {
         let ghost round = of.round;
         let tracked Pen { letter, mut opens } = pen;
         let tracked (mut letter, empty) = letter.take_resource();
-        self.range.write(Tracked(&mut letter.cell), range);
+        self.order.write(Tracked(&mut letter.cell), order);
         proof {
             letter.since = since.tell();
         }
@@ -304,9 +303,9 @@ impl<A: PagingMode> Outbox<A> {
                 w <= WORDS,
                 letter.is_of(self.id()),
                 letter.cell.is_init(),
-                letter.cell.value() == range,
+                letter.cell.value() == order,
                 letter.since == since,
-                round == (Round { since, range, targets: *targets }),
+                round == (Round { since, order, targets: *targets }),
                 are_opens(opens, self.id()),
                 forall|v: int| 0 <= v < w ==> (#[trigger] letter.rounds[v])@ == round,
                 forall|v: int| 0 <= v < w ==> (#[trigger] opens[v])@,
@@ -334,15 +333,15 @@ impl<A: PagingMode> Outbox<A> {
     }
 
     /// Reads the request.
-    pub(crate) fn read(&self, Tracked(share): Tracked<&Frac<Letter<A>>>) -> (r: FlushRange<A>)
+    pub(crate) fn read(&self, Tracked(share): Tracked<&Frac<Letter<A>>>) -> (r: Order<A>)
         requires
             self.inv(),
             is_share(*share, self.id()),
         ensures
-            r == share.resource().round().range,
+            r == share.resource().round().order,
         no_unwind
     {
-        *self.range.borrow(Tracked(&share.borrow().cell))
+        *self.order.borrow(Tracked(&share.borrow().cell))
     }
 
     /// Answers the request for the processor `cpu`.

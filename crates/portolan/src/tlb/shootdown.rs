@@ -10,7 +10,7 @@ use super::bits::{cpu_at, lemma_clear};
 use super::cpus::CpuSet;
 #[cfg(verus_only)]
 use super::letter::{AskId, Reply, Round, is_share};
-use super::letter::{Letter, SlotId};
+use super::letter::{Letter, Order, SlotId};
 #[cfg(verus_only)]
 use super::queue::{Idle, Sent};
 use super::slot::{CpuSlot, Inbox};
@@ -279,8 +279,14 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
             use_type_invariant(self);
         }
         let outbox = &self.slots[by].outbox;
-        let range = outbox.read(Tracked(&share));
-        let Tracked(quiet) = invalidate_here(guard, machine, range, Tracked(&share.borrow().since));
+        let order = outbox.read(Tracked(&share));
+        let Tracked(quiet) = invalidate_here(
+            guard,
+            machine,
+            order.root,
+            order.range,
+            Tracked(&share.borrow().since),
+        );
         outbox.answer(cpu, Tracked(Reply { share, quiet }));
     }
 
@@ -324,14 +330,14 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         let Tracked(idle) = idle;
         let tracked Idle { pen, turn } = idle;
         let here = targets.remove(cpu);
+        let order = Order { root: active.at(), range };
         let ghost of = Request {
             slot: outbox.id(),
             cpu: cpu as nat,
-            round: Round { since, range, targets },
-            root: active.root(),
+            round: Round { since, order, targets },
         };
         let account = outbox.post(
-            range,
+            order,
             &targets,
             Ghost(of),
             Tracked(since),
@@ -341,7 +347,13 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
         let Tracked(mut account) = self.ask_all(machine, cpu, &targets, account);
         let ghost sent = account;
         if here {
-            let Tracked(quiet) = invalidate_here(guard, machine, range, Tracked(&account.since));
+            let Tracked(quiet) = invalidate_here(
+                guard,
+                machine,
+                order.root,
+                range,
+                Tracked(&account.since),
+            );
             proof {
                 account.quiets.tracked_insert(cpu as nat, quiet);
             }

@@ -47,20 +47,20 @@ impl<'s, A: PagingMode> Ticket<'s, A> {
             key@.id() == outbox.id().keys,
             key@@.0 == number,
         ensures
-            r.range() == key@@.1.round.range,
-            r.root() == key@@.1.root,
+            r.range() == key@@.1.round.order.range,
+            r.root() == key@@.1.round.order.root,
     {
         Ticket { outbox, number, key }
     }
 
     /// What is invalidated.
     pub(crate) closed spec fn range(self) -> FlushRange<A> {
-        self.key@@.1.round.range
+        self.key@@.1.round.order.range
     }
 
     /// Of which table.
     pub(crate) closed spec fn root(self) -> PhysAddr {
-        self.key@@.1.root
+        self.key@@.1.round.order.root
     }
 }
 

@@ -222,14 +222,14 @@ fn a_processor_that_comes_and_goes_keeps_nothing_stale() {
         scope.spawn(|| {
             let guard = boot(1);
             while !done.load(SeqCst) {
-                let away = set.add(1).unwrap();
+                let (_, away) = set.add(1).unwrap();
                 for _ in 0..4 {
                     machine.tlb[1].store(table.load(SeqCst), SeqCst);
                     thread::yield_now();
                     shootdown.handle(&guard, &machine);
                 }
                 machine.leave();
-                set.remove(1, away);
+                set.remove(1, false, away);
                 shootdown.handle(&guard, &machine);
             }
         });

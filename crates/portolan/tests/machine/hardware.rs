@@ -22,23 +22,57 @@ pub struct Translation {
     pub write: bool,
 }
 
-/// One processor.
+/// What a TLB holds under an identifier.
 #[derive(Default)]
-struct Core {
-    root: Option<u64>,
+struct Held {
     /// Translations, by the page's first address.
     pages: BTreeMap<u64, Translation>,
     /// Last tables, by the 2 MiB that they are for.
     tables: BTreeMap<u64, u64>,
+    /// Whether some of it leads to what was given back.
+    dead: bool,
+}
+
+/// One processor.
+#[derive(Default)]
+struct Core {
+    root: Option<u64>,
+    /// The identifier in use.
+    id: usize,
+    /// What the TLB holds, by identifiers.
+    held: BTreeMap<usize, Held>,
+    flushed: usize,
     interrupted: bool,
     notified: usize,
     relaxed: usize,
     invalidated: Vec<(u64, u64)>,
 }
 
+impl Core {
+    /// What it holds under the identifier in use.
+    fn held(&mut self) -> &mut Held {
+        self.held.entry(self.id).or_default()
+    }
+
+    /// What it holds under others is not used as long as they aren't, but it must not be used then.
+    fn give_back(&mut self, is_part: impl Fn(&Held) -> bool) -> bool {
+        let mut reached = false;
+        for (id, held) in &mut self.held {
+            let part = is_part(held);
+            reached |= part && *id == self.id;
+            held.dead |= part;
+        }
+        reached
+    }
+}
+
 #[derive(Default)]
 struct State {
     cores: Vec<Core>,
+    identifiers: usize,
+    careless: bool,
+    /// Whether processors wait before they go over to a table, and whether one does.
+    hold: (bool, bool),
     tables: BTreeMap<u64, Box<[u64]>>,
     next: u64,
     left: Option<usize>,
@@ -60,9 +94,10 @@ impl State {
     /// What the tables say of `va`, as far as the core has not cached the upper ones.
     fn walk(&mut self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
         let core = &mut self.cores[cpu];
-        let (mut table, mut shift) = match core.tables.get(&(va >> 21)) {
+        let root = core.root?;
+        let (mut table, mut shift) = match core.held().tables.get(&(va >> 21)) {
             Some(&table) => (table, 12),
-            None => (core.root?, 39),
+            None => (root, 39),
         };
         loop {
             let words = self.tables.get(&table);
@@ -85,22 +120,23 @@ impl State {
             table = word & ADDRESS;
             shift -= 9;
             if shift == 12 {
-                core.tables.insert(va >> 21, table);
+                core.held().tables.insert(va >> 21, table);
             }
         }
     }
 
-    fn held(&self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
-        let (&first, &page) = self.cores[cpu].pages.range(..=va).next_back()?;
+    fn held(&self, cpu: usize, id: usize, va: u64) -> Option<(u64, Translation)> {
+        let held = self.cores[cpu].held.get(&id)?;
+        let (&first, &page) = held.pages.range(..=va).next_back()?;
         (va - first < page.bytes).then_some((first, page))
     }
 
     fn load(&mut self, cpu: usize, va: u64) -> Option<(u64, Translation)> {
-        if let Some(held) = self.held(cpu, va) {
+        if let Some(held) = self.held(cpu, self.cores[cpu].id, va) {
             return Some(held);
         }
         let (first, page) = self.walk(cpu, va)?;
-        self.cores[cpu].pages.insert(first, page);
+        self.cores[cpu].held().pages.insert(first, page);
         Some((first, page))
     }
 
@@ -157,13 +193,62 @@ impl Hardware {
         if page.write {
             return Some(page.frame + (va - first));
         }
-        state.cores[cpu].pages.remove(&first);
+        state.cores[cpu].held().pages.remove(&first);
         None
     }
 
-    /// What the TLB of `cpu` holds for `va`.
+    /// What the TLB of `cpu` holds for `va` under the identifier in use.
     pub fn cached(&self, cpu: usize, va: u64) -> Option<Translation> {
-        self.state().held(cpu, va).map(|(_, page)| page)
+        let state = self.state();
+        let held = state.held(cpu, state.cores[cpu].id, va);
+        held.map(|(_, page)| page)
+    }
+
+    /// What the TLB of `cpu` holds for `va` under the identifier `id`.
+    pub fn cached_as(&self, cpu: usize, id: usize, va: u64) -> Option<Translation> {
+        self.state().held(cpu, id, va).map(|(_, page)| page)
+    }
+
+    /// From now on processors have so many identifiers.
+    pub fn identify(&self, identifiers: usize) {
+        self.state().identifiers = identifiers;
+    }
+
+    /// From now on nothing is invalidated where an identifier is taken into use, as by a kernel that forgets it. For controls.
+    pub fn keep_all(&self) {
+        self.state().careless = true;
+    }
+
+    /// Whether processors wait from now on before they go over to a table, as in an interrupt.
+    pub fn hold_switches(&self, hold: bool) {
+        self.state().hold = (hold, false);
+    }
+
+    /// Whether one waits.
+    pub fn is_held(&self) -> bool {
+        self.state().hold.1
+    }
+
+    fn wait_in_interrupt(&self) {
+        loop {
+            let mut state = self.state();
+            if !state.hold.0 {
+                return;
+            }
+            state.hold.1 = true;
+            drop(state);
+            self.clock.relax();
+        }
+    }
+
+    /// The identifier that `cpu` uses.
+    pub fn identifier(&self, cpu: usize) -> usize {
+        self.state().cores[cpu].id
+    }
+
+    /// How often `cpu` has invalidated all that it held under the identifier of the table that it went over to.
+    pub fn flushed(&self, cpu: usize) -> usize {
+        self.state().cores[cpu].flushed
     }
 
     /// How often `cpu` was notified.
@@ -192,14 +277,31 @@ impl Hardware {
         self.state().over
     }
 
-    /// No processor's TLB reaches `bytes` bytes from `addr` any more.
+    /// No processor's TLB reaches `bytes` bytes from `addr` any more by what it holds under the identifier in use. What leads
+    /// there under others must not be used.
     pub fn assert_unreachable(&self, addr: u64, bytes: u64) {
-        for core in &self.state().cores {
-            for (va, page) in &core.pages {
-                let apart = page.frame + page.bytes <= addr || addr + bytes <= page.frame;
-                assert!(apart, "{addr:#x} is given back, and in a TLB for {va:#x}");
-            }
+        let meets =
+            |page: &Translation| page.frame < addr + bytes && addr < page.frame + page.bytes;
+        for core in &mut self.state().cores {
+            let reached = core.give_back(|held| held.pages.values().any(meets));
+            assert!(!reached, "{addr:#x} is given back, and in a TLB");
         }
+    }
+
+    pub(super) fn identifiers(&self) -> usize {
+        self.state().identifiers
+    }
+
+    /// By the identifier in use, if the table is, or else all that is held under others.
+    pub(super) fn invalidate_for<A: PagingMode>(&self, root: u64, range: FlushRange<A>) {
+        let mut state = self.state();
+        let core = &mut state.cores[schedule::cpu()];
+        if core.root != Some(root) {
+            let id = core.id;
+            core.held.retain(|other, _| *other == id);
+        }
+        drop(state);
+        self.invalidate(range);
     }
 
     pub(super) fn invalidate<A: PagingMode>(&self, range: FlushRange<A>) {
@@ -212,20 +314,32 @@ impl Hardware {
             let last = start.saturating_add(bytes.saturating_sub(1));
             va <= last && start <= va + (size - 1)
         };
-        core.pages.retain(|&va, page| !meets(va, page.bytes));
+        let held = core.held();
+        held.pages.retain(|&va, page| !meets(va, page.bytes));
         if range.frees_tables() {
-            core.tables.clear();
+            held.tables.clear();
         }
         state.speculate();
     }
 
+    /// Over to a table without an identifier of its own.
     pub(super) fn switch(&self, root: Option<u64>) {
+        self.switch_as(root, 0, false);
+    }
+
+    pub(super) fn switch_as(&self, root: Option<u64>, id: usize, keep: bool) {
         self.clock.step();
+        self.wait_in_interrupt();
         let mut state = self.state();
+        assert!(id <= state.identifiers, "no such identifier");
+        let careless = state.careless && id > 0;
         let core = &mut state.cores[schedule::cpu()];
-        core.root = root;
-        core.pages.clear();
-        core.tables.clear();
+        (core.root, core.id) = (root, id);
+        if !keep && !careless {
+            core.held.remove(&id);
+            core.flushed += 1;
+        }
+        assert!(!core.held().dead, "leads to what was given back");
         state.speculate();
         drop(state);
         // others may run before the library goes on
@@ -264,6 +378,11 @@ impl Hardware {
         self.state().left = left;
     }
 
+    /// The next table lies at `addr`, where none does now.
+    pub fn next_table_at(&self, addr: u64) {
+        self.state().next = addr;
+    }
+
     /// How many tables there are.
     pub fn tables(&self) -> usize {
         self.state().tables.len()
@@ -291,9 +410,13 @@ impl Hardware {
     pub(super) fn free_table(&self, table: u64) {
         self.clock.step();
         let mut state = self.state();
-        for core in &state.cores {
-            let reached = core.root == Some(table) || core.tables.values().any(|&at| at == table);
-            assert!(!reached, "a table is given back that a processor reaches");
+        for core in &mut state.cores {
+            let reached = core.give_back(|held| held.tables.values().any(|&at| at == table));
+            let used = core.root == Some(table);
+            assert!(
+                !reached && !used,
+                "a table is given back that a processor reaches"
+            );
         }
         assert!(state.tables.remove(&table).is_some(), "given back twice");
     }

@@ -142,7 +142,8 @@ impl Cpus {
     }
 }
 
-// SAFETY: a TLB holds nothing of what it is told to invalidate, and nothing of a table that it leaves
+// SAFETY: a TLB holds nothing of what it is told to invalidate, and nothing of a table that it leaves but under the table's
+// identifier
 unsafe impl<A: PagingMode> Processors<A> for Cpus {
     fn invalidate(&self, range: FlushRange<A>) {
         self.0.invalidate(range);
@@ -152,6 +153,15 @@ unsafe impl<A: PagingMode> Processors<A> for Cpus {
     }
     fn leave(&self) {
         self.0.switch(None);
+    }
+    fn identifiers(&self) -> usize {
+        self.0.identifiers()
+    }
+    unsafe fn switch_as(&self, root: PhysAddr, id: usize, keep: bool) {
+        self.0.switch_as(Some(root.as_u64()), id, keep);
+    }
+    fn invalidate_for(&self, root: PhysAddr, range: FlushRange<A>) {
+        self.0.invalidate_for(root.as_u64(), range);
     }
     fn notify(&self, cpu: usize) {
         self.0.notify(cpu);
