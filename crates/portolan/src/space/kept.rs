@@ -4,7 +4,7 @@ use super::batch::Batch;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 use crate::frame::token::FrameToken;
-use crate::frame::{FrameAllocator, FrameTable, USegment};
+use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::frame::same_table;
 use crate::hw::memory::Flushed;
 #[cfg(verus_only)]
@@ -34,6 +34,9 @@ struct KeptRun {
     /// Where they were mapped.
     at: Ghost<int>,
 }
+
+/// References to frames that follow each other, with the frames' slots: the first, and the one after the last.
+pub(crate) type References = (usize, usize, Tracked<Map<int, FrameToken>>);
 
 /// Which references are kept: those to the frames of so many bytes that were mapped from `at` on.
 pub(crate) ghost struct WasMapped {
@@ -114,26 +117,37 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         self.runs.is_full()
     }
 
-    /// Keeps the references of `segment`, which was mapped at `at`.
+    /// Keeps references to frames that were mapped at `at`.
     #[inline]
-    pub(crate) fn keep(&mut self, segment: USegment<'f, F>, Ghost(at): Ghost<int>)
+    pub(crate) fn keep(
+        &mut self,
+        frames: &'f FrameTable<'f, F>,
+        references: References,
+        at: Ghost<int>,
+    )
         requires
             old(self).inv(),
             old(self)@.len() < RUNS,
-            old(self)@.len() > 0 ==> old(self).table() == segment.table(),
+            old(self)@.len() > 0 ==> old(self).table() == *frames,
+            references.0 <= references.1 <= frames.len(),
+            frames.are_tokens(references.2@, references.0 as int, references.1 as int),
         ensures
             final(self).inv(),
-            final(self).table() == segment.table(),
+            final(self).table() == *frames,
             final(self)@ == old(self)@.push(
-                WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
+                WasMapped {
+                    at: at@,
+                    frame: frames.first() + references.0 * 0x1000,
+                    bytes: (references.1 - references.0) * 0x1000,
+                },
             ),
+        no_unwind
     {
-        let (frames, first, end, tokens) = segment.into_parts();
+        let (first, end, tokens) = references;
+        let run = KeptRun { first, end, tokens, at };
         self.frames = Some(frames);
-        let _ = self.runs.push(KeptRun { first, end, tokens, at: Ghost(at) });
-        assert(self@ =~= old(self)@.push(
-            WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
-        ));
+        let _ = self.runs.push(run);
+        assert(self@ =~= old(self)@.push(run.was_mapped(*frames)));
     }
 
     /// They wait until processors have been told of `range`.
