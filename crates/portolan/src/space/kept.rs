@@ -1,6 +1,9 @@
 //! References to frames that processors may still reach.
 
 use super::batch::Batch;
+#[cfg(verus_only)]
+use super::slots::MOST;
+use super::slots::Slots;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 use crate::frame::token::FrameToken;
@@ -27,9 +30,7 @@ pub(crate) struct Kept<'f, A: PagingMode, F: FrameAllocator> {
 
 /// References to frames that follow each other.
 struct KeptRun {
-    /// The slots of the frames: the first, and the one after the last.
-    first: usize,
-    end: usize,
+    slots: Slots,
     tokens: Tracked<Map<int, FrameToken>>,
     /// Where they were mapped.
     at: Ghost<int>,
@@ -59,16 +60,16 @@ impl WasMapped {
 impl KeptRun {
     /// The frames are ones of this table.
     spec fn is_of<F>(self, frames: FrameTable<'_, F>) -> bool {
-        &&& self.first <= self.end <= frames.len()
-        &&& frames.are_tokens(self.tokens@, self.first as int, self.end as int)
+        &&& 0 <= self.slots.first() < self.slots.end() <= frames.len()
+        &&& frames.are_tokens(self.tokens@, self.slots.first(), self.slots.end())
     }
 
     /// Which references they are.
     spec fn was_mapped<F>(self, frames: FrameTable<'_, F>) -> WasMapped {
         WasMapped {
             at: self.at@,
-            frame: frames.first() + self.first * 0x1000,
-            bytes: (self.end - self.first) * 0x1000,
+            frame: frames.first() + self.slots.first() * 0x1000,
+            bytes: (self.slots.end() - self.slots.first()) * 0x1000,
         }
     }
 }
@@ -129,7 +130,9 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
             old(self).inv(),
             old(self)@.len() < RUNS,
             old(self)@.len() > 0 ==> old(self).table() == *frames,
-            references.0 <= references.1 <= frames.len(),
+            references.0 < references.1 <= frames.len(),
+            references.1 <= references.0 + MOST,
+            references.1 <= 0x1000_0000_0000,
             frames.are_tokens(references.2@, references.0 as int, references.1 as int),
         ensures
             final(self).inv(),
@@ -144,7 +147,7 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         no_unwind
     {
         let (first, end, tokens) = references;
-        let run = KeptRun { first, end, tokens, at };
+        let run = KeptRun { slots: Slots::new(first, end), tokens, at };
         self.frames = Some(frames);
         let _ = self.runs.push(run);
         assert(self@ =~= old(self)@.push(run.was_mapped(*frames)));
@@ -252,17 +255,22 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         let Some(frames) = self.frames else {
             return;
         };
+        proof {
+            frames.lemma_layout();
+        }
         self.touch(frames);
         while let Some(run) = self.runs.pop()
             invariant
                 self.inv(),
                 self.frames == Some(frames),
+                frames.len() <= usize::MAX,
             ensures
                 self.inv(),
                 self.runs@.len() == 0,
             decreases self.runs@.len(),
         {
-            frames.release_run(run.first, run.end, run.tokens);
+            let (first, end) = run.slots.ends();
+            frames.release_run(first, end, run.tokens);
         }
     }
 
@@ -274,19 +282,22 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
             self.frames == Some(frames),
         no_unwind
     {
+        proof {
+            frames.lemma_layout();
+        }
         let mut i = 0;
         while i < self.runs.len()
             invariant
                 self.inv(),
                 self.frames == Some(frames),
+                frames.len() <= usize::MAX,
             decreases self.runs@.len() - i,
         {
             let run = self.runs.get(i);
-            if run.first < run.end {
-                assert(run.tokens@.contains_key(run.first as int));
-                let tracked token = run.tokens.borrow().tracked_borrow(run.first as int);
-                let _ = frames.count(run.first, Tracked(token));
-            }
+            let (first, _) = run.slots.ends();
+            assert(run.tokens@.contains_key(first as int));
+            let tracked token = run.tokens.borrow().tracked_borrow(first as int);
+            let _ = frames.count(first, Tracked(token));
             i += 1;
         }
     }

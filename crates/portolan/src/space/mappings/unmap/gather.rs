@@ -15,6 +15,7 @@ use crate::space::kept::RUNS;
 use crate::space::mappings::Mappings;
 #[cfg(verus_only)]
 use crate::space::mappings::spec::is_sorted;
+use crate::space::slots::MOST_BYTES;
 use crate::table::iter::Mappings as Pages;
 #[cfg(verus_only)]
 use crate::table::shape::is_page_of;
@@ -78,6 +79,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 hi <= A::geo().limit(),
                 self.table@.is_shaped::<A>(),
                 self.frames.first() % 0x1000 == 0,
+                self.frames.first() >= 0,
                 !self.table@.is_cut(lo as int, hi as int),
                 self.is_gathered(*old(self), (start as int, end), kept@),
                 kept.inv(),
@@ -154,6 +156,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             r.0.is_in::<A, F>(*frames, old(pages).space()),
             r.0.start == first.0@,
             r.0.end <= old(pages).end_at(),
+            r.0.bytes() <= MOST_BYTES,
             match r.1 {
                 Some((va, page)) => {
                     &&& old(pages).space().is_next_page(r.0.end as int, va@)
@@ -189,6 +192,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 lo <= run.start,
                 run.end <= pages.end_at(),
                 !pages.space().is_cut(lo, pages.end_at() as int),
+                run.bytes() <= MOST_BYTES,
                 known == frames.has_all(run.frame.0 as int, run.bytes()),
                 pages.next_at() == run.end,
             decreases pages.end_at() - run.end,
@@ -197,15 +201,16 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
                 return (run, None);
             };
             let at = va.offset();
-            let follows = at == run.end && page.frame.0 == run.frame.0 + (run.end - run.start);
-            if !follows || frames.contains(page.frame, page.size.bytes()) != known {
+            let (bytes, more) = (run.end - run.start, page.size.bytes());
+            let follows = at == run.end && page.frame.0 == run.frame.0 + bytes;
+            if !follows || bytes + more > MOST_BYTES || frames.contains(page.frame, more) != known {
                 return (run, Some((va, page)));
             }
             proof {
                 assert(is_page_of::<A>(va@, pages.space().pages[va@]));
             }
             let ghost was = run;
-            run = Run { end: at + page.size.bytes(), pages: run.pages + 1, ..run };
+            run = Run { end: at + more, pages: run.pages + 1, ..run };
             proof {
                 was.lemma_next_page::<A, F>(*frames, pages.space(), run);
             }
