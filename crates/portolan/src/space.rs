@@ -55,6 +55,7 @@ pub(crate) mod mappings;
 mod owed;
 mod pages;
 pub(crate) mod part;
+mod slots;
 mod span;
 pub(crate) mod target;
 mod vm_space;

@@ -1,10 +1,13 @@
 //! References to frames that processors may still reach.
 
 use super::batch::Batch;
+#[cfg(verus_only)]
+use super::slots::MOST;
+use super::slots::Slots;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 use crate::frame::token::FrameToken;
-use crate::frame::{FrameAllocator, FrameTable, USegment};
+use crate::frame::{FrameAllocator, FrameTable};
 use crate::hw::frame::same_table;
 use crate::hw::memory::Flushed;
 #[cfg(verus_only)]
@@ -27,13 +30,14 @@ pub(crate) struct Kept<'f, A: PagingMode, F: FrameAllocator> {
 
 /// References to frames that follow each other.
 struct KeptRun {
-    /// The slots of the frames: the first, and the one after the last.
-    first: usize,
-    end: usize,
+    slots: Slots,
     tokens: Tracked<Map<int, FrameToken>>,
     /// Where they were mapped.
     at: Ghost<int>,
 }
+
+/// References to frames that follow each other, with the frames' slots: the first, and the one after the last.
+pub(crate) type References = (usize, usize, Tracked<Map<int, FrameToken>>);
 
 /// Which references are kept: those to the frames of so many bytes that were mapped from `at` on.
 pub(crate) ghost struct WasMapped {
@@ -56,16 +60,16 @@ impl WasMapped {
 impl KeptRun {
     /// The frames are ones of this table.
     spec fn is_of<F>(self, frames: FrameTable<'_, F>) -> bool {
-        &&& self.first <= self.end <= frames.len()
-        &&& frames.are_tokens(self.tokens@, self.first as int, self.end as int)
+        &&& 0 <= self.slots.first() < self.slots.end() <= frames.len()
+        &&& frames.are_tokens(self.tokens@, self.slots.first(), self.slots.end())
     }
 
     /// Which references they are.
     spec fn was_mapped<F>(self, frames: FrameTable<'_, F>) -> WasMapped {
         WasMapped {
             at: self.at@,
-            frame: frames.first() + self.first * 0x1000,
-            bytes: (self.end - self.first) * 0x1000,
+            frame: frames.first() + self.slots.first() * 0x1000,
+            bytes: (self.slots.end() - self.slots.first()) * 0x1000,
         }
     }
 }
@@ -114,26 +118,39 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         self.runs.is_full()
     }
 
-    /// Keeps the references of `segment`, which was mapped at `at`.
+    /// Keeps references to frames that were mapped at `at`.
     #[inline]
-    pub(crate) fn keep(&mut self, segment: USegment<'f, F>, Ghost(at): Ghost<int>)
+    pub(crate) fn keep(
+        &mut self,
+        frames: &'f FrameTable<'f, F>,
+        references: References,
+        at: Ghost<int>,
+    )
         requires
             old(self).inv(),
             old(self)@.len() < RUNS,
-            old(self)@.len() > 0 ==> old(self).table() == segment.table(),
+            old(self)@.len() > 0 ==> old(self).table() == *frames,
+            references.0 < references.1 <= frames.len(),
+            references.1 <= references.0 + MOST,
+            references.1 <= 0x1000_0000_0000,
+            frames.are_tokens(references.2@, references.0 as int, references.1 as int),
         ensures
             final(self).inv(),
-            final(self).table() == segment.table(),
+            final(self).table() == *frames,
             final(self)@ == old(self)@.push(
-                WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
+                WasMapped {
+                    at: at@,
+                    frame: frames.first() + references.0 * 0x1000,
+                    bytes: (references.1 - references.0) * 0x1000,
+                },
             ),
+        no_unwind
     {
-        let (frames, first, end, tokens) = segment.into_parts();
+        let (first, end, tokens) = references;
+        let run = KeptRun { slots: Slots::new(first, end), tokens, at };
         self.frames = Some(frames);
-        let _ = self.runs.push(KeptRun { first, end, tokens, at: Ghost(at) });
-        assert(self@ =~= old(self)@.push(
-            WasMapped { at, frame: segment.start(), bytes: segment.end() - segment.start() },
-        ));
+        let _ = self.runs.push(run);
+        assert(self@ =~= old(self)@.push(run.was_mapped(*frames)));
     }
 
     /// They wait until processors have been told of `range`.
@@ -238,17 +255,22 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         let Some(frames) = self.frames else {
             return;
         };
+        proof {
+            frames.lemma_layout();
+        }
         self.touch(frames);
         while let Some(run) = self.runs.pop()
             invariant
                 self.inv(),
                 self.frames == Some(frames),
+                frames.len() <= usize::MAX,
             ensures
                 self.inv(),
                 self.runs@.len() == 0,
             decreases self.runs@.len(),
         {
-            frames.release_run(run.first, run.end, run.tokens);
+            let (first, end) = run.slots.ends();
+            frames.release_run(first, end, run.tokens);
         }
     }
 
@@ -260,19 +282,22 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
             self.frames == Some(frames),
         no_unwind
     {
+        proof {
+            frames.lemma_layout();
+        }
         let mut i = 0;
         while i < self.runs.len()
             invariant
                 self.inv(),
                 self.frames == Some(frames),
+                frames.len() <= usize::MAX,
             decreases self.runs@.len() - i,
         {
             let run = self.runs.get(i);
-            if run.first < run.end {
-                assert(run.tokens@.contains_key(run.first as int));
-                let tracked token = run.tokens.borrow().tracked_borrow(run.first as int);
-                let _ = frames.count(run.first, Tracked(token));
-            }
+            let (first, _) = run.slots.ends();
+            assert(run.tokens@.contains_key(first as int));
+            let tracked token = run.tokens.borrow().tracked_borrow(first as int);
+            let _ = frames.count(first, Tracked(token));
             i += 1;
         }
     }

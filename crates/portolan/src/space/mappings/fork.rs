@@ -260,7 +260,10 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             proof {
                 self.lemma_held_run(tokens, hi as int, run);
             }
-            let _ = Self::take(self.frames, Tracked(&mut tokens), &run);
+            let taken = Self::take(self.frames, Tracked(&mut tokens), &run);
+            if let Some((first, end, references)) = taken {
+                self.frames.release_run(first, end, references);
+            }
             proof {
                 self.lemma_held_after(before, tokens, hi as int, run);
                 at = run.end as int;
