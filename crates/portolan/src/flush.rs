@@ -5,6 +5,7 @@ use crate::addr::PhysAddr;
 use crate::addr::{PageSize, VirtAddr};
 use crate::arch::PagingMode;
 use crate::hw::memory::{Flushed, Frames, invalidate, trust_flushed};
+use crate::hw::processor::Moment;
 use crate::hw::{Invalidate, TableMemory};
 use crate::table::unmap::Owed;
 use vstd::prelude::*;
@@ -25,6 +26,8 @@ verus! {
 pub struct Flush<M: TableMemory, A: PagingMode> {
     range: FlushRange<A>,
     owed: Option<Owed<M, A>>,
+    /// After the stores that it is for.
+    stored: Tracked<Moment>,
 }
 
 impl<M: TableMemory, A: PagingMode> Flush<M, A> {
@@ -40,10 +43,12 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         bytes: u64,
         stride: PageSize,
         owed: Option<Owed<M, A>>,
+        stored: Tracked<Moment>,
     ) -> (r: Self)
         requires
             owed matches Some(owed) ==> owed.inv(),
         ensures
+            r.since() == stored@.time(),
             r.due().first() == addr,
             r.due().len() == bytes,
             r.due().least() == stride,
@@ -55,12 +60,28 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
             },
         no_unwind
     {
-        Flush { range: FlushRange::new(addr, bytes, stride, owed.is_some()), owed }
+        Flush { range: FlushRange::new(addr, bytes, stride, owed.is_some()), owed, stored }
     }
 
     /// What the processors are to be told of.
     pub closed spec fn due(self) -> FlushRange<A> {
         self.range
+    }
+
+    /// After which moment: all stores that it is for were made before.
+    pub closed spec fn since(self) -> int {
+        self.stored@.time()
+    }
+
+    /// The moment.
+    #[inline(always)]
+    pub(crate) fn stored(&self) -> (r: Tracked<Moment>)
+        ensures
+            r@.time() == self.since(),
+        no_unwind
+    {
+        let tracked stored = self.stored.borrow().tell();
+        Tracked(stored)
     }
 
     /// The frames of the tables that it keeps alive.
@@ -128,6 +149,8 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
                 None => {
                     &&& r.0.due().covers(self.due())
                     &&& r.0.due().covers(other.due())
+                    &&& r.0.since() >= self.since()
+                    &&& r.0.since() >= other.since()
                     &&& r.0.frames() == self.frames().union(other.frames())
                 },
                 Some(same) => r.0 == self && same == other,
@@ -150,7 +173,8 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
         } else {
             other.owed
         };
-        (Flush { range, owed }, None)
+        let tracked stored = self.stored.borrow().later(other.stored.borrow());
+        (Flush { range, owed, stored: Tracked(stored) }, None)
     }
 
     /// Tells the processors, then gives back the tables that became empty.
@@ -164,8 +188,9 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     pub(crate) fn pay_for<T: Invalidate<A>>(self, tlb: &T) -> (r: Tracked<Flushed<A>>)
         ensures
             r@.range() == self.due(),
+            r@.since() == self.since(),
     {
-        let flushed = invalidate(tlb, self.range);
+        let flushed = invalidate(tlb, self.range, Tracked(self.stored.borrow()));
         let _ = self.settle(Tracked(flushed.borrow()));
         flushed
     }
@@ -185,8 +210,9 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     pub(crate) fn trust_paid(self) -> (r: Tracked<Flushed<A>>)
         ensures
             r@.range() == self.due(),
+            r@.since() == self.since(),
     {
-        let flushed = trust_flushed(self.range);
+        let flushed = trust_flushed(self.range, Tracked(self.stored.borrow()));
         let _ = self.settle(Tracked(flushed.borrow()));
         flushed
     }
@@ -196,6 +222,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     pub(crate) fn settle_for(self, Tracked(flushed): Tracked<&Flushed<A>>)
         requires
             flushed.range() == self.due(),
+            flushed.since() >= self.since(),
     {
         let _ = self.settle(Tracked(flushed));
     }
@@ -205,6 +232,7 @@ impl<M: TableMemory, A: PagingMode> Flush<M, A> {
     fn settle(self, Tracked(flushed): Tracked<&Flushed<A>>) -> (r: Option<Frames<M>>)
         requires
             flushed.range() == self.due(),
+            flushed.since() >= self.since(),
         ensures
             match r {
                 Some(account) => account.held() == Set::<PhysAddr>::empty(),

@@ -214,6 +214,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& request::is_found(old(self)@, va, size, was)
                     &&& final(self)@ == old(self)@.unmap(va@)
                     &&& final(self).steps_from(*old(self))
+                    &&& final(self).is_stored_before(flush.since())
                     &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames().union(flush.frames())
                     &&& final(self).frames().disjoint(flush.frames())
@@ -236,7 +237,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 size,
             );
         }
-        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), size, owed)))
+        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), size, owed, self.owned.tree.moment())))
     }
 
     /// Gives the page of `size` at `va` other properties, by one store: no access meets a hole in between.
@@ -259,6 +260,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& !request::needs_break::<A>(old(self)@.pages[va@].prop, prop)
                     &&& final(self)@ == old(self)@.protect(va@, prop.keeping(was.prop))
                     &&& final(self).steps_from(*old(self))
+                    &&& final(self).is_stored_before(flush.since())
                     &&& flush.due().is_page(va, size)
                     &&& old(self).frames() == final(self).frames()
                     &&& flush.frames() == Set::<PhysAddr>::empty()
@@ -292,7 +294,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 prop.keeping(was),
             );
         }
-        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size.bytes(), size, None)))
+        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size.bytes(), size, None, self.owned.tree.moment())))
     }
 
     /// The mapping that covers `va`.

@@ -3,6 +3,7 @@
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
+use crate::hw::processor::Moment;
 use vstd::prelude::*;
 
 verus! {
@@ -116,6 +117,9 @@ impl TablePerm {
 
     /// Its words, as last written or seen: all that the frame has, also those past a small root's entries.
     pub uninterp spec fn words(&self) -> Seq<u64>;
+
+    /// When it was last written to, on the scale of [`Moment::time`](super::processor::Moment::time).
+    pub uninterp spec fn written(&self) -> int;
 
     /// The right to an empty table, for use at another level.
     /// Trusted because a level is how hardware reads words, and it leaves zeros alone at every level: a zeroed table that
@@ -364,6 +368,9 @@ impl<A: PagingMode> Flushed<A> {
     /// Which range.
     pub uninterp spec fn range(&self) -> FlushRange<A>;
 
+    /// Since when: stale is what was written before.
+    pub uninterp spec fn since(&self) -> int;
+
     /// The same of a part.
     /// Trusted because who holds nothing stale of a range, holds nothing stale of what it covers.
     ///
@@ -374,35 +381,44 @@ impl<A: PagingMode> Flushed<A> {
             self.range().covers(part),
         ensures
             r.range() == part,
+            r.since() == self.since(),
     {
         unimplemented!()
     }
 }
 
-/// Tells the processors of `range`.
+/// Tells the processors of `range`, after a moment that has passed.
 /// Trusted because the machine promises it ([`Invalidate`]).
 ///
 /// Exercised by `controls::a_suite_that_pays_no_flush_meets_stale_translations`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(tlb: &T, range: FlushRange<A>) -> (r:
-    Tracked<Flushed<A>>)
+pub(crate) fn invalidate<A: PagingMode, T: Invalidate<A>>(
+    tlb: &T,
+    range: FlushRange<A>,
+    Tracked(stored): Tracked<&Moment>,
+) -> (r: Tracked<Flushed<A>>)
     ensures
         r@.range() == range,
+        r@.since() == stored.time(),
 {
     tlb.invalidate(range);
     Tracked(Flushed { _private: core::marker::PhantomData })
 }
 
-/// The caller has told the processors of `range` itself.
+/// The caller has told the processors of `range` itself, after a moment that has passed.
 /// Trusted because only `Flush::assume_flushed` and `Broken::assume_flushed` lead to it, whose callers promise it by `unsafe`.
 ///
 /// Exercised by `controls::a_table_that_is_freed_before_the_flush_is_noticed`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn trust_flushed<A: PagingMode>(range: FlushRange<A>) -> (r: Tracked<Flushed<A>>)
+pub(crate) fn trust_flushed<A: PagingMode>(
+    range: FlushRange<A>,
+    Tracked(stored): Tracked<&Moment>,
+) -> (r: Tracked<Flushed<A>>)
     ensures
         r@.range() == range,
+        r@.since() == stored.time(),
 {
     let _ = range;
     Tracked(Flushed { _private: core::marker::PhantomData })

@@ -4,7 +4,7 @@ use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
-use crate::hw::memory::Flushed;
+use crate::hw::memory::{Flushed, TablePerm};
 use core::sync::atomic::{AtomicU64, Ordering};
 use vstd::prelude::*;
 
@@ -179,8 +179,8 @@ pub(crate) tracked struct Using {
 }
 
 impl Moment {
-    /// Which one.
-    pub uninterp spec fn id(&self) -> int;
+    /// When it was. Later moments have larger times; of different processors, as far as one learned of the other.
+    pub uninterp spec fn time(&self) -> int;
 
     /// Now.
     /// Trusted because it says nothing: what is known later is said of the moment by those who are given it.
@@ -189,6 +189,44 @@ impl Moment {
     #[verifier::external_body]
     pub(crate) proof fn now() -> (tracked r: Self) {
         unimplemented!()
+    }
+
+    /// Now, which is not before a moment that has passed.
+    /// Trusted because that is what it means that it has passed.
+    ///
+    /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
+    #[verifier::external_body]
+    pub(crate) proof fn after(tracked &self) -> (tracked r: Self)
+        ensures
+            r.time() >= self.time(),
+    {
+        unimplemented!()
+    }
+
+    /// Now, which is after all stores to these tables.
+    /// Trusted because who has the right to a table knows of all stores to it: nobody stores there without it.
+    ///
+    /// Exercised by `space::a_stale_translation_is_gone_after_sync`.
+    #[verifier::external_body]
+    pub(crate) proof fn after_stores<I>(tracked tables: &Map<I, TablePerm>) -> (tracked r: Self)
+        ensures
+            forall|i: I| #[trigger]
+                tables.contains_key(i) ==> tables[i].written() <= r.time(),
+    {
+        unimplemented!()
+    }
+
+    /// The later one of two.
+    pub(crate) proof fn later(tracked &self, tracked other: &Self) -> (tracked r: Self)
+        ensures
+            r.time() >= self.time(),
+            r.time() >= other.time(),
+    {
+        if self.time() >= other.time() {
+            self.tell()
+        } else {
+            other.tell()
+        }
     }
 
     /// The same moment, for somebody else to know of.
@@ -565,6 +603,7 @@ pub(crate) proof fn flushed_everywhere<A: PagingMode>(
             ),
     ensures
         r.range() == range,
+        r.since() == since.time(),
 {
     unimplemented!()
 }

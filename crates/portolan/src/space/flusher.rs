@@ -11,6 +11,7 @@ use crate::addr::VirtAddr;
 use crate::flush::FlushRange;
 use crate::frame::{Dyn, Frame};
 use crate::hw::AtomicMode;
+use crate::hw::processor::Moment;
 use crate::hw::space::settle_in_drop;
 use crate::tlb::TlbFlushOp;
 use crate::tlb::active::ActiveSet;
@@ -60,19 +61,28 @@ pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
 enum Request<'a, K: Kernel> {
     /// Nothing is owed.
     Nothing,
-    /// Issued, and not dispatched.
-    Issued(FlushRange<K::Mode>),
+    /// Issued, and not dispatched; after a moment that has passed.
+    Issued(FlushRange<K::Mode>, Tracked<Moment>),
     /// Dispatched, and not synced.
     Sent(Ticket<'a, K::Mode>),
 }
 
 impl<K: Kernel> Request<'_, K> {
-    /// Once it is over, processors have been told of `due`.
-    spec fn covers(self, due: FlushRange<K::Mode>) -> bool {
+    /// Once it is over, processors have been told of `due`, after the moment `since`.
+    spec fn covers(self, due: FlushRange<K::Mode>, since: int) -> bool {
         match self {
             Request::Nothing => false,
-            Request::Issued(range) => range.covers(due),
-            Request::Sent(ticket) => ticket.range().covers(due),
+            Request::Issued(range, stored) => range.covers(due) && stored@.time() >= since,
+            Request::Sent(ticket) => ticket.range().covers(due) && ticket.since() >= since,
+        }
+    }
+
+    /// After which moment.
+    spec fn since(self) -> int {
+        match self {
+            Request::Nothing => arbitrary(),
+            Request::Issued(_, stored) => stored@.time(),
+            Request::Sent(ticket) => ticket.since(),
         }
     }
 }
@@ -81,11 +91,15 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         &&& self.kept.inv()
-        &&& self.kept@.len() > 0 ==> self.request.covers(self.kept.due())
+        &&& self.kept@.len() > 0 ==> self.request.covers(
+            self.kept.due(),
+            self.kept.since(),
+        )
         &&& self.others.inv()
         &&& forall|i: int|
             0 <= i < self.others@.len() ==> self.request.covers(
                 (#[trigger] self.others@[i]).range(),
+                self.others@[i].since(),
             )
         &&& self.request matches Request::Sent(ticket) ==> ticket.root() == self.active.root()
     }
@@ -98,9 +112,14 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     /// What is noted, and not dispatched: for all addresses of this range.
     pub closed spec fn issued(self) -> Option<FlushRange<K::Mode>> {
         match self.request {
-            Request::Issued(range) => Some(range),
+            Request::Issued(range, _) => Some(range),
             _ => None,
         }
+    }
+
+    /// Once what is asked of processors is over, they have been told of `due`, after the moment `since`.
+    pub(crate) closed spec fn will_cover(self, due: FlushRange<K::Mode>, since: int) -> bool {
+        self.request.covers(due, since)
     }
 
     /// All that ever was noted.
@@ -152,7 +171,8 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             exists|due: FlushRange<K::Mode>| #[trigger]
                 op.says(due) && (final(self).issued() matches Some(all) && all.covers(due)),
     {
-        self.issue(op.range());
+        let tracked now = Moment::now();
+        self.issue(op.range(), Tracked(now));
     }
 
     /// Notes an operation as [`issue_tlb_flush`](TlbFlusher::issue_tlb_flush) does, and keeps `frame` until it is synced.
@@ -167,7 +187,9 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                 op.says(due) && (final(self).issued() matches Some(all) && all.covers(due)),
     {
         let range = op.range();
-        self.owe(Owed::Frame(ManuallyDrop::new(frame), Ghost(range)), range);
+        let tracked now = Moment::now();
+        let due = Ghost((range, now.time()));
+        self.owe(Owed::Frame(ManuallyDrop::new(frame), due), range, Tracked(now));
     }
 
     /// Lets processors come to `va` by the tables that are there now, once what is owed is synced, or this is dropped.
@@ -248,14 +270,24 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             },
     {
         let (range, rest) = match (&self.request, self.walk) {
-            (Request::Issued(range), Some(walk)) => match range.join(walk) {
+            (Request::Issued(range, _), Some(walk)) => match range.join(walk) {
                 Some(all) => (all, None),
                 None => (*range, Some(walk)),
             },
-            (Request::Issued(range), None) => (*range, None),
+            (Request::Issued(range, _), None) => (*range, None),
             (Request::Nothing, Some(walk)) => (walk, None),
             _ => {
                 return Ok(());
+            },
+        };
+        let stored = match &self.request {
+            Request::Issued(_, stored) => {
+                let tracked stored = stored.borrow().tell();
+                Tracked(stored)
+            },
+            _ => {
+                let tracked now = Moment::now();
+                Tracked(now)
             },
         };
         match self.machine.shootdown().dispatch(
@@ -263,6 +295,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             self.machine.cpus(),
             self.active,
             range,
+            stored,
         ) {
             Ok(ticket) => {
                 proof {
@@ -307,9 +340,9 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
                 forall|i: int|
                     0 <= i < self.others@.len() ==> flushed.range().covers(
                         (#[trigger] self.others@[i]).range(),
-                    ),
+                    ) && flushed.since() >= self.others@[i].since(),
                 self.request matches Request::Sent(ticket) && ticket.range() == flushed.range()
-                    && ticket.root() == self.active.root(),
+                    && ticket.since() == flushed.since() && ticket.root() == self.active.root(),
                 self.active == old(self).active,
                 self.noted == old(self).noted,
             ensures

@@ -26,6 +26,7 @@ pub(crate) struct Kept<'f, A: PagingMode, F: FrameAllocator> {
     frames: Option<&'f FrameTable<'f, F>>,
     runs: Batch<KeptRun, RUNS>,
     range: Ghost<FlushRange<A>>,
+    since: Ghost<int>,
 }
 
 /// References to frames that follow each other.
@@ -98,6 +99,11 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         self.range@
     }
 
+    /// After which moment: before it the frames were unmapped.
+    pub(crate) closed spec fn since(self) -> int {
+        self.since@
+    }
+
     /// None.
     #[inline]
     pub(crate) fn new() -> (r: Self)
@@ -105,7 +111,12 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
             r.inv(),
             r@.len() == 0,
     {
-        Kept { frames: None, runs: Batch::<_, RUNS>::new(), range: Ghost(arbitrary()) }
+        Kept {
+            frames: None,
+            runs: Batch::<_, RUNS>::new(),
+            range: Ghost(arbitrary()),
+            since: Ghost(arbitrary()),
+        }
     }
 
     /// Whether there is no room for one more run.
@@ -153,18 +164,20 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         assert(self@ =~= old(self)@.push(run.was_mapped(*frames)));
     }
 
-    /// They wait until processors have been told of `range`.
+    /// They wait until processors have been told of `range`, after a moment.
     #[inline]
-    pub(crate) fn wait_for(&mut self, range: Ghost<FlushRange<A>>)
+    pub(crate) fn wait_for(&mut self, range: Ghost<FlushRange<A>>, since: Ghost<int>)
         requires
             old(self).inv(),
         ensures
             final(self).inv(),
             final(self)@ == old(self)@,
             final(self).due() == range@,
+            final(self).since() == since@,
         no_unwind
     {
         self.range = range;
+        self.since = since;
         assert(self@ =~= old(self)@);
     }
 
@@ -190,23 +203,32 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
         }
     }
 
-    /// Keeps those that `other` keeps, too, until processors have been told of `range`. If there is no room for them, nobody
-    /// gives them back.
+    /// Keeps those that `other` keeps, too, until processors have been told of `range`, after a moment. If there is no room
+    /// for them, nobody gives them back.
     #[inline]
-    pub(crate) fn append(&mut self, other: &mut Self, range: Ghost<FlushRange<A>>)
+    pub(crate) fn append(
+        &mut self,
+        other: &mut Self,
+        range: Ghost<FlushRange<A>>,
+        since: Ghost<int>,
+    )
         requires
             old(self).inv(),
             old(other).inv(),
-            old(self)@.len() > 0 ==> range@.covers(old(self).due()),
-            old(other)@.len() > 0 ==> range@.covers(old(other).due()),
+            old(self)@.len() > 0 ==> range@.covers(old(self).due()) && since@ >= old(self).since(),
+            old(other)@.len() > 0 ==> range@.covers(old(other).due()) && since@ >= old(
+                other,
+            ).since(),
         ensures
             final(self).inv(),
             final(self).due() == range@,
+            final(self).since() == since@,
             final(other).inv(),
             final(other)@.len() == 0,
         no_unwind
     {
         self.range = range;
+        self.since = since;
         if !self.has_room_for(other) {
             other.runs.forget();
             return;
@@ -219,6 +241,7 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
                 self.inv(),
                 other.inv(),
                 self.range == range,
+                self.since == since,
                 self.runs@.len() + other.runs@.len() <= RUNS,
                 other.runs@.len() > 0 ==> self.frames is Some && self.table() == other.table(),
             ensures
@@ -246,7 +269,8 @@ impl<'f, A: PagingMode, F: FrameAllocator> Kept<'f, A, F> {
     pub(crate) fn release(&mut self, Tracked(flushed): Tracked<&Flushed<A>>)
         requires
             old(self).inv(),
-            old(self)@.len() > 0 ==> flushed.range().covers(old(self).due()),
+            old(self)@.len() > 0 ==> flushed.range().covers(old(self).due()) && flushed.since()
+                >= old(self).since(),
         ensures
             final(self).inv(),
             final(self)@.len() == 0,

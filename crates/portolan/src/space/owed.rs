@@ -13,8 +13,8 @@ verus! {
 /// mapped](super::kept::Kept).
 #[verifier::reject_recursive_types(K)]
 pub(crate) enum Owed<'k, K: Kernel> {
-    /// A frame that a kernel wants to be kept.
-    Frame(ManuallyDrop<Frame<'k, K::Frames, Dyn>>, Ghost<FlushRange<K::Mode>>),
+    /// A frame that a kernel wants to be kept: for which range, and after which moment.
+    Frame(ManuallyDrop<Frame<'k, K::Frames, Dyn>>, Ghost<(FlushRange<K::Mode>, int)>),
     /// Tables that became empty.
     Tables(Flush<K::Tables, K::Mode>),
 }
@@ -23,8 +23,16 @@ impl<'k, K: Kernel> Owed<'k, K> {
     /// What processors have to be told of before.
     pub(crate) open spec fn range(self) -> FlushRange<K::Mode> {
         match self {
-            Owed::Frame(_, range) => range@,
+            Owed::Frame(_, due) => due@.0,
             Owed::Tables(flush) => flush.due(),
+        }
+    }
+
+    /// After which moment.
+    pub(crate) open spec fn since(self) -> int {
+        match self {
+            Owed::Frame(_, due) => due@.1,
+            Owed::Tables(flush) => flush.since(),
         }
     }
 
@@ -32,6 +40,7 @@ impl<'k, K: Kernel> Owed<'k, K> {
     pub(crate) fn release(self, Tracked(flushed): Tracked<&Flushed<K::Mode>>)
         requires
             flushed.range().covers(self.range()),
+            flushed.since() >= self.since(),
     {
         match self {
             Owed::Frame(frame, _) => {

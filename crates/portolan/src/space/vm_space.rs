@@ -246,7 +246,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
                 lemma_first_run(before, pages.space(), at, gone.start@, end);
                 at = end;
             }
-            let tracked since = Moment::now();
+            let stored = gone.flush.stored();
+            let tracked since = stored.borrow().after();
             let ghost range = gone.flush.due();
             let (users, Tracked(quiet)) = self.active.snapshot::<K::Mode>(
                 Ghost(range),

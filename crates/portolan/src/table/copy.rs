@@ -146,7 +146,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             use_type_invariant(&*into);
         }
         if lo == hi {
-            return Ok((0, Self::flush_for(&range, None, None)));
+            return Ok((0, Self::flush_for(&range, None, None, self.owned.tree.moment())));
         }
         match into.owned.tree.copy_range(&self.owned.tree, lo, hi, true) {
             Some(bytes) => {
@@ -155,7 +155,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     into.owned.tree.lemma_range_mapped(old(into).owned.tree);
                     self.lemma_write_protected(*old(self), lo as int, hi as int);
                 }
-                Ok((bytes, Self::flush_for(&range, least, None)))
+                Ok((bytes, Self::flush_for(&range, least, None, self.owned.tree.moment())))
             },
             None => Err(Error::NoMemory { addr: range.start().as_u64(), size: range.size() }),
         }

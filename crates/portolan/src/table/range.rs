@@ -13,6 +13,7 @@ use crate::arch::entry::{AccessBits, Entry};
 use crate::error::Error;
 use crate::flush::Flush;
 use crate::hw::TableMemory;
+use crate::hw::processor::Moment;
 use crate::prop::PageProperty;
 #[cfg(verus_only)]
 use crate::spec::request;
@@ -79,6 +80,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& old(self)@.resembles_outside(final(self)@, lo, hi)
                     &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
+                    &&& final(self).is_stored_before(flush.since())
                     &&& flush.due().reaches(old(self)@.cut::<A>(lo, hi), lo, hi)
                     &&& old(self).frames().subset_of(final(self).frames().union(flush.frames()))
                     &&& !old(self)@.is_cut(lo, hi) ==> old(self).frames()
@@ -97,7 +99,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 use_type_invariant(&*self);
                 self.lemma_nothing_to_do(lo as int);
             }
-            return Ok((0, Self::flush_for(&range, None, None)));
+            return Ok((0, Self::flush_for(&range, None, None, self.owned.tree.moment())));
         }
         self.cut(&range, lo, hi)?;
         let ghost cut = *self;
@@ -108,7 +110,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             self.lemma_unmapped_range(cut, *old(self), lo as int, hi as int);
         }
-        Ok((bytes, Self::flush_for(&range, least, owed)))
+        Ok((bytes, Self::flush_for(&range, least, owed, self.owned.tree.moment())))
     }
 
     /// Gives all that is mapped in `range` other properties, by one store for each page: no access meets a hole in between.
@@ -146,6 +148,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                     &&& old(self)@.resembles_outside(final(self)@, lo, hi)
                     &&& bytes == old(self)@.mapped_bytes(lo, hi)
                     &&& final(self).steps_through(*old(self))
+                    &&& final(self).is_stored_before(flush.since())
                     &&& flush.due().reaches(old(self)@.cut::<A>(lo, hi), lo, hi)
                     &&& old(self).frames().subset_of(final(self).frames())
                     &&& !old(self)@.is_cut(lo, hi) ==> old(self).frames() == final(self).frames()
@@ -166,7 +169,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 use_type_invariant(&*self);
                 self.lemma_nothing_to_do(lo as int);
             }
-            return Ok((0, Self::flush_for(&range, None, None)));
+            return Ok((0, Self::flush_for(&range, None, None, self.owned.tree.moment())));
         }
         self.cut(&range, lo, hi)?;
         let ghost cut = *self;
@@ -180,7 +183,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             self.lemma_protected_range(cut, *old(self), lo as int, hi as int, prop);
         }
-        Ok((bytes, Self::flush_for(&range, least, None)))
+        Ok((bytes, Self::flush_for(&range, least, None, self.owned.tree.moment())))
     }
 
     /// The flush for a range whose smallest page was `least`.
@@ -188,10 +191,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         range: &VirtRange<A>,
         least: Option<PageSize>,
         owed: Option<Owed<M, A>>,
+        stored: Tracked<Moment>,
     ) -> (r: Flush<M, A>)
         requires
             owed matches Some(owed) ==> owed.inv(),
         ensures
+            r.since() == stored@.time(),
             r.due().first() == range.first(),
             least matches Some(least) ==> r.due().len() == range.bytes() && r.due().least()
                 == least,
@@ -202,8 +207,8 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         no_unwind
     {
         match least {
-            Some(least) => Flush::new(range.start(), range.size(), least, owed),
-            None => Flush::new(range.start(), 0, PageSize::Size4K, owed),
+            Some(least) => Flush::new(range.start(), range.size(), least, owed, stored),
+            None => Flush::new(range.start(), 0, PageSize::Size4K, owed, stored),
         }
     }
 

@@ -58,6 +58,11 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         self.owned.tree.trace@.map_values(|perms: Perms| space::<A>(perms))
     }
 
+    /// All stores to the tables were made up to this time.
+    pub open(super) spec fn is_stored_before(self, time: int) -> bool {
+        self.owned.tree.is_stored_before(time)
+    }
+
     /// After each single store between `old` and this, the address space was `old`'s, but for accessed and dirty bits
     /// that hardware had set, or is this one: never a third. The root is where it was, and what
     /// it shares is the same.

@@ -17,6 +17,7 @@ use crate::arch::PagingMode;
 use crate::arch::entry::EntryFormat;
 use crate::arch::entry::{AccessBits, Entry};
 use crate::hw::memory::{Frames, TableMemory, TablePerm};
+use crate::hw::processor::Moment;
 #[cfg(verus_only)]
 use crate::spec::space::AddressSpace;
 use core::marker::PhantomData;
@@ -52,6 +53,17 @@ pub(crate) struct Slot {
 }
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// A moment after all stores to the tables.
+    #[inline(always)]
+    pub(super) fn moment(&self) -> (r: Tracked<Moment>)
+        ensures
+            self.is_stored_before(r@.time()),
+        no_unwind
+    {
+        let tracked now = Moment::after_stores(self.perms.borrow());
+        Tracked(now)
+    }
+
     /// Whether the machine's physical addresses reach all of a frame.
     #[inline(always)]
     pub(super) fn has_frame(&self, frame: PhysAddr, bytes: u64) -> (r: bool)

@@ -66,7 +66,7 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         let d = self.find(va, size)?;
         if let Entry::Page { frame, prop } = d.entry {
             if !prop.has_any(bits) {
-                return Ok((Mapping { frame, size, prop }, Flush::new(va, 0, size, None)));
+                return Ok((Mapping { frame, size, prop }, Flush::new(va, 0, size, None, self.owned.tree.moment())));
             }
         }
         proof {
@@ -88,7 +88,7 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         } else {
             0
         };
-        Ok((Mapping { frame, size, prop }, Flush::new(va, bytes, size, None)))
+        Ok((Mapping { frame, size, prop }, Flush::new(va, bytes, size, None, self.owned.tree.moment())))
     }
 
     /// Clears these bits of the first page in `range` that has one of them set, and says where it is and what it was, with
@@ -196,7 +196,7 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
                 proof {
                     proof::lemma_check(va, size);
                 }
-                let flush = Flush::new(va, bytes, size, None);
+                let flush = Flush::new(va, bytes, size, None, self.owned.tree.moment());
                 (place, Ok(Some((va, Mapping { frame, size, prop }, flush))))
             },
             (Next::Cut, _) => (place, Err(Error::CoveredByHugePage { addr, size: bytes })),

@@ -260,7 +260,8 @@ pub(crate) tracked struct Evidence<A: PagingMode> {
 impl<A: PagingMode> Evidence<A> {
     /// Whether it is for what was asked.
     pub(crate) open spec fn is_of(self, of: Request<A>) -> bool {
-        forall|c: nat|
+        &&& self.since == of.round.since
+        &&& forall|c: nat|
             c < MAX_CPUS ==> #[trigger] self.quiets.contains_key(c) && self.quiets[c].says(
                 c,
                 self.since,
@@ -275,6 +276,7 @@ impl<A: PagingMode> Evidence<A> {
             self.is_of(of),
         ensures
             r.range() == of.round.order.range,
+            r.since() == of.round.since.time(),
     {
         flushed_everywhere(&self.since, &self.quiets, of.round.order.root, of.round.order.range)
     }

@@ -247,7 +247,8 @@ impl<A: PagingMode> Outbox<A> {
             key.id() == self.id().keys,
             key@.0 == number,
         ensures
-            r matches Some(flushed) ==> flushed@.range() == key@.1.round.order.range,
+            r matches Some(flushed) ==> flushed@.range() == key@.1.round.order.range
+                && flushed@.since() == key@.1.round.since.time(),
         no_unwind
     {
         let tracked mut flushed = None;

@@ -18,8 +18,8 @@ use super::sync::Ticket;
 use crate::arch::PagingMode;
 use crate::flush::FlushRange;
 #[cfg(verus_only)]
-use crate::hw::processor::{Moment, cpu_of};
-use crate::hw::processor::{invalidate_here, notify, this_cpu};
+use crate::hw::processor::cpu_of;
+use crate::hw::processor::{Moment, invalidate_here, notify, this_cpu};
 use crate::hw::{AtomicMode, MAX_CPUS, Processors};
 use vstd::prelude::*;
 use vstd::resource::frac_opt::Frac;
@@ -299,22 +299,26 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     /// the function returns; [`sync`](Shootdown::sync) waits for the others. If an earlier request of this processor is
     /// still on its way, waits for the answers to that first. Not for interrupt handlers.
     ///
-    /// The moment from which on they have to be quiet is noted first: after all stores to the table that were made before
-    /// the call.
+    /// The moment from which on they have to be quiet is noted first; it is not before `stored`, which is after the stores.
     pub(crate) fn dispatch<'s, G: AtomicMode, P: Processors<A>>(
         &'s self,
         guard: &G,
         machine: &P,
         active: &ActiveSet,
         range: FlushRange<A>,
+        Tracked(stored): Tracked<Moment>,
     ) -> (r: Result<Ticket<'s, A>, ShootdownError>)
         ensures
-            r matches Ok(ticket) ==> ticket.range() == range && ticket.root() == active.root(),
+            r matches Ok(ticket) ==> {
+                &&& ticket.range() == range
+                &&& ticket.root() == active.root()
+                &&& ticket.since() >= stored.time()
+            },
     {
         let Some(cpu) = self.this(guard) else {
             return Err(ShootdownError::NoSuchCpu { cpu: guard.cpu() });
         };
-        let tracked since = Moment::now();
+        let tracked since = stored.after();
         let (mut targets, Tracked(quiets)) = active.snapshot::<A>(Ghost(range), Tracked(&since));
         if let Some(cpu) = targets.next_from(self.count) {
             return Err(ShootdownError::NoSuchCpu { cpu });

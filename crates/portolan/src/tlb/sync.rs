@@ -49,6 +49,7 @@ impl<'s, A: PagingMode> Ticket<'s, A> {
         ensures
             r.range() == key@@.1.round.order.range,
             r.root() == key@@.1.round.order.root,
+            r.since() == key@@.1.round.since.time(),
     {
         Ticket { outbox, number, key }
     }
@@ -56,6 +57,11 @@ impl<'s, A: PagingMode> Ticket<'s, A> {
     /// What is invalidated.
     pub(crate) closed spec fn range(self) -> FlushRange<A> {
         self.key@@.1.round.order.range
+    }
+
+    /// After which moment.
+    pub(crate) closed spec fn since(self) -> int {
+        self.key@@.1.round.since.time()
     }
 
     /// Of which table.
@@ -79,6 +85,7 @@ impl<'a, A: PagingMode> Shootdown<'a, A> {
     ) -> (r: Tracked<Flushed<A>>)
         ensures
             r@.range() == ticket.range(),
+            r@.since() == ticket.since(),
     {
         proof {
             use_type_invariant(ticket);

@@ -5,6 +5,7 @@ extern crate std;
 use super::active::ActiveSet;
 use super::{CpuSet, CpuSlot, Shootdown, ShootdownError, TlbFlushOp};
 use crate::arch::aarch64::Granule64K42;
+use crate::hw::processor::Moment;
 use crate::hw::{AtomicMode, Processors};
 use crate::{AArch64Upper, FlushRange, PageSize, PhysAddr, VirtAddr, X86_64};
 use std::cell::Cell;
@@ -12,6 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::vec::Vec;
+use vstd::prelude::*;
 
 const ROOT: PhysAddr = PhysAddr::new(0x1000);
 
@@ -28,6 +30,16 @@ unsafe impl AtomicMode for Pinned {
         self.0
     }
 }
+
+vstd::prelude::verus! {
+
+/// A moment that has passed.
+fn now() -> Tracked<Moment> {
+    let tracked now = Moment::now();
+    Tracked(now)
+}
+
+} // verus!
 
 /// Becomes the processor `cpu`.
 fn boot(cpu: usize) -> Pinned {
@@ -144,7 +156,7 @@ fn sync_waits_for_each_active_processor_and_for_no_other() {
         for round in 1..200 {
             let addr = round * 0x1000;
             let ticket = shootdown
-                .dispatch(&guard, &machine, &set, page(addr))
+                .dispatch(&guard, &machine, &set, page(addr), now())
                 .unwrap();
             assert!(machine.has_invalidated(0, addr));
             let _ = shootdown.sync(&guard, &machine, &ticket);
@@ -191,7 +203,7 @@ fn processors_that_shoot_at_each_other_do_not_wait_forever() {
                 for round in 1..500 {
                     let addr = (cpu as u64 * 500 + round) * 0x1000;
                     let ticket = shootdown
-                        .dispatch(&guard, machine, set, page(addr))
+                        .dispatch(&guard, machine, set, page(addr), now())
                         .unwrap();
                     let _ = shootdown.sync(&guard, machine, &ticket);
                     for other in 0..CPUS {
@@ -237,7 +249,7 @@ fn a_processor_that_comes_and_goes_keeps_nothing_stale() {
         for change in 2..3000 {
             table.store(change, SeqCst);
             let ticket = shootdown
-                .dispatch(&guard, &machine, &set, page(0x5000))
+                .dispatch(&guard, &machine, &set, page(0x5000), now())
                 .unwrap();
             let _ = shootdown.sync(&guard, &machine, &ticket);
             let seen = machine.tlb[1].load(SeqCst);
@@ -256,11 +268,11 @@ fn a_processor_without_a_slot_is_refused() {
 
     let stranger = boot(7);
     shootdown.handle(&stranger, &machine);
-    let refused = shootdown.dispatch(&stranger, &machine, &active(&[]), page(0x1000));
+    let refused = shootdown.dispatch(&stranger, &machine, &active(&[]), page(0x1000), now());
     assert_eq!(refused.err(), Some(ShootdownError::NoSuchCpu { cpu: 7 }));
 
     let guard = boot(0);
-    let refused = shootdown.dispatch(&guard, &machine, &active(&[0, 5]), page(0x1000));
+    let refused = shootdown.dispatch(&guard, &machine, &active(&[0, 5]), page(0x1000), now());
     assert_eq!(refused.err(), Some(ShootdownError::NoSuchCpu { cpu: 5 }));
     assert!(machine.log.lock().unwrap().is_empty());
 }
@@ -280,13 +292,13 @@ fn a_shootdown_that_was_not_waited_for_is_over_before_the_next() {
         let guard = boot(0);
         for round in 1..200 {
             let addr = round * 0x3000;
-            drop(shootdown.dispatch(&guard, &machine, &one, page(addr)));
+            drop(shootdown.dispatch(&guard, &machine, &one, page(addr), now()));
             let ticket = shootdown
-                .dispatch(&guard, &machine, &other, page(addr + 0x1000))
+                .dispatch(&guard, &machine, &other, page(addr + 0x1000), now())
                 .unwrap();
             assert!(machine.has_invalidated(0, addr) && machine.has_invalidated(1, addr));
             let late = shootdown
-                .dispatch(&guard, &machine, &one, page(addr + 0x2000))
+                .dispatch(&guard, &machine, &one, page(addr + 0x2000), now())
                 .unwrap();
             assert!(machine.has_invalidated(1, addr + 0x1000));
             assert!(!machine.has_invalidated(0, addr + 0x1000));
@@ -312,7 +324,7 @@ fn another_processor_may_wait() {
         for round in 1..200 {
             let addr = round * 0x1000;
             let ticket = shootdown
-                .dispatch(&guard, &machine, &set, page(addr))
+                .dispatch(&guard, &machine, &set, page(addr), now())
                 .unwrap();
             let (shootdown, machine) = (&shootdown, &machine);
             let waits = scope.spawn(move || {

@@ -3,6 +3,7 @@
 use super::{Request, TlbFlusher};
 use crate::flush::{Flush, FlushRange};
 use crate::hw::AtomicMode;
+use crate::hw::processor::Moment;
 use crate::space::Kernel;
 use crate::space::kept::Kept;
 use crate::space::owed::Owed;
@@ -18,12 +19,13 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             final(self).root() == old(self).root(),
             final(self).has_noted(*old(self), flush.due()),
             final(self).issued() matches Some(all) && all.covers(flush.due()),
+            final(self).will_cover(flush.due(), flush.since()),
     {
-        let range = flush.range();
+        let (range, stored) = (flush.range(), flush.stored());
         if flush.frees_tables() {
-            self.owe(Owed::Tables(flush), range);
+            self.owe(Owed::Tables(flush), range, stored);
         } else {
-            self.issue(range);
+            self.issue(range, stored);
         }
     }
 
@@ -36,6 +38,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         requires
             old(kept).inv(),
             old(kept).due() == flush.due(),
+            old(kept).since() == flush.since(),
         ensures
             final(kept).inv(),
             final(kept)@.len() == 0,
@@ -53,24 +56,31 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         proof {
             use_type_invariant(&*self);
         }
-        let ghost all = self.issued()->0;
+        let ghost (all, since) = (self.issued()->0, self.request.since());
         // only if processors can't be asked there is no room: what can't wait is never given back
-        self.kept.append(kept, Ghost(all));
+        self.kept.append(kept, Ghost(all), Ghost(since));
     }
 
     /// Notes a range, and what waits for it.
-    pub(super) fn owe(&mut self, item: Owed<'k, K>, range: FlushRange<K::Mode>)
+    pub(super) fn owe(
+        &mut self,
+        item: Owed<'k, K>,
+        range: FlushRange<K::Mode>,
+        stored: Tracked<Moment>,
+    )
         requires
             item.range() == range,
+            item.since() == stored@.time(),
         ensures
             final(self).root() == old(self).root(),
             final(self).noted() == old(self).noted().push(range),
             final(self).issued() matches Some(all) && all.covers(range),
+            final(self).will_cover(range, stored@.time()),
     {
         if self.others.is_full() {
             let _ = self.sync_tlb_flush();
         }
-        self.issue(range);
+        self.issue(range, stored);
         proof {
             use_type_invariant(&*self);
         }
@@ -80,23 +90,27 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
 
     /// Notes a range. What is dispatched is synced first; so is what is noted, if it lies in the other half of the address
     /// space.
-    pub(super) fn issue(&mut self, range: FlushRange<K::Mode>)
+    pub(super) fn issue(&mut self, range: FlushRange<K::Mode>, Tracked(stored): Tracked<Moment>)
         ensures
             final(self).root() == old(self).root(),
             final(self).noted() == old(self).noted().push(range),
             final(self).issued() matches Some(all) && all.covers(range),
+            final(self).will_cover(range, stored.time()),
     {
         proof {
             use_type_invariant(&*self);
         }
         self.noted = Ghost(self.noted@.push(range));
         let all = match &self.request {
-            Request::Nothing => Some(range),
-            Request::Issued(due) => due.join(range),
+            Request::Nothing => Some((range, Tracked(stored.tell()))),
+            Request::Issued(due, before) => match due.join(range) {
+                Some(all) => Some((all, Tracked(stored.later(before.borrow())))),
+                None => None,
+            },
             Request::Sent(_) => None,
         };
-        if let Some(all) = all {
-            self.request = Request::Issued(all);
+        if let Some((all, stored)) = all {
+            self.request = Request::Issued(all, stored);
             return;
         }
         if self.sync_tlb_flush().is_err() {
@@ -113,7 +127,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         proof {
             use_type_invariant(&*self);
         }
-        self.request = Request::Issued(range);
+        self.request = Request::Issued(range, Tracked(stored));
     }
 }
 

@@ -78,6 +78,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         &&& gone.flush.due().reaches(old.space(), start, end)
         &&& are_kept(old.frame_table(), old.space(), kept@, start, end)
         &&& kept.due() == gone.flush.due()
+        &&& kept.since() == gone.flush.since()
+        &&& self.table().is_stored_before(gone.flush.since())
     }
 
     /// Takes off the first pages of what is mapped from `lo` to below `hi`: as many as have frames that `kept` has room for, by
@@ -130,7 +132,7 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             assert(old(self).space().is_next_page(lo as int, ends.0));
             assert(!old(self).space().is_cut(ends.0, ends.1));
         }
-        kept.wait_for(Ghost(flush.due()));
+        kept.wait_for(Ghost(flush.due()), Ghost(flush.since()));
         Some(Unmapped { start: range.start(), end, pages, flush })
     }
 

@@ -112,6 +112,7 @@ impl<'a, 'k, K: Kernel> Part<'a, 'k, K> {
                 Some(gone) => {
                     &&& final(self).is_unmapped_from(*old(self), lo as int, hi as int, gone)
                     &&& final(kept).due() == gone.flush.due()
+                    &&& final(kept).since() == gone.flush.since()
                 },
                 None => {
                     &&& old(self).space().is_free(lo as int, hi as int)

@@ -154,7 +154,7 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
         proof {
             self.owned.tree.lemma_changed_page(old(self).owned.tree, place, (frame, was), change);
         }
-        let flush = Flush::new(va, size.bytes(), size, None);
+        let flush = Flush::new(va, size.bytes(), size, None, self.owned.tree.moment());
         (place, Ok(Some((va, Mapping { frame, size, prop: was }, flush))))
     }
 

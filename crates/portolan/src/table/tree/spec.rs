@@ -17,6 +17,12 @@ use vstd::prelude::*;
 verus! {
 
 impl<M: TableMemory, A: PagingMode, B: AccessBits> Tree<M, A, B> {
+    /// All stores to the tables were made up to then.
+    pub(crate) open spec fn is_stored_before(self, time: int) -> bool {
+        forall|n: NodeId| #[trigger]
+            self.perms@.contains_key(n) ==> self.perms@[n].written() <= time
+    }
+
     /// The tables as the model has them.
     pub(crate) open spec fn model(self) -> Model {
         model::<A>(self.perms@)
