@@ -234,10 +234,11 @@ pub(crate) fn invalidate_here<A: PagingMode, G: AtomicMode, P: Processors<A>>(
     Tracked(Quiet { _private: core::marker::PhantomData })
 }
 
-/// Makes this processor use the table at `root`; the one used before is used no more. With the identifier `id`, which may be
-/// that of what it holds of the table still, or 0 if the processor has none.
-/// Trusted because the machine promises it ([`Processors`]): what is held under an identifier comes from the table that was
-/// used last under it, and is that of the last use, since it was invalidated, or went on, when that began.
+/// Makes this processor use the table at `root`; the one used before is used no more. Under the identifier `id`, or under none
+/// if that is 0; if `keep`, the TLB keeps what it holds under it.
+/// Trusted because the machine promises it ([`Processors`]). What it may keep it has loaded from this very table (`holds`), and
+/// whoever took something away there since then has either found the processor among those who use the table, and had it
+/// invalidated, or has taken from it the right to keep anything (`returns`).
 ///
 /// Exercised by `space_ids::translations_survive_a_switch_and_back`.
 #[verifier::external_body]
