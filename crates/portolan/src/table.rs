@@ -237,7 +237,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 size,
             );
         }
-        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), size, owed, self.owned.tree.moment())))
+        Ok(
+            (
+                Mapping { frame, size, prop },
+                Flush::new(va, size.bytes(), size, owed, self.owned.tree.moment()),
+            ),
+        )
     }
 
     /// Gives the page of `size` at `va` other properties, by one store: no access meets a hole in between.
@@ -294,7 +299,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                 prop.keeping(was),
             );
         }
-        Ok((Mapping { frame, size, prop: was }, Flush::new(va, size.bytes(), size, None, self.owned.tree.moment())))
+        Ok(
+            (
+                Mapping { frame, size, prop: was },
+                Flush::new(va, size.bytes(), size, None, self.owned.tree.moment()),
+            ),
+        )
     }
 
     /// The mapping that covers `va`.

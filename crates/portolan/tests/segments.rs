@@ -3,10 +3,13 @@
 #[path = "common/frames.rs"]
 mod common;
 
-use common::{Pool, TableMeta, frame, free, slots, state, unused};
+use common::{BASE, Pool, TableMeta, frame, free, slots, state, unused};
 use portolan::PhysAddr;
-use portolan::frame::{Dyn, FRAME_SIZE, Frame, FrameError, Segment, USegment, Untyped};
+use portolan::frame::{
+    Dyn, FRAME_SIZE, Frame, FrameAllocator, FrameError, FrameTable, Segment, USegment, Untyped,
+};
 use std::cell::Cell;
+use std::sync::Mutex;
 
 #[test]
 fn a_segment_counts_each_of_its_frames() {
@@ -209,6 +212,35 @@ fn a_raw_segment_keeps_its_counts() {
     assert_eq!(high.frame_at(0).unwrap().reference_count(), 1);
     drop((low, high));
     assert_eq!(table.allocator().len(), 3);
+}
+
+/// An allocator that notes what comes back.
+#[derive(Default)]
+struct Log(Mutex<Vec<(PhysAddr, usize)>>);
+
+impl FrameAllocator for Log {
+    fn alloc(&self, _: usize, _: u64) -> Option<PhysAddr> {
+        None
+    }
+
+    fn dealloc(&self, addr: PhysAddr, frames: usize) {
+        self.0.lock().unwrap().push((addr, frames));
+    }
+}
+
+#[test]
+fn neighbours_go_back_to_the_allocator_at_once() {
+    let mut slots = slots(8);
+    let table = FrameTable::new(PhysAddr::new(BASE), &mut slots, Log::default()).unwrap();
+    // SAFETY: the frames are made up, and no memory is used by their addresses
+    unsafe { table.add(frame(0)..frame(8)) }.unwrap();
+    let segment = Segment::from_unused(&table, frame(0)..frame(8), |_| ()).unwrap();
+    let shared = segment.frame_at(3 * FRAME_SIZE).unwrap().try_clone();
+    drop(segment);
+    let back = &table.allocator().0;
+    assert_eq!(*back.lock().unwrap(), [(frame(0), 3), (frame(4), 4)]);
+    drop(shared);
+    assert_eq!(back.lock().unwrap().last(), Some(&(frame(3), 1)));
 }
 
 #[test]

@@ -319,6 +319,28 @@ fn what_processors_have_to_be_told_is_batched() {
 }
 
 #[test]
+fn holes_and_devices_between_frames_are_unmapped_with_them() {
+    with_memory(40 * PAGE).run::<X86_64>(|machine| {
+        let (space, pool) = (space(machine), machine.frames().allocator());
+        change(&space, (0, 200 * PAGE), |cursor| {
+            for n in 0..40 {
+                cursor.jump(at(n * 4 * PAGE)).unwrap();
+                cursor.map(frame(machine), RW).unwrap();
+                cursor.map_iomem(DEVICE, PageSize::Size4K, RW).unwrap();
+            }
+            assert_eq!(pool.len(), 0);
+            cursor.jump(at(0)).unwrap();
+            assert_eq!(cursor.unmap(200 * PAGE), Ok(80));
+            assert_eq!(pool.len(), 32);
+            cursor.flusher().sync_tlb_flush().unwrap();
+            assert_eq!(pool.len(), 40);
+            cursor.jump(at(0)).unwrap();
+            assert_eq!(cursor.find_next(200 * PAGE), Ok(None));
+        });
+    });
+}
+
+#[test]
 fn a_count_that_is_full_is_an_error_that_leaks_nothing() {
     let config = Config {
         references: 2,

@@ -5,12 +5,10 @@ mod machine;
 #[path = "machine/threads.rs"]
 mod schedule;
 
-use machine::{Computer, Config, Hardware, Pinned, Space, cpu, frame, on, range, root, space};
+use machine::{Computer, Config, Hardware, Space, cpu, frame, on, range, space};
 use portolan::PageProperty;
-use portolan::space::{Cpu, VmSpace};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 const PAGE: u64 = 0x40_0000;
 const RW: PageProperty = PageProperty::USER_RW;
@@ -289,16 +287,37 @@ fn identifiers_are_those_that_the_processor_has() {
     }
 }
 
+/// A space that is dropped while the value of a processor lives that has used it: a kernel counts references to it.
+struct Counted<'k>(*mut Space<'k>);
+
+impl<'k> Counted<'k> {
+    fn new(space: Space<'k>) -> Self {
+        Counted(Box::into_raw(Box::new(space)))
+    }
+
+    fn get<'s>(&self) -> &'s Space<'k> {
+        // SAFETY: no test uses the reference once the value is dropped
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        // SAFETY: it was made by `into_raw`, and no processor uses the space any more
+        drop(unsafe { Box::from_raw(self.0) });
+    }
+}
+
 /// An address space may be dropped that processors have not forgotten; nobody waits for them.
 #[test]
 fn a_space_that_was_used_can_be_dropped() {
     with_ids(2, |machine, hardware| {
         on(HERE, |guard| {
-            let mut cpu = arc_cpu(machine, guard);
-            let space = Arc::new(with_page(machine));
-            cpu.activate(guard, space.clone()).unwrap();
+            let mut cpu = cpu(machine, guard);
+            let space = Counted::new(with_page(machine));
+            cpu.activate(guard, space.get()).unwrap();
             cpu.deactivate(guard).unwrap();
-            drop(Arc::into_inner(space).unwrap());
+            drop(space);
             assert!(hardware.cached_as(HERE, 1, PAGE).is_some());
             assert_eq!((hardware.tables(), hardware.notified(HERE)), (0, 0));
         });
@@ -310,19 +329,17 @@ fn a_space_that_was_used_can_be_dropped() {
 fn a_root_that_lies_where_another_lay_is_flushed() {
     with_ids(2, |machine, hardware| {
         on(HERE, |guard| {
-            let mut cpu = arc_cpu(machine, guard);
-            let first = Arc::new(with_page(machine));
-            let lay = first.root();
-            cpu.activate(guard, first.clone()).unwrap();
+            let mut cpu = cpu(machine, guard);
+            let first = Counted::new(with_page(machine));
+            let lay = first.get().root();
+            cpu.activate(guard, first.get()).unwrap();
             cpu.deactivate(guard).unwrap();
             drop(first);
             hardware.next_table_at(lay.as_u64());
-            let next = Arc::new(VmSpace::new(machine, root(machine)).unwrap());
-            assert_eq!(next.root(), lay);
-            assert_eq!(
-                flushes(hardware, || cpu.activate(guard, next.clone()).unwrap()),
-                1
-            );
+            let next = Counted::new(space(machine));
+            assert_eq!(next.get().root(), lay);
+            let back = || cpu.activate(guard, next.get()).unwrap();
+            assert_eq!(flushes(hardware, back), 1);
             assert_eq!(hardware.read(PAGE), None);
             cpu.deactivate(guard).unwrap();
         });
@@ -357,12 +374,4 @@ fn a_flush_that_is_left_out_is_caught() {
     assert!(missed(1, |_| {}), "an identifier that was another space's");
     assert!(missed(2, unmap), "a change while away");
     assert!(!missed(2, |_| {}));
-}
-
-fn arc_cpu<'k>(
-    machine: &'k Computer<'k>,
-    guard: &Pinned,
-) -> Cpu<'k, 'k, machine::Test, Arc<Space<'k>>> {
-    // SAFETY: a test makes one for a processor, which starts without a table
-    unsafe { Cpu::new(machine, guard) }.unwrap()
 }

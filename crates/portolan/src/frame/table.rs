@@ -142,7 +142,9 @@ impl<'a, F> FrameTable<'a, F> {
     /// The allocator that frames go back to.
     #[inline]
     #[must_use]
-    pub fn allocator(&self) -> &F {
+    pub fn allocator(&self) -> &F
+        no_unwind
+    {
         &self.allocator
     }
 

@@ -91,10 +91,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         &&& self.kept.inv()
-        &&& self.kept@.len() > 0 ==> self.request.covers(
-            self.kept.due(),
-            self.kept.since(),
-        )
+        &&& self.kept@.len() > 0 ==> self.request.covers(self.kept.due(), self.kept.since())
         &&& self.others.inv()
         &&& forall|i: int|
             0 <= i < self.others@.len() ==> self.request.covers(

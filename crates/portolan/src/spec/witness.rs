@@ -7,6 +7,8 @@ use crate::arch::x86_64::X86_64;
 use crate::arch::{PagingMode, Preset, Tracking};
 use crate::hw::memory::{Invalidate, TableMemory};
 use crate::prop::PageProperty;
+use crate::spec::processors::{Processors, Step, Translation, Use, is_run};
+use crate::spec::space::AddressSpace;
 use crate::table::PageTable;
 use crate::table::model::{Model, Node, NodeId, blank};
 use vstd::prelude::*;
@@ -139,6 +141,59 @@ fn witness_share<M: TableMemory>(memory: M, va: VirtAddr<KernelHalf<X86_64>>, fr
     assert(user.shares(kernel));
     let _ = kernel.unmap(va, PageSize::Size4K);
     assert(user.shares(kernel));
+}
+
+/// A processor leaves a table, comes back to it, and still holds what it held.
+proof fn witness_keep(space: AddressSpace, t: Translation) -> (r: (Seq<Processors>, Seq<Step>))
+    requires
+        space.translate(t.va) == Some(t.to),
+    ensures
+        is_run(r.0, r.1),
+        r.1 == seq![
+            Step::Leave { cpu: 0 },
+            Step::Enter { cpu: 0, to: Use { table: t.table, id: 1 }, keep: true },
+        ],
+        r.0[1].reaches(0, t),
+        (r.0[2].using)(0) == Some(Use { table: t.table, id: 1 }),
+        (r.0[2].holds)(0, 1, t),
+{
+    let to = Use { table: t.table, id: 1 };
+    let there = Processors {
+        spaces: |table: nat| space,
+        using: |cpu: nat|
+            if cpu == 0 {
+                Some(to)
+            } else {
+                None
+            },
+        holds: |cpu: nat, id: nat, other: Translation| cpu == 0 && id == 1 && other == t,
+        returns: |cpu: nat, table: nat| None,
+    };
+    let away = Processors {
+        using: |cpu: nat| None,
+        returns: |cpu: nat, table: nat|
+            if cpu == 0 && table == t.table {
+                Some(1)
+            } else {
+                None
+            },
+        ..there
+    };
+    let (run, steps) = (
+        seq![there, away, there],
+        seq![Step::Leave { cpu: 0 }, Step::Enter { cpu: 0, to, keep: true }],
+    );
+    assert(there.is_fresh());
+    assert(there.goes(steps[0], away));
+    assert(away.goes(steps[1], there));
+    assert(away.serves(0, 1, t.table));
+    assert forall|i: int| 0 <= i < steps.len() implies #[trigger] run[i].goes(
+        steps[i],
+        run[i + 1],
+    ) by {
+        assert(i == 0 || i == 1);
+    }
+    (run, steps)
 }
 
 } // verus!

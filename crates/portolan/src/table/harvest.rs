@@ -226,7 +226,13 @@ impl<'a, M: TableMemory, A: PagingMode> Harvest<'a, M, A> {
             use_type_invariant(&self);
         }
         let first = self.due.first;
-        Flush::new(first, self.due.end - first.offset(), self.due.least, None, self.table.owned.tree.moment())
+        Flush::new(
+            first,
+            self.due.end - first.offset(),
+            self.due.least,
+            None,
+            self.table.owned.tree.moment(),
+        )
     }
 }
 

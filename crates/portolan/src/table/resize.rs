@@ -93,7 +93,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
                         (frame, prop),
                     );
                 }
-                Ok((Mapping { frame, size, prop }, Flush::new(va, bytes, size, None, self.owned.tree.moment())))
+                Ok(
+                    (
+                        Mapping { frame, size, prop },
+                        Flush::new(va, bytes, size, None, self.owned.tree.moment()),
+                    ),
+                )
             },
             None => Err(Error::NoMemory { addr, size: bytes }),
         }
@@ -162,7 +167,12 @@ impl<M: TableMemory, A: PagingMode, B: AccessBits> PageTable<M, A, B> {
             None => size,
         };
         let owed = Owed { frames: joined.frames, tables: Loose::Full(joined.full) };
-        Ok((Mapping { frame, size, prop }, Flush::new(va, size.bytes(), part, Some(owed), self.owned.tree.moment())))
+        Ok(
+            (
+                Mapping { frame, size, prop },
+                Flush::new(va, size.bytes(), part, Some(owed), self.owned.tree.moment()),
+            ),
+        )
     }
 
     /// The entry of the page of `size` at `va`, the table below it, and the page that its pages can be joined to.

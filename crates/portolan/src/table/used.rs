@@ -66,7 +66,12 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         let d = self.find(va, size)?;
         if let Entry::Page { frame, prop } = d.entry {
             if !prop.has_any(bits) {
-                return Ok((Mapping { frame, size, prop }, Flush::new(va, 0, size, None, self.owned.tree.moment())));
+                return Ok(
+                    (
+                        Mapping { frame, size, prop },
+                        Flush::new(va, 0, size, None, self.owned.tree.moment()),
+                    ),
+                );
             }
         }
         proof {
@@ -88,7 +93,12 @@ impl<M: TableMemory, A: PagingMode> PageTable<M, A, Tracking> {
         } else {
             0
         };
-        Ok((Mapping { frame, size, prop }, Flush::new(va, bytes, size, None, self.owned.tree.moment())))
+        Ok(
+            (
+                Mapping { frame, size, prop },
+                Flush::new(va, bytes, size, None, self.owned.tree.moment()),
+            ),
+        )
     }
 
     /// Clears these bits of the first page in `range` that has one of them set, and says where it is and what it was, with

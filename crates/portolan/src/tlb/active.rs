@@ -2,7 +2,7 @@
 
 use super::bits::WORDS;
 #[cfg(verus_only)]
-use super::bits::{bit, cpu_at, lemma_zero};
+use super::bits::{bit, cpu_at};
 use super::cpus::CpuSet;
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
@@ -15,117 +15,21 @@ use vstd::atomic_with_ghost;
 use vstd::prelude::*;
 
 mod pairs;
+mod word;
 
 use pairs::{PAIRS, RETURNS, USES, join, pair_of, uses_mask, without};
 #[cfg(verus_only)]
 use pairs::{at, lemma_enter, lemma_join, lemma_leave, lemma_uses};
+use word::WordId;
 
 verus! {
 
-/// Which word: of the set of a table, for the processors from `32 * w` on.
-pub(crate) ghost struct WordId {
-    pub table: Table,
-    pub w: int,
-}
-
-/// A word has two bits for each processor: whether it uses the table, and, if not, whether it may go back to it and keep what
-/// its TLB holds. It keeps the [`Away`] of each whose first bit is clear.
+/// What a word keeps.
 pub(crate) struct Kept;
 
 impl AtomicInvariantPredicate<WordId, u64, Map<nat, Away>> for Kept {
     closed spec fn atomic_inv(id: WordId, word: u64, kept: Map<nat, Away>) -> bool {
-        forall|i: u64|
-            i < 32 && !#[trigger] bit(word, i) ==> {
-                &&& id.keeps(at(id.w, i), kept)
-                &&& bit(word, (i + 32) as u64) ==> kept[at(id.w, i)].returns()
-            }
-    }
-}
-
-impl WordId {
-    /// The [`Away`] of `cpu` is in `kept`.
-    pub(crate) open spec fn keeps(self, cpu: nat, kept: Map<nat, Away>) -> bool {
-        &&& kept.contains_key(cpu)
-        &&& kept[cpu].cpu() == cpu
-        &&& kept[cpu].table() == self.table
-    }
-
-    /// Each of the processors of the word that doesn't use the table is in `known`, from bit `n` on.
-    spec fn knows<A: PagingMode>(
-        self,
-        word: u64,
-        n: u64,
-        range: FlushRange<A>,
-        since: Moment,
-        known: Map<nat, Quiet<A>>,
-    ) -> bool {
-        forall|i: u64|
-            n <= i < 32 && !#[trigger] bit(word, i) ==> known.contains_key(at(self.w, i))
-                && known[at(self.w, i)].says(at(self.w, i), since, self.table.root, range)
-    }
-
-    /// What is known of the processors of the word that are away, from bit `n` on: they may not go back without invalidating any
-    /// more.
-    proof fn quiet<A: PagingMode>(
-        self,
-        word: u64,
-        tracked kept: &mut Map<nat, Away>,
-        range: FlushRange<A>,
-        tracked since: &Moment,
-        n: u64,
-        tracked known: &mut Map<nat, Quiet<A>>,
-    )
-        requires
-            0 <= self.w < PAIRS,
-            n <= 32,
-            forall|i: u64|
-                i < 32 && !#[trigger] bit(word, i) ==> self.keeps(at(self.w, i), *old(kept)),
-        ensures
-            forall|i: u64|
-                i < 32 && !#[trigger] bit(word, i) ==> self.keeps(at(self.w, i), *final(kept)),
-            self.knows(word, n, range, *since, *final(known)),
-            forall|c: nat|
-                !(at(self.w, n) <= c < 32 * self.w + 32) && #[trigger] old(known).contains_key(c)
-                    ==> final(known).contains_key(c) && final(known)[c] == old(known)[c],
-        decreases 32 - n,
-    {
-        if n < 32 {
-            self.quiet(word, kept, range, since, (n + 1) as u64, known);
-            let cpu = at(self.w, n);
-            if !bit(word, n) {
-                assert(self.keeps(cpu, *kept));
-                let tracked mut away = kept.tracked_remove(cpu);
-                known.tracked_insert(cpu, away.quiet(since, range));
-                kept.tracked_insert(cpu, away);
-            }
-        }
-    }
-
-    /// Those of the processors of word `w`, out of all.
-    proof fn take(table: Table, w: int, tracked all: &mut Map<nat, Away>) -> (tracked r: Map<
-        nat,
-        Away,
-    >)
-        requires
-            0 <= w < PAIRS,
-            forall|c: nat|
-                32 * w <= c < MAX_CPUS ==> #[trigger] (WordId { table, w }).keeps(c, *old(all)),
-        ensures
-            Kept::atomic_inv(WordId { table, w }, 0, r),
-            forall|c: nat|
-                32 * (w + 1) <= c < MAX_CPUS ==> #[trigger] (WordId { table, w: w + 1 }).keeps(
-                    c,
-                    *final(all),
-                ),
-    {
-        let keys = all.dom().filter(|c: nat| 32 * w <= c < 32 * w + 32);
-        let id = WordId { table, w };
-        assert forall|c: nat| 32 * w <= c < MAX_CPUS implies #[trigger] all.contains_key(c)
-            && all[c].cpu() == c && all[c].table() == table by {
-            assert(id.keeps(c, *all));
-        }
-        lemma_zero();
-        all.tracked_remove_keys(keys)
+        id.backs(word, kept)
     }
 }
 

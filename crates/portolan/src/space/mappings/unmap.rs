@@ -1,4 +1,4 @@
-//! Unmapping, run by run.
+//! Unmapping, some runs of frames at a time.
 
 use super::Mappings;
 #[cfg(verus_only)]
@@ -82,8 +82,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         &&& self.table().is_stored_before(gone.flush.since())
     }
 
-    /// Takes off the first pages of what is mapped from `lo` to below `hi`: as many as have frames that `kept` has room for, by
-    /// neighbours of which it needs one run. `None` if nothing is mapped there.
+    /// Takes off the first pages of what is mapped from `lo` to below `hi`, until `kept` has no room for the references to one
+    /// more run of frames; what is no ordinary memory needs no room. `None` if nothing is mapped there.
     #[cfg_attr(not(verus_only), expect(unused_variables, reason = "`bytes` is the prover's"))]
     pub(crate) fn unmap_some(&mut self, lo: u64, hi: u64, kept: &mut Kept<'f, A, F>) -> (r: Option<
         Unmapped<M, A>,
@@ -128,9 +128,6 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
             self.table.lemma_shaped();
             self.lemma_unmapped(*old(self), gathered, ends, kept@, bytes, flush);
             assert(self.table().is_unmapped_from(old(self).table(), ends.0, ends.1, bytes, flush));
-            assert(are_kept(old(self).frame_table(), old(self).space(), kept@, ends.0, ends.1));
-            assert(old(self).space().is_next_page(lo as int, ends.0));
-            assert(!old(self).space().is_cut(ends.0, ends.1));
         }
         kept.wait_for(Ghost(flush.due()), Ghost(flush.since()));
         Some(Unmapped { start: range.start(), end, pages, flush })

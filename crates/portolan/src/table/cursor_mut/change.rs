@@ -164,7 +164,18 @@ impl<'a, M: TableMemory, A: PagingMode, B: AccessBits> CursorMut<'a, M, A, B> {
                 use_type_invariant(&*self.table);
                 self.table.lemma_nothing_to_do(self.at as int);
             }
-            return Ok((0, Flush::new(self.first, 0, PageSize::Size4K, None, self.table.owned.tree.moment())));
+            return Ok(
+                (
+                    0,
+                    Flush::new(
+                        self.first,
+                        0,
+                        PageSize::Size4K,
+                        None,
+                        self.table.owned.tree.moment(),
+                    ),
+                ),
+            );
         }
         let range = VirtRange::from_offsets(self.at, hi);
         assert(self.is_next_range(range, hi - self.at));

@@ -27,8 +27,8 @@ verus! {
 type Page<A> = (VirtAddr<A>, Mapping);
 
 impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappings<'f, M, A, B, F> {
-    /// Takes out the references to the first pages of what is mapped from `lo` to below `hi`, as many as `kept` has room for:
-    /// where the first starts, where the last ends, and how many they are.
+    /// Takes out the references to the first pages of what is mapped from `lo` to below `hi`, until `kept` has no room for one
+    /// more run: where the first page starts, where the last one ends, and how many they are.
     pub(super) fn gather(&mut self, lo: u64, hi: u64, kept: &mut Kept<'f, A, F>) -> (r: Option<
         (u64, u64, u64),
     >)
@@ -131,8 +131,8 @@ impl<'f, M: TableMemory, A: PagingMode, B: AccessBits, F: FrameAllocator> Mappin
         }
     }
 
-    /// The run that starts with a page, and what comes after it of `pages`: neighbours whose frames follow each other, all of them
-    /// ordinary memory or none.
+    /// The run that starts with a page, of those that come next: neighbours whose frames follow each other, all of them
+    /// ordinary memory or none, up to what a word can hold. With it comes the page after it.
     fn grow(
         frames: &FrameTable<'f, F>,
         pages: &mut Pages<'_, M, A, B>,
