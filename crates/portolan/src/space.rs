@@ -36,8 +36,9 @@
 //! - **TLBs.** [`TlbFlusher::sync_tlb_flush`] returns only when each processor, after the stores, has invalidated or, at some
 //!   moment, neither used the table nor might come back to it without invalidating ([`tlb`](crate::tlb)). What that means for the
 //!   translations that a processor may use, whatever its TLB loads, loses and keeps under identifiers meanwhile, is
-//!   `theorem_shootdown` in `spec/theorem.rs`. That this moment comes after the stores is not forced by the types: it follows
-//!   from the order of the code's lines, and is tested.
+//!   `theorem_shootdown` in `spec/theorem.rs`. That this moment comes after the stores is in the types: a
+//!   [`Flush`](crate::Flush) carries a moment after all stores to its tables, and what it keeps is released only with evidence
+//!   of a later one.
 
 pub(crate) mod batch;
 pub(crate) mod claims;
@@ -45,7 +46,7 @@ mod cpu;
 mod cursor;
 mod cursor_mut;
 mod error;
-mod flusher;
+pub(crate) mod flusher;
 mod identifiers;
 pub(crate) mod kept;
 mod kernel;

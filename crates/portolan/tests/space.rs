@@ -303,7 +303,7 @@ fn a_frame_given_to_a_flusher_is_kept_until_it_is_synced() {
             let kept = frame(machine).into_dyn();
             let addr = kept.paddr();
             let mut cursor = space.cursor_mut(guard, &range(PAGE, 0x1000)).unwrap();
-            let flusher = cursor.flusher();
+            let mut flusher = cursor.flusher();
             flusher.issue_tlb_flush_with(TlbFlushOp::Address(machine::at(PAGE)), kept);
             assert!(!pool.has(addr));
             flusher.dispatch_tlb_flush().unwrap();
@@ -322,7 +322,7 @@ fn what_is_noted_after_a_dispatch_waits_until_that_is_synced() {
             let kept = [frame(machine).into_dyn(), frame(machine).into_dyn()];
             let addrs = kept.each_ref().map(|kept| kept.paddr());
             let mut cursor = space.cursor_mut(guard, &range(PAGE, 0x1000)).unwrap();
-            let flusher = cursor.flusher();
+            let mut flusher = cursor.flusher();
             for kept in kept {
                 flusher.issue_tlb_flush_with(TlbFlushOp::Address(machine::at(PAGE)), kept);
                 flusher.dispatch_tlb_flush().unwrap();

@@ -1,9 +1,10 @@
 //! Address spaces: where a proof ends in `Drop`.
 
 use crate::hw::AtomicMode;
+use crate::space::flusher::Flusher;
 use crate::space::lock::{Held, SpinLock};
 use crate::space::part::Part;
-use crate::space::{Kernel, TlbFlusher, VmSpace};
+use crate::space::{Kernel, VmSpace};
 use vstd::predicate::Predicate;
 use vstd::prelude::*;
 
@@ -46,7 +47,7 @@ pub(crate) fn release_in_drop<K: Kernel>(part: &mut Part<'_, '_, K>)
 /// Exercised by `space::a_flusher_that_is_dropped_pays`.
 #[verifier::external_body]
 #[inline]
-pub(crate) fn settle_in_drop<K: Kernel, G: AtomicMode>(flusher: &mut TlbFlusher<'_, '_, K, G>)
+pub(crate) fn settle_in_drop<K: Kernel, G: AtomicMode>(flusher: &mut Flusher<'_, '_, K, G>)
     opens_invariants none
     no_unwind
 {

@@ -2,7 +2,7 @@
 
 use super::cursor::{Cursor, Slot};
 use super::error::VmError;
-use super::flusher::TlbFlusher;
+use super::flusher::{Flusher, TlbFlusher};
 use super::kernel::Kernel;
 use super::part::Part;
 #[cfg(verus_only)]
@@ -35,7 +35,7 @@ verus! {
 #[verifier::reject_recursive_types(G)]
 pub struct CursorMut<'a, 'k, K: Kernel, G: AtomicMode> {
     // first, so that it is dropped first: processors are told before others may have the address space
-    flusher: TlbFlusher<'a, 'k, K, G>,
+    flusher: Flusher<'a, 'k, K, G>,
     cursor: Cursor<'a, 'k, K>,
 }
 
@@ -86,7 +86,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     }
 
     /// A cursor over a part.
-    pub(crate) fn new(part: Part<'a, 'k, K>, flusher: TlbFlusher<'a, 'k, K, G>) -> (r: Self)
+    pub(crate) fn new(part: Part<'a, 'k, K>, flusher: Flusher<'a, 'k, K, G>) -> (r: Self)
         ensures
             r.is_live() == part.is_live(),
             r.first() == part.first(),
@@ -113,11 +113,11 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
 
     /// What is owed to processors.
     #[inline]
-    pub fn flusher(&mut self) -> (r: &mut TlbFlusher<'a, 'k, K, G>)
+    pub fn flusher(&mut self) -> (r: TlbFlusher<'_, 'a, 'k, K, G>)
         ensures
             final(self).as_spec() == old(self).as_spec(),
     {
-        &mut self.flusher
+        TlbFlusher::to(&mut self.flusher)
     }
 
     /// The address where the cursor is; `None` at the end of the range.

@@ -19,28 +19,20 @@ use crate::tlb::sync::Ticket;
 use core::mem::ManuallyDrop;
 use vstd::prelude::*;
 
+mod handle;
 mod note;
+
+pub use handle::TlbFlusher;
 
 verus! {
 
 /// How many tables and frames wait at a time that were not mapped.
 const OTHERS: usize = 4;
 
-/// What processors that use an address space have to be told: operations that are issued, dispatched together, and synced.
-///
-/// - [`issue_tlb_flush`](TlbFlusher::issue_tlb_flush) notes an operation. All that are noted become one: for all addresses from
-///   the first to the last; the machine's [`Processors::invalidate`](crate::Processors::invalidate) takes
-///   [advice](FlushRange::advice) from when on everything is better flushed at once.
-/// - [`dispatch_tlb_flush`](TlbFlusher::dispatch_tlb_flush) asks the processors that use the address space, and goes on.
-/// - [`sync_tlb_flush`](TlbFlusher::sync_tlb_flush) dispatches what is not yet, and waits until all processors have done it.
-///   Only then the frames and tables are given back that wait for it.
-///
-/// It has one request for all that is owed: what is noted after a dispatch waits until that is synced. A flusher that is dropped
-/// dispatches and syncs what it still owes. A processor has one request under way at a time: another
-/// flusher of the same processor waits for it before it dispatches.
+/// What a cursor owes to the processors that use its address space; [`TlbFlusher`] says what that is.
 #[verifier::reject_recursive_types(K)]
 #[verifier::reject_recursive_types(G)]
-pub struct TlbFlusher<'a, 'k, K: Kernel, G: AtomicMode> {
+pub(crate) struct Flusher<'a, 'k, K: Kernel, G: AtomicMode> {
     machine: &'a Machine<'k, K>,
     active: &'a ActiveSet,
     guard: &'a G,
@@ -87,7 +79,7 @@ impl<K: Kernel> Request<'_, K> {
     }
 }
 
-impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
+impl<'a, 'k, K: Kernel, G: AtomicMode> Flusher<'a, 'k, K, G> {
     #[verifier::type_invariant]
     spec fn inv(self) -> bool {
         &&& self.kept.inv()
@@ -149,7 +141,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             r.issued() is None,
             r.is_synced(),
     {
-        TlbFlusher {
+        Flusher {
             machine,
             active,
             guard,
@@ -162,7 +154,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     }
 
     /// Notes an operation. What was dispatched before, and not synced, is synced first.
-    pub fn issue_tlb_flush(&mut self, op: TlbFlushOp<K::Mode>)
+    pub(crate) fn issue_tlb_flush(&mut self, op: TlbFlushOp<K::Mode>)
         ensures
             final(self).root() == old(self).root(),
             exists|due: FlushRange<K::Mode>| #[trigger]
@@ -173,7 +165,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     }
 
     /// Notes an operation as [`issue_tlb_flush`](TlbFlusher::issue_tlb_flush) does, and keeps `frame` until it is synced.
-    pub fn issue_tlb_flush_with(
+    pub(crate) fn issue_tlb_flush_with(
         &mut self,
         op: TlbFlushOp<K::Mode>,
         frame: Frame<'k, K::Frames, Dyn>,
@@ -217,7 +209,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     /// # Errors
     /// [`VmError::Shootdown`] if this processor has no slot in the [`Shootdown`](crate::tlb::Shootdown), or is in the middle of
     /// another shootdown, as in an interrupt handler: then what is noted stays so.
-    pub fn dispatch_tlb_flush(&mut self) -> (r: Result<(), VmError>)
+    pub(crate) fn dispatch_tlb_flush(&mut self) -> (r: Result<(), VmError>)
         ensures
             final(self).root() == old(self).root(),
             final(self).noted() == old(self).noted(),
@@ -235,7 +227,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     ///
     /// # Errors
     /// Those of [`dispatch_tlb_flush`](TlbFlusher::dispatch_tlb_flush).
-    pub fn sync_tlb_flush(&mut self) -> (r: Result<(), VmError>)
+    pub(crate) fn sync_tlb_flush(&mut self) -> (r: Result<(), VmError>)
         ensures
             final(self).root() == old(self).root(),
             final(self).noted() == old(self).noted(),
@@ -278,6 +270,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
             },
         };
         let stored = match &self.request {
+            #[cfg_attr(not(verus_only), expect(unused_variables, reason = "moments are the prover's"))]
             Request::Issued(_, stored) => {
                 let tracked stored = stored.borrow().tell();
                 Tracked(stored)
@@ -352,7 +345,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
     }
 }
 
-impl<K: Kernel, G: AtomicMode> Drop for TlbFlusher<'_, '_, K, G> {
+impl<K: Kernel, G: AtomicMode> Drop for Flusher<'_, '_, K, G> {
     /// Dispatches and syncs what is still owed.
     fn drop(&mut self)
         opens_invariants none

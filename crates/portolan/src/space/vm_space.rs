@@ -3,7 +3,7 @@
 use super::claims::Claims;
 use super::cursor_mut::unmap::unmap_all;
 use super::error::VmError;
-use super::flusher::TlbFlusher;
+use super::flusher::Flusher;
 use super::kept::Kept;
 use super::kernel::{Kernel, Machine};
 use super::lock::SpinLock;
@@ -177,7 +177,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             use_type_invariant(self);
         }
         let mut part = self.claim(guard, Self::all());
-        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
+        let mut flusher = Flusher::new(self.machine, &self.active, guard);
         let end = K::Mode::geometry().limit_bytes();
         proof {
             part.lemma_shaped();
@@ -246,8 +246,8 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
                 lemma_first_run(before, pages.space(), at, gone.start@, end);
                 at = end;
             }
-            let stored = gone.flush.stored();
-            let tracked since = stored.borrow().after();
+            let Tracked(stored) = gone.flush.stored();
+            let tracked since = stored.after();
             let ghost range = gone.flush.due();
             let (users, Tracked(quiet)) = self.active.snapshot::<K::Mode>(
                 Ghost(range),

@@ -13,7 +13,7 @@ use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::prop::PageProperty;
-use crate::space::flusher::TlbFlusher;
+use crate::space::flusher::Flusher;
 use crate::space::kept::Kept;
 use crate::space::part::Part;
 use crate::space::target::Target;
@@ -176,7 +176,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// Maps a page at `va`, which ends at `to`, in the place of one of the same size if there is one.
     fn replace(
         part: &mut Part<'_, 'k, K>,
-        flusher: &mut TlbFlusher<'a, 'k, K, G>,
+        flusher: &mut Flusher<'a, 'k, K, G>,
         va: VirtAddr<K::Mode>,
         to: u64,
         target: Target<'k, K>,
@@ -277,7 +277,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// Unmaps the page that starts at `va` and ends at `to`; `false` if there is none.
     fn vacate(
         part: &mut Part<'_, 'k, K>,
-        flusher: &mut TlbFlusher<'a, 'k, K, G>,
+        flusher: &mut Flusher<'a, 'k, K, G>,
         va: VirtAddr<K::Mode>,
         to: u64,
     ) -> (r: Result<bool, VmError>)

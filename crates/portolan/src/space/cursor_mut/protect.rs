@@ -14,7 +14,7 @@ use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
 use crate::prop::{Mapping, PageProperty};
-use crate::space::flusher::TlbFlusher;
+use crate::space::flusher::Flusher;
 use crate::space::part::Part;
 use crate::space::{Kernel, VmError};
 #[cfg(verus_only)]
@@ -93,7 +93,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
     /// answers with where this is.
     fn protect_part(
         part: &mut Part<'_, 'k, K>,
-        flusher: &mut TlbFlusher<'a, 'k, K, G>,
+        flusher: &mut Flusher<'a, 'k, K, G>,
         ends: (u64, u64),
         page: (VirtAddr<K::Mode>, Mapping),
         prop: PageProperty,

@@ -7,7 +7,7 @@ use crate::arch::entry::EntryFormat;
 use crate::hw::AtomicMode;
 #[cfg(verus_only)]
 use crate::hw::mmu::Mmu;
-use crate::space::flusher::TlbFlusher;
+use crate::space::flusher::Flusher;
 use crate::space::kept::Kept;
 use crate::space::part::Part;
 use crate::space::{Kernel, VmError};
@@ -74,7 +74,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> CursorMut<'a, 'k, K, G> {
 /// Unmaps all pages from `lo` to below `hi`, none of which lies partly outside; answers with how many they are.
 pub(crate) fn unmap_all<'k, K: Kernel, G: AtomicMode>(
     part: &mut Part<'_, 'k, K>,
-    flusher: &mut TlbFlusher<'_, 'k, K, G>,
+    flusher: &mut Flusher<'_, 'k, K, G>,
     lo: u64,
     hi: u64,
 ) -> (r: u64)

@@ -1,6 +1,6 @@
 //! Noting what processors have to be told, and what waits for it.
 
-use super::{Request, TlbFlusher};
+use super::{Flusher, Request};
 use crate::flush::{Flush, FlushRange};
 use crate::hw::AtomicMode;
 use crate::hw::processor::Moment;
@@ -12,7 +12,7 @@ use vstd::prelude::*;
 
 verus! {
 
-impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
+impl<'a, 'k, K: Kernel, G: AtomicMode> Flusher<'a, 'k, K, G> {
     /// What an operation on the page table took away: `flush` says what processors have to be told, and keeps tables.
     pub(crate) fn take(&mut self, flush: Flush<K::Tables, K::Mode>)
         ensures
@@ -103,6 +103,7 @@ impl<'a, 'k, K: Kernel, G: AtomicMode> TlbFlusher<'a, 'k, K, G> {
         self.noted = Ghost(self.noted@.push(range));
         let all = match &self.request {
             Request::Nothing => Some((range, Tracked(stored.tell()))),
+            #[cfg_attr(not(verus_only), expect(unused_variables, reason = "moments are the prover's"))]
             Request::Issued(due, before) => match due.join(range) {
                 Some(all) => Some((all, Tracked(stored.later(before.borrow())))),
                 None => None,

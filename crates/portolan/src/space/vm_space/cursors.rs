@@ -2,7 +2,7 @@
 
 use super::super::cursor::Cursor;
 use super::super::cursor_mut::CursorMut;
-use super::super::flusher::TlbFlusher;
+use super::super::flusher::Flusher;
 use super::super::kernel::Kernel;
 use super::super::part::Part;
 use super::super::span::Span;
@@ -130,7 +130,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
         proof {
             use_type_invariant(self);
         }
-        CursorMut::new(part, TlbFlusher::new(self.machine, &self.active, guard))
+        CursorMut::new(part, Flusher::new(self.machine, &self.active, guard))
     }
 
     /// The range, if a cursor can be over it.

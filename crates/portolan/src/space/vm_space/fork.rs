@@ -1,6 +1,6 @@
 //! A copy of an address space, that shares the frames until one of the two is written to.
 
-use super::super::flusher::TlbFlusher;
+use super::super::flusher::Flusher;
 use super::super::kernel::Kernel;
 use super::super::mappings::Mappings;
 use super::super::pages::Pages;
@@ -62,7 +62,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
             use_type_invariant(self);
         }
         let mut part = self.claim(guard, Self::all());
-        let mut flusher = TlbFlusher::new(self.machine, &self.active, guard);
+        let mut flusher = Flusher::new(self.machine, &self.active, guard);
         let done = Self::copy(&mut part, &mut child, &mut flusher);
         done?;
         // from here on a copy that is dropped gives its references back
@@ -75,7 +75,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     fn copy<G: AtomicMode>(
         part: &mut Part<'_, 'k, K>,
         child: &mut Pages<'k, K>,
-        flusher: &mut TlbFlusher<'_, 'k, K, G>,
+        flusher: &mut Flusher<'_, 'k, K, G>,
     ) -> (r: Result<(), VmError>)
         requires
             old(part).is_live(),
