@@ -1,0 +1,46 @@
+//! Runs a program: `run [--root DIR] [--trace] [--stats] PROGRAM ARGS…`.
+
+use portolan_run::{Options, run};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    let (mut root, mut trace, mut stats) = (None, false, false);
+    while let Some(argument) = arguments.peek().and_then(|argument| argument.to_str()) {
+        match argument {
+            "--root" => {
+                arguments.next();
+                root = arguments.peek().map(Into::into);
+            }
+            "--trace" => trace = true,
+            "--stats" => stats = true,
+            _ => break,
+        }
+        arguments.next();
+    }
+    let all: Vec<_> = arguments.collect();
+    let Some(program) = all.first() else {
+        eprintln!("usage: run [--root DIR] [--trace] [--stats] PROGRAM ARGS...");
+        return ExitCode::from(2);
+    };
+    let mut options = Options::new(program);
+    options.arguments = all.iter().cloned().map(OsStringExt::into_vec).collect();
+    let pair = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        [name.as_bytes(), b"=", value.as_bytes()].concat()
+    };
+    options.environment = std::env::vars_os().map(pair).collect();
+    (options.root, options.trace) = (root, trace);
+    match run(&options) {
+        Ok(outcome) => {
+            if stats {
+                eprint!("{}", outcome.stats);
+            }
+            ExitCode::from(outcome.end.code())
+        }
+        Err(error) => {
+            eprintln!("run: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

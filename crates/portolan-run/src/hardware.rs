@@ -1,0 +1,187 @@
+//! The guest's processor as address spaces see it: what it is to be told is queued, and done before a program goes on.
+
+use crate::memory::GuestMemory;
+use parking_lot::Mutex;
+use portolan::frame::FrameAllocator;
+use portolan::hw::{AtomicMode, Processors};
+use portolan::interop::buddy_system_allocator::BuddyFrames;
+use portolan::space::Kernel;
+use portolan::{Advice, FlushRange, PhysAddr, Preset, UserHalf, X86_64};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The paging mode of programs: the lower half of x86_64's addresses.
+pub(crate) type Mode = UserHalf<X86_64>;
+
+/// The kernel that programs run on.
+pub(crate) struct RunKernel;
+
+impl Kernel for RunKernel {
+    type Mode = Mode;
+    type Bits = Preset;
+    type Tables = GuestMemory;
+    type Frames = Frames;
+    type Cpus = Hardware;
+}
+
+/// That the code runs where the guest's processor is: on the thread that made this.
+pub(crate) struct Here(PhantomData<*const ()>);
+
+impl Here {
+    /// The only one of a guest.
+    ///
+    /// # Safety
+    /// There is no other one for the same guest.
+    pub(crate) unsafe fn new() -> Self {
+        Here(PhantomData)
+    }
+}
+
+// SAFETY: a guest has one processor, which runs when the thread lets it, and the value can't leave the thread
+unsafe impl AtomicMode for Here {
+    fn cpu(&self) -> usize {
+        0
+    }
+}
+
+/// Up to how many pages are invalidated one by one.
+const PAGE_BY_PAGE: u64 = 32;
+
+/// The processor's side of flushes.
+pub(crate) struct Hardware {
+    /// The root that maps nothing for programs.
+    own: PhysAddr,
+    queue: Mutex<Queue>,
+}
+
+/// What the processor has to do before a program goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    /// Pages to invalidate, unless a root is loaded.
+    pub(crate) pages: Vec<u64>,
+    /// The root to load, which invalidates everything.
+    pub(crate) load: Option<PhysAddr>,
+    /// The root that is loaded, or will be.
+    root: PhysAddr,
+    /// How many flushes were asked for.
+    pub(crate) flushes: u64,
+}
+
+impl Hardware {
+    /// A processor that uses the table at `own` when it uses no address space's.
+    pub(crate) fn new(own: PhysAddr) -> Self {
+        let queue = Queue {
+            pages: Vec::new(),
+            load: Some(own),
+            root: own,
+            flushes: 0,
+        };
+        Hardware {
+            own,
+            queue: Mutex::new(queue),
+        }
+    }
+
+    /// What is to be done now.
+    pub(crate) fn take(&self) -> Queue {
+        let mut queue = self.queue.lock();
+        let taken = queue.clone();
+        (queue.pages, queue.load) = (Vec::new(), None);
+        taken
+    }
+
+    /// How many flushes were asked for.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.queue.lock().flushes
+    }
+
+    fn load(&self, root: PhysAddr) {
+        let mut queue = self.queue.lock();
+        (queue.root, queue.load) = (root, Some(root));
+        queue.pages.clear();
+    }
+}
+
+// SAFETY: what is queued is done by the processor before it runs anything else in user mode, and the monitor uses no address
+// of a program's: until then its TLB may hold what it is to forget, but nothing is translated by that. There is one
+// processor, so nobody is notified or waited for. Nothing unwinds
+unsafe impl Processors<Mode> for Hardware {
+    fn invalidate(&self, range: FlushRange<Mode>) {
+        let mut queue = self.queue.lock();
+        queue.flushes += 1;
+        if queue.load.is_some() {
+            return;
+        }
+        match range.advice(PAGE_BY_PAGE) {
+            Advice::Pages { first, count, size } => {
+                let page = |n| first.as_u64() + n * size.bytes();
+                queue.pages.extend((0..count).map(page));
+            }
+            Advice::All => {
+                queue.load = Some(queue.root);
+                queue.pages.clear();
+            }
+        }
+    }
+
+    unsafe fn switch(&self, root: PhysAddr) {
+        self.load(root);
+    }
+
+    fn leave(&self) {
+        self.load(self.own);
+    }
+
+    fn notify(&self, _cpu: usize) {}
+
+    fn relax(&self) {
+        std::hint::spin_loop();
+    }
+}
+
+/// The allocator of programs' frames, which knows how many were out at most.
+pub(crate) struct Frames {
+    buddies: BuddyFrames<parking_lot::RawMutex>,
+    out: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Frames {
+    /// An allocator without frames.
+    pub(crate) fn new() -> Self {
+        Frames {
+            buddies: BuddyFrames::new(),
+            out: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+
+    /// All that were given to the allocator so far are its own: none is out.
+    pub(crate) fn begin(&self) {
+        self.out.store(0, Ordering::Relaxed);
+        self.most.store(0, Ordering::Relaxed);
+    }
+
+    /// How many frames are out, and how many were at most.
+    pub(crate) fn out(&self) -> (usize, usize) {
+        (
+            self.out.load(Ordering::Relaxed),
+            self.most.load(Ordering::Relaxed),
+        )
+    }
+}
+
+impl FrameAllocator for Frames {
+    fn alloc(&self, frames: usize, align: u64) -> Option<PhysAddr> {
+        let first = self.buddies.alloc(frames, align)?;
+        let out = self.out.fetch_add(frames, Ordering::Relaxed) + frames;
+        self.most.fetch_max(out, Ordering::Relaxed);
+        Some(first)
+    }
+
+    fn dealloc(&self, addr: PhysAddr, frames: usize) {
+        // wraps when new frames come in, until `begin`
+        self.out.fetch_sub(frames, Ordering::Relaxed);
+        self.buddies.dealloc(addr, frames);
+    }
+}

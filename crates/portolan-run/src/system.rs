@@ -1,0 +1,436 @@
+//! The processes and the processor: who goes on next, and what becomes of whoever stops.
+
+use crate::area::Access;
+use crate::call::{self, Stop};
+use crate::error::RunError;
+use crate::hardware::RunKernel;
+use crate::platform::Platform;
+use crate::process::{End, Process, State, Wait};
+use crate::report;
+use crate::root::Root;
+use crate::signal::{self, Effect};
+use crate::space::Fault;
+use crate::stats::count;
+use crate::trace::Tracer;
+use crate::user::UserMemory;
+use crate::vcpu::{Trap, Vcpu};
+use kvm_bindings::kvm_xsave;
+use portolan::space::{Cpu, VmSpace};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How many system calls a process makes before others have their turn.
+const TURN: usize = 256;
+
+/// A process that has ended, and whose parent hasn't asked.
+pub(crate) struct Remains {
+    pub(crate) id: u32,
+    pub(crate) parent: u32,
+    pub(crate) end: End,
+}
+
+/// All processes, and the processor.
+pub(crate) struct System<'a, 'k> {
+    pub(crate) platform: &'a Platform<'k>,
+    pub(crate) vcpu: Vcpu,
+    cpu: Cpu<'k, 'k, RunKernel, Arc<VmSpace<'k, RunKernel>>>,
+    /// All but the one that has its turn.
+    pub(crate) processes: BTreeMap<u32, Process<'k>>,
+    pub(crate) remains: Vec<Remains>,
+    pub(crate) root: Root,
+    pub(crate) next_id: u32,
+    /// The vector registers that a program starts with.
+    pub(crate) fresh: Rc<kvm_xsave>,
+    /// Whose registers the processor has.
+    loaded: Option<u32>,
+    pub(crate) calls: BTreeMap<&'static str, u64>,
+    pub(crate) tracer: Option<Tracer>,
+    pub(crate) name: String,
+    /// For bytes on their way.
+    pub(crate) buffer: Vec<u8>,
+}
+
+impl<'a, 'k> System<'a, 'k> {
+    /// A system without processes.
+    pub(crate) fn new(
+        platform: &'a Platform<'k>,
+        vcpu: Vcpu,
+        root: Root,
+        tracer: Option<Tracer>,
+        name: String,
+    ) -> Result<Self, RunError> {
+        // SAFETY: the guest's processor has been started with the platform's own table, and there is no other `Cpu` for it
+        let cpu = unsafe { Cpu::new(platform.machine, &platform.here) };
+        let fresh = vcpu.state()?;
+        Ok(System {
+            platform,
+            vcpu,
+            cpu: cpu.map_err(RunError::space)?,
+            processes: BTreeMap::new(),
+            remains: Vec::new(),
+            root,
+            next_id: FIRST + 1,
+            fresh,
+            loaded: None,
+            calls: BTreeMap::new(),
+            tracer,
+            name,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// Lets processes have their turns until the first one has ended.
+    pub(crate) fn run(&mut self, first: u32) -> Result<End, RunError> {
+        loop {
+            let mut has_moved = false;
+            let ids: Vec<u32> = self.processes.keys().copied().collect();
+            for id in ids {
+                let Some(mut process) = self.processes.remove(&id) else {
+                    continue;
+                };
+                has_moved |= self.turn(&mut process)?;
+                match process.state {
+                    State::Ended(end) => {
+                        let group = process.group;
+                        let was_last = self.bury(process, end);
+                        if was_last && group == first {
+                            return Ok(end);
+                        }
+                    }
+                    _ => drop(self.processes.insert(id, process)),
+                }
+            }
+            if !has_moved {
+                self.wait()?;
+            }
+        }
+    }
+
+    /// Gives up all processes, and the address space that the processor uses.
+    pub(crate) fn finish(mut self) -> Result<(), RunError> {
+        self.processes.clear();
+        self.cpu
+            .deactivate(&self.platform.here)
+            .map_err(RunError::space)
+    }
+
+    /// A process's turn: until it waits or ends, or has had enough. Answers whether it has done anything.
+    fn turn(&mut self, process: &mut Process<'k>) -> Result<bool, RunError> {
+        if let Some(child) = process.lent_to {
+            let has = |child: &Process<'_>| child.is_borrowing;
+            if self.processes.get(&child).is_some_and(has) {
+                return Ok(false);
+            }
+            process.lent_to = None;
+        }
+        if let State::Waiting(_) = process.state {
+            if process.signals.is_due() {
+                interrupt(process);
+            } else {
+                self.load(process)?;
+                call::serve(self, process)?;
+                if let State::Waiting(_) = process.state {
+                    return Ok(false);
+                }
+            }
+        }
+        for _ in 0..TURN {
+            self.load(process)?;
+            self.deliver(process)?;
+            if process.state != State::Ready || process.lent_to.is_some() {
+                break;
+            }
+            let hardware = self.platform.machine.cpus();
+            let mut frame = process.frame;
+            let trap = self.vcpu.run(&mut frame, hardware)?;
+            process.frame = frame;
+            self.take(process, trap)?;
+            if process.state != State::Ready {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the processor to a process: its address space and its registers.
+    fn load(&mut self, process: &mut Process<'k>) -> Result<(), RunError> {
+        let vm = process.space.borrow().vm.clone();
+        self.cpu
+            .activate(&self.platform.here, vm)
+            .map_err(RunError::space)?;
+        if self.loaded == Some(process.id) {
+            return Ok(());
+        }
+        if let Some(last) = self.loaded.and_then(|id| self.processes.get_mut(&id)) {
+            last.vectors = self.vcpu.state()?;
+        }
+        self.vcpu.set_state(&process.vectors)?;
+        self.vcpu.set_bases(process.fs_base, process.gs_base);
+        self.loaded = Some(process.id);
+        Ok(())
+    }
+
+    /// Serves what a process has stopped for.
+    fn take(&mut self, process: &mut Process<'k>, trap: Trap) -> Result<(), RunError> {
+        match trap {
+            Trap::SystemCall => {
+                count(&self.platform.counters.system_calls);
+                call::serve(self, process)?;
+            }
+            Trap::PageFault { code, addr } => {
+                let access = match code {
+                    _ if code & 0x10 != 0 => Access::Execute,
+                    _ if code & 2 != 0 => Access::Write,
+                    _ => Access::Read,
+                };
+                let fault = process
+                    .space
+                    .borrow_mut()
+                    .fault(self.platform, addr, access);
+                if let Err(fault) = fault {
+                    self.fail(
+                        process,
+                        Failure::Page {
+                            addr,
+                            access,
+                            fault,
+                        },
+                    )?;
+                }
+            }
+            Trap::Exception { vector, code } => {
+                self.fail(process, Failure::Exception { vector, code })?;
+            }
+        }
+        if process.frame.rip > crate::elf::USER_END {
+            // what follows a system call in the last bytes of a program's addresses
+            let addr = process.frame.rip;
+            let (access, fault) = (Access::Execute, Fault::Unmapped);
+            self.fail(
+                process,
+                Failure::Page {
+                    addr,
+                    access,
+                    fault,
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Handles a process's fault, or ends it with a report.
+    fn fail(&mut self, process: &mut Process<'k>, failure: Failure) -> Result<(), RunError> {
+        let signal = failure.signal();
+        if process.signals.handles(signal) && signal != signal::SIGKILL {
+            let addr = match failure {
+                Failure::Page { addr, .. } => addr,
+                Failure::Exception { .. } => process.frame.rip,
+            };
+            if self.enter_handler(process, signal, addr)?.is_ok() {
+                return Ok(());
+            }
+        }
+        let text = report::of(&self.name, process, &failure);
+        // whoever closed the standard error does not want to know
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        process.state = State::Ended(End::Killed(signal));
+        Ok(())
+    }
+
+    /// Makes a process handle its signals that are due.
+    fn deliver(&mut self, process: &mut Process<'k>) -> Result<(), RunError> {
+        while process.state == State::Ready
+            && let Some(signal) = process.signals.take()
+        {
+            match process.signals.effect(signal) {
+                Effect::Nothing => {}
+                Effect::Terminate => process.state = State::Ended(End::Killed(signal)),
+                Effect::Handle(_) => {
+                    if self.enter_handler(process, signal, 0)?.is_err() {
+                        process.state = State::Ended(End::Killed(signal::SIGSEGV));
+                    }
+                }
+            }
+        }
+        if let Some(mask) = process.suspended_mask
+            && process.state == State::Ready
+        {
+            process.suspended_mask = None;
+            process.signals.set_mask(mask);
+        }
+        Ok(())
+    }
+
+    fn enter_handler(
+        &mut self,
+        process: &mut Process<'k>,
+        signal: u32,
+        addr: u64,
+    ) -> Result<Result<(), Errno>, RunError> {
+        let action = process.signals.action(signal);
+        let mask = process.suspended_mask.take();
+        let mask = mask.unwrap_or(process.signals.mask);
+        let mut user = UserMemory {
+            platform: self.platform,
+            space: &mut process.space.borrow_mut(),
+        };
+        let (frame, signals) = (&mut process.frame, &mut process.signals);
+        let entered =
+            signal::enter_handler(&mut user, frame, signals, signal, action, (mask, addr));
+        if entered.is_ok() {
+            process.saved_vectors.push(self.vcpu.state()?);
+        }
+        Ok(entered)
+    }
+
+    /// Takes a process that has ended out of the system. Answers whether it was the last thread of its group.
+    fn bury(&mut self, process: Process<'k>, end: End) -> bool {
+        if self.loaded == Some(process.id) {
+            self.loaded = None;
+        }
+        if process.clear_on_exit != 0 {
+            let mut user = UserMemory {
+                platform: self.platform,
+                space: &mut process.space.borrow_mut(),
+            };
+            // nobody is left to be told that it can't be done
+            let _ = user.write_val(process.clear_on_exit, &0_u32);
+            let space = process.space.clone();
+            self.wake(&space, process.clear_on_exit, 1);
+        }
+        let group = process.group;
+        if self.processes.values().any(|other| other.group == group) {
+            return false;
+        }
+        for child in self.processes.values_mut() {
+            if child.parent == group {
+                child.parent = 0;
+            }
+        }
+        self.remains.retain(|remains| remains.parent != group);
+        if let Some(parent) = self.processes.get_mut(&process.parent) {
+            parent.signals.send(signal::SIGCHLD);
+            self.remains.push(Remains {
+                id: group,
+                parent: process.parent,
+                end,
+            });
+        }
+        true
+    }
+
+    /// Wakes up to `most` of those that sleep at an address; answers with how many.
+    pub(crate) fn wake(
+        &mut self,
+        space: &Rc<std::cell::RefCell<crate::space::Space<'k>>>,
+        addr: u64,
+        most: usize,
+    ) -> usize {
+        let sleeps = |process: &&mut Process<'k>| {
+            process.futex == Some(addr) && !process.woken && Rc::ptr_eq(&process.space, space)
+        };
+        let sleepers = self.processes.values_mut().filter(sleeps);
+        sleepers
+            .take(most)
+            .map(|process| process.woken = true)
+            .count()
+    }
+
+    /// Waits until something may have happened that a process waits for.
+    fn wait(&mut self) -> Result<(), RunError> {
+        let waits = self
+            .processes
+            .values()
+            .flat_map(|process| match &process.state {
+                State::Waiting(waits) => waits.as_slice(),
+                _ => &[],
+            });
+        let (mut streams, mut until) = (Vec::new(), None::<Instant>);
+        for wait in waits {
+            match *wait {
+                Wait::Process => {}
+                Wait::Time(at) => until = Some(until.map_or(at, |until| until.min(at))),
+                Wait::Host { stream, write } => {
+                    let flags = if write { PollFlags::OUT } else { PollFlags::IN };
+                    // SAFETY: the process that waits has it open
+                    let stream = unsafe { BorrowedFd::borrow_raw(stream) };
+                    streams.push(PollFd::from_borrowed_fd(stream, flags));
+                }
+            }
+        }
+        if streams.is_empty() && until.is_none() {
+            return Err(RunError::Deadlock);
+        }
+        let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let timeout = timeout.map(|timeout| Timespec {
+            tv_sec: timeout.as_secs() as i64,
+            tv_nsec: timeout.subsec_nanos().into(),
+        });
+        match poll(&mut streams, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(RunError::host("poll", error)),
+        }
+    }
+}
+
+/// The number of the first process.
+pub(crate) const FIRST: u32 = 1000;
+
+/// What a process has done that it can't go on after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Page {
+        addr: u64,
+        access: Access,
+        fault: Fault,
+    },
+    Exception {
+        vector: u64,
+        code: u64,
+    },
+}
+
+impl Failure {
+    /// The signal that says so.
+    pub(crate) fn signal(self) -> u32 {
+        match self {
+            Failure::Page { fault, .. } => match fault {
+                Fault::Unmapped | Fault::Denied => signal::SIGSEGV,
+                Fault::PastEnd => signal::SIGBUS,
+                Fault::NoMemory => signal::SIGKILL,
+            },
+            Failure::Exception { vector, .. } => match vector {
+                0 | 16 | 19 => signal::SIGFPE,
+                1 | 3 => signal::SIGTRAP,
+                6 | 7 => signal::SIGILL,
+                11 | 12 | 17 => signal::SIGBUS,
+                _ => signal::SIGSEGV,
+            },
+        }
+    }
+}
+
+/// Ends the system call that a process waits in, for a signal that is due.
+fn interrupt(process: &mut Process<'_>) {
+    let restarts = process.suspended_mask.is_none() && process.signals.next_restarts();
+    if restarts {
+        // RAX still has the number of the system call
+        process.frame.rip -= call::INSTRUCTION;
+    } else {
+        process.frame.rax = i64::from(-Errno::INTR.raw_os_error()) as u64;
+    }
+    process.stop_waiting();
+    process.state = State::Ready;
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Self {
+        Stop::Fatal(error)
+    }
+}

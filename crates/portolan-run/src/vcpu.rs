@@ -1,0 +1,370 @@
+//! The guest and its processor.
+
+use crate::error::RunError;
+use crate::hardware::Hardware;
+use crate::memory::{GuestMemory, TABLES};
+use crate::monitor::{self, Frame};
+use kvm_bindings::{
+    CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_dtable, kvm_msr_entry, kvm_segment,
+    kvm_userspace_memory_region, kvm_xcr, kvm_xcrs, kvm_xsave,
+};
+use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use portolan::{KernelHalf, PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
+use std::rc::Rc;
+use zerocopy::{FromZeros, IntoBytes};
+
+/// The half of the address space that the monitor lives in.
+pub(crate) type MonitorHalf = PageTable<GuestMemory, KernelHalf<X86_64>>;
+
+/// The guest's processor.
+pub(crate) struct Vcpu {
+    // dropped in this order: the processor and the machine before the memory they use
+    fd: VcpuFd,
+    _vm: VmFd,
+    memory: GuestMemory,
+    registers: Vec<(u32, u64)>,
+}
+
+/// Why a program stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trap {
+    /// By `SYSCALL`.
+    SystemCall,
+    /// By a page fault, with its error code, at an address.
+    PageFault { code: u64, addr: u64 },
+    /// By another exception.
+    Exception { vector: u64, code: u64 },
+}
+
+/// CPUID leaf with the widths of addresses.
+const LEAF_ADDRESSES: u32 = 0x8000_0008;
+/// CPUID leaf with the components of the extended state.
+const LEAF_STATE: u32 = 0xd;
+/// Bits of `XCR0` for x87, SSE, AVX and AVX-512 (Intel SDM vol. 1, 13.3).
+const STATE: u64 = 0xe7;
+
+const IA32_STAR: u32 = 0xc000_0081;
+const IA32_LSTAR: u32 = 0xc000_0082;
+const IA32_FMASK: u32 = 0xc000_0084;
+const IA32_FS_BASE: u32 = 0xc000_0100;
+const IA32_GS_BASE: u32 = 0xc000_0101;
+/// What `SYSCALL` clears of `RFLAGS`: trap, interrupt, direction, privilege level, nested task and alignment check.
+const FMASK: u64 = 0x4_7700;
+
+/// Properties of the monitor's data.
+const DATA: PageProperty = PageProperty::KERNEL_RW;
+
+/// The host's `/dev/kvm`, with what its processors can do.
+pub(crate) struct Host {
+    kvm: Kvm,
+    cpuid: CpuId,
+}
+
+impl Host {
+    /// Opens `/dev/kvm`.
+    pub(crate) fn open() -> Result<Self, RunError> {
+        let unavailable = |error: kvm_ioctls::Error| RunError::Unavailable {
+            reason: error.to_string(),
+        };
+        let kvm = Kvm::new().map_err(unavailable)?;
+        let cpuid = kvm
+            .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
+            .map_err(unavailable)?;
+        Ok(Host { kvm, cpuid })
+    }
+
+    /// How many bits physical addresses have.
+    pub(crate) fn phys_bits(&self) -> u8 {
+        self.leaf(LEAF_ADDRESSES)
+            .map_or(36, |leaf| (leaf.0 & 0xff) as u8)
+    }
+
+    /// `EAX` and `EDX` of a leaf.
+    fn leaf(&self, function: u32) -> Option<(u32, u32)> {
+        let mut leaves = self.cpuid.as_slice().iter();
+        let leaf = leaves.find(|leaf| leaf.function == function && leaf.index == 0);
+        leaf.map(|leaf| (leaf.eax, leaf.edx))
+    }
+}
+
+/// A failed call.
+fn host<T>(call: &'static str, result: Result<T, kvm_ioctls::Error>) -> Result<T, RunError> {
+    result.map_err(|error| RunError::host(call, error))
+}
+
+/// The half of the address space that the monitor lives in, which all programs' tables share.
+pub(crate) fn monitor_half(memory: &GuestMemory) -> Result<MonitorHalf, RunError> {
+    let refused = |error: portolan::Error| RunError::space(error);
+    let mut half = MonitorHalf::new(memory.clone()).map_err(refused)?;
+    let (small, large) = (PageSize::Size4K, PageSize::Size2M);
+    for offset in (0..monitor::AREA).step_by(small.bytes() as usize) {
+        let prop = match offset {
+            monitor::CODE => PageProperty::KERNEL_RX,
+            _ => DATA,
+        };
+        let va = VirtAddr::new(monitor::BASE + offset).map_err(refused)?;
+        half.map(va, PhysAddr::new(offset), small, prop)
+            .map_err(refused)?;
+    }
+    for addr in TABLES.step_by(large.bytes() as usize) {
+        let va = VirtAddr::new(monitor::TABLES + addr).map_err(refused)?;
+        half.map(va, PhysAddr::new(addr), large, DATA)
+            .map_err(refused)?;
+    }
+    Ok(half)
+}
+
+impl Vcpu {
+    /// The processor of a guest with this memory. `root` is the table that it uses first.
+    pub(crate) fn new(kvm: &Host, memory: &GuestMemory, root: PhysAddr) -> Result<Self, RunError> {
+        let vm = host("KVM_CREATE_VM", kvm.kvm.create_vm())?;
+        let (addr, bytes) = memory.host();
+        let region = kvm_userspace_memory_region {
+            guest_phys_addr: 0,
+            memory_size: bytes,
+            userspace_addr: addr,
+            ..kvm_userspace_memory_region::default()
+        };
+        // SAFETY: the region is one mapping, which `memory` keeps for as long as the guest exists
+        host("KVM_SET_USER_MEMORY_REGION", unsafe {
+            vm.set_user_memory_region(region)
+        })?;
+        let fd = host("KVM_CREATE_VCPU", vm.create_vcpu(0))?;
+        host("KVM_SET_CPUID2", fd.set_cpuid2(&kvm.cpuid))?;
+        let vcpu = Vcpu {
+            fd,
+            _vm: vm,
+            memory: memory.clone(),
+            registers: Vec::new(),
+        };
+        vcpu.lay_out();
+        vcpu.set_registers(kvm, root)?;
+        Ok(vcpu)
+    }
+
+    /// The monitor's code and descriptor tables (Intel SDM vol. 3, 3.4.5, 7.14.1 and 9.7).
+    fn lay_out(&self) {
+        let put = |addr, word| self.memory.store(addr, word);
+        let code = PhysAddr::new(monitor::CODE);
+        self.memory.write(code, monitor::image());
+        let flat = [
+            0,
+            0x00af_9b00_0000_ffff,
+            0x00cf_9300_0000_ffff,
+            0x00cf_f300_0000_ffff,
+            0x00af_fb00_0000_ffff,
+        ];
+        for (index, descriptor) in flat.into_iter().enumerate() {
+            put(monitor::GDT + 8 * index as u64, descriptor);
+        }
+        let tss = monitor::BASE + monitor::TSS;
+        let low = 0x67 | (tss & 0xff_ffff) << 16 | 0x8b << 40 | (tss >> 24 & 0xff) << 56;
+        put(monitor::GDT + u64::from(monitor::SELECT_TSS), low);
+        put(monitor::GDT + u64::from(monitor::SELECT_TSS) + 8, tss >> 32);
+        // RSP0 is at byte 4 of the segment, across two words; the map of ports at byte 102 lies past the limit: there is none
+        let stack = monitor::BASE + monitor::STACK_TOP;
+        put(monitor::TSS, stack << 32);
+        put(monitor::TSS + 8, stack >> 32);
+        put(monitor::TSS + 96, 0x68 << 48);
+        for vector in 0..32 {
+            let handler = monitor::handler(vector);
+            let selector = u64::from(monitor::SELECT_CODE);
+            // INT3 and INTO are for programs, the others only for the processor
+            let gate = if matches!(vector, 3 | 4) { 0xee } else { 0x8e };
+            let low =
+                handler & 0xffff | selector << 16 | gate << 40 | (handler >> 16 & 0xffff) << 48;
+            put(monitor::IDT + 16 * vector, low);
+            put(monitor::IDT + 16 * vector + 8, handler >> 32);
+        }
+    }
+
+    /// 64-bit mode in ring 0, with CR0.WP, CR4.OSFXSR, OSXMMEXCPT and OSXSAVE, and EFER.NXE and SCE.
+    fn set_registers(&self, kvm: &Host, root: PhysAddr) -> Result<(), RunError> {
+        let segment = |selector: u16, type_: u8, long: u8| kvm_segment {
+            limit: 0xffff_ffff,
+            selector,
+            type_,
+            present: 1,
+            db: 1 - long,
+            s: 1,
+            l: long,
+            g: 1,
+            ..kvm_segment::default()
+        };
+        let table = |offset, limit| kvm_dtable {
+            base: monitor::BASE + offset,
+            limit,
+            padding: [0; 3],
+        };
+        let state = kvm
+            .leaf(LEAF_STATE)
+            .map_or(0, |(low, high)| u64::from(low) | u64::from(high) << 32)
+            & STATE;
+        let mut special = host("KVM_GET_SREGS", self.fd.get_sregs())?;
+        special.cs = segment(monitor::SELECT_CODE, 0xb, 1);
+        special.ss = segment(monitor::SELECT_DATA, 3, 0);
+        let data = segment(monitor::SELECT_USER_DATA, 3, 0);
+        let data = kvm_segment { dpl: 3, ..data };
+        (special.ds, special.es, special.fs, special.gs) = (data, data, data, data);
+        special.tr = kvm_segment {
+            base: monitor::BASE + monitor::TSS,
+            limit: 0x67,
+            selector: monitor::SELECT_TSS,
+            type_: 0xb,
+            present: 1,
+            ..kvm_segment::default()
+        };
+        special.gdt = table(monitor::GDT, 0x37);
+        special.idt = table(monitor::IDT, 0x1ff);
+        special.cr0 = 0x8001_0033;
+        special.cr3 = root.as_u64();
+        special.cr4 = if state != 0 { 0x4_0620 } else { 0x0620 };
+        special.efer = 0x0d01;
+        host("KVM_SET_SREGS", self.fd.set_sregs(&special))?;
+        if state != 0 {
+            let mut xcrs = kvm_xcrs {
+                nr_xcrs: 1,
+                ..kvm_xcrs::default()
+            };
+            xcrs.xcrs[0] = kvm_xcr {
+                xcr: 0,
+                value: state,
+                ..kvm_xcr::default()
+            };
+            host("KVM_SET_XCRS", self.fd.set_xcrs(&xcrs))?;
+        }
+        let star = u64::from(monitor::SELECT_CODE) << 32 | u64::from(monitor::SELECT_DATA) << 48;
+        let entry = |(index, data)| kvm_msr_entry {
+            index,
+            data,
+            ..kvm_msr_entry::default()
+        };
+        let msrs = [
+            (IA32_STAR, star),
+            (IA32_LSTAR, monitor::ENTRY),
+            (IA32_FMASK, FMASK),
+        ];
+        let msrs = Msrs::from_entries(&msrs.map(entry));
+        let msrs = msrs.map_err(|_| RunError::host("KVM_SET_MSRS", "too many registers"))?;
+        if host("KVM_SET_MSRS", self.fd.set_msrs(&msrs))? != 3 {
+            return Err(RunError::host("KVM_SET_MSRS", "a register was refused"));
+        }
+        let mut general = host("KVM_GET_REGS", self.fd.get_regs())?;
+        general.rip = monitor::resume();
+        general.rbx = monitor::BASE;
+        general.rsp = monitor::BASE + monitor::FRAME;
+        general.rflags = 2;
+        host("KVM_SET_REGS", self.fd.set_regs(&general))
+    }
+
+    /// Sets the bases of `fs` and `gs` before the program goes on.
+    pub(crate) fn set_bases(&mut self, fs: u64, gs: u64) {
+        self.registers = vec![(IA32_FS_BASE, fs), (IA32_GS_BASE, gs)];
+    }
+
+    /// The vector registers, and what else is saved by `XSAVE`.
+    pub(crate) fn state(&self) -> Result<Rc<kvm_xsave>, RunError> {
+        host("KVM_GET_XSAVE", self.fd.get_xsave()).map(Rc::new)
+    }
+
+    /// Sets the vector registers, and what else is restored by `XRSTOR`.
+    pub(crate) fn set_state(&self, state: &kvm_xsave) -> Result<(), RunError> {
+        // SAFETY: no component of the state is larger than the structure: none of those in `STATE` lies beyond
+        host("KVM_SET_XSAVE", unsafe { self.fd.set_xsave(state) })
+    }
+
+    /// Lets the program go on with these registers, after the processor has done what it owes, until it stops.
+    pub(crate) fn run(&mut self, frame: &mut Frame, hardware: &Hardware) -> Result<Trap, RunError> {
+        let at = PhysAddr::new(monitor::FRAME);
+        self.settle(hardware)?;
+        self.memory.write(at, frame.as_bytes());
+        self.enter()?;
+        let mut now = Frame::new_zeroed();
+        self.memory.read(at, now.as_mut_bytes());
+        let (cr2, stack) = monitor::NOTES;
+        let stack = self.memory.load(stack);
+        if stack != monitor::BASE + monitor::FRAME {
+            let mut inner = Frame::new_zeroed();
+            let at = stack.wrapping_sub(monitor::BASE);
+            if at <= monitor::FRAME {
+                self.memory.read(PhysAddr::new(at), inner.as_mut_bytes());
+            }
+            let Frame {
+                vector, code, rip, ..
+            } = inner;
+            return Err(RunError::Monitor { vector, code, rip });
+        }
+        *frame = now;
+        Ok(match now.vector {
+            monitor::SYSCALL => Trap::SystemCall,
+            14 if now.rip == monitor::ENTRY => {
+                // the privilege was not switched: RCX and R11 are as SYSCALL leaves them
+                (frame.rip, frame.rflags) = (now.rcx, now.r11);
+                Trap::SystemCall
+            }
+            14 => Trap::PageFault {
+                code: now.code,
+                addr: self.memory.load(cr2),
+            },
+            vector => Trap::Exception {
+                vector,
+                code: now.code,
+            },
+        })
+    }
+
+    /// Writes the steps that the processor owes. If there are more than there is room for, all but the last are performed.
+    fn settle(&mut self, hardware: &Hardware) -> Result<(), RunError> {
+        let queue = hardware.take();
+        let changes = self.memory.take_changes();
+        let touch = |word: &u64| [monitor::OP_TOUCH, monitor::TABLES + word, 0];
+        let mut words = changes.words.clone();
+        words.sort_unstable();
+        words.dedup();
+        let mut steps: Vec<[u64; 3]> = words.iter().map(touch).collect();
+        let root = |root: PhysAddr| [monitor::OP_LOAD_ROOT, root.as_u64(), 0];
+        steps.extend(queue.load.map(root));
+        let page = |page: &u64| [monitor::OP_INVLPG, *page, 0];
+        steps.extend(queue.pages.iter().map(page));
+        let write = |(number, value): (u32, u64)| [monitor::OP_WRMSR, number.into(), value];
+        steps.extend(self.registers.drain(..).map(write));
+        let room = ((monitor::STEPS.end - monitor::STEPS.start) / monitor::STEP) as usize - 1;
+        let mut parts = steps.chunks(room).peekable();
+        if parts.peek().is_none() {
+            self.put_steps(&[], monitor::OP_RESUME);
+        }
+        while let Some(part) = parts.next() {
+            let is_last = parts.peek().is_none();
+            if is_last {
+                self.put_steps(part, monitor::OP_RESUME);
+            } else {
+                self.put_steps(part, monitor::OP_LEAVE);
+                self.enter()?;
+            }
+        }
+        // nothing gets a table that was freed before the program goes on
+        self.memory.told(changes);
+        Ok(())
+    }
+
+    /// Writes steps, and what comes after the last.
+    fn put_steps(&self, steps: &[[u64; 3]], last: u64) {
+        let mut bytes: Vec<u8> = steps.as_bytes().to_vec();
+        bytes.extend([last, 0, 0].as_bytes());
+        let at = PhysAddr::new(monitor::STEPS.start);
+        self.memory.write(at, &bytes);
+    }
+
+    /// Lets the guest run until the monitor leaves to the host.
+    fn enter(&mut self) -> Result<(), RunError> {
+        loop {
+            let exit = match self.fd.run() {
+                Ok(VcpuExit::IoOut(monitor::PORT, _)) => return Ok(()),
+                Ok(exit) => format!("{exit:?}"),
+                Err(error) if error.errno() == libc::EINTR => continue,
+                Err(error) => return host("KVM_RUN", Err(error)),
+            };
+            return Err(RunError::UnexpectedExit { exit });
+        }
+    }
+}
