@@ -173,11 +173,6 @@ impl Areas {
             .map(|(start, area)| (*start..area.end, area))
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.map.len()
-    }
-
     /// Whether some of `range` is in an area.
     pub(crate) fn overlap(&self, range: &Range<u64>) -> bool {
         let last = self.map.range(..range.end).next_back();

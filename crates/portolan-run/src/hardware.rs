@@ -1,7 +1,10 @@
 //! The guest's processor as address spaces see it: what it is to be told is queued, and done before a program goes on.
 
+use crate::error::RunError;
 use crate::memory::GuestMemory;
-use parking_lot::Mutex;
+use crate::monitor::Frame;
+use crate::vcpu::{Trap, Vcpu};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use portolan::frame::FrameAllocator;
 use portolan::hw::{AtomicMode, Processors};
 use portolan::interop::buddy_system_allocator::BuddyFrames;
@@ -47,79 +50,103 @@ unsafe impl AtomicMode for Here {
 /// Up to how many pages are invalidated one by one.
 const PAGE_BY_PAGE: u64 = 32;
 
-/// The processor's side of flushes.
+/// The guest's processor.
 pub(crate) struct Hardware {
     /// The root that maps nothing for programs.
     own: PhysAddr,
-    queue: Mutex<Queue>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    vcpu: Vcpu,
+    queue: Queue,
+    /// The root that is loaded.
+    root: PhysAddr,
+    flushes: u64,
+    /// What went wrong where nobody could be told.
+    broken: Option<RunError>,
 }
 
 /// What the processor has to do before a program goes on.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// Pages to invalidate, unless a root is loaded.
-    pub(crate) pages: Vec<u64>,
     /// The root to load, which invalidates everything.
     pub(crate) load: Option<PhysAddr>,
-    /// The root that is loaded, or will be.
-    root: PhysAddr,
-    /// How many flushes were asked for.
-    pub(crate) flushes: u64,
+    /// Pages to invalidate, if no root is loaded.
+    pub(crate) pages: Vec<u64>,
 }
 
 impl Hardware {
-    /// A processor that uses the table at `own` when it uses no address space's.
-    pub(crate) fn new(own: PhysAddr) -> Self {
-        let queue = Queue {
-            pages: Vec::new(),
-            load: Some(own),
+    /// A processor that uses the table at `own` now, and whenever it uses no address space's.
+    pub(crate) fn new(vcpu: Vcpu, own: PhysAddr) -> Self {
+        let inner = Inner {
+            vcpu,
+            queue: Queue::default(),
             root: own,
             flushes: 0,
+            broken: None,
         };
         Hardware {
             own,
-            queue: Mutex::new(queue),
+            inner: Mutex::new(inner),
         }
-    }
-
-    /// What is to be done now.
-    pub(crate) fn take(&self) -> Queue {
-        let mut queue = self.queue.lock();
-        let taken = queue.clone();
-        (queue.pages, queue.load) = (Vec::new(), None);
-        taken
     }
 
     /// How many flushes were asked for.
     pub(crate) fn flushes(&self) -> u64 {
-        self.queue.lock().flushes
+        self.inner.lock().flushes
     }
 
+    /// Lets the program go on with these registers until it stops.
+    pub(crate) fn run(&self, frame: &mut Frame) -> Result<Trap, RunError> {
+        let inner = &mut *self.inner.lock();
+        if let Some(error) = inner.broken.take() {
+            return Err(error);
+        }
+        inner.vcpu.run(frame, std::mem::take(&mut inner.queue))
+    }
+
+    /// The processor itself.
+    pub(crate) fn vcpu(&self) -> MappedMutexGuard<'_, Vcpu> {
+        MutexGuard::map(self.inner.lock(), |inner| &mut inner.vcpu)
+    }
+
+    /// Loads a root, now: the table that was used before may be gone soon.
     fn load(&self, root: PhysAddr) {
-        let mut queue = self.queue.lock();
-        (queue.root, queue.load) = (root, Some(root));
-        queue.pages.clear();
+        let inner = &mut *self.inner.lock();
+        inner.root = root;
+        inner.queue = Queue::default();
+        let queue = Queue {
+            load: Some(root),
+            pages: Vec::new(),
+        };
+        if let Err(error) = inner.vcpu.perform(queue) {
+            inner.broken = Some(error);
+        }
     }
 }
 
-// SAFETY: what is queued is done by the processor before it runs anything else in user mode, and the monitor uses no address
-// of a program's: until then its TLB may hold what it is to forget, but nothing is translated by that. There is one
-// processor, so nobody is notified or waited for. Nothing unwinds
+// SAFETY: roots are loaded at once; what else is queued is done by the processor before it runs anything in user mode, and the
+// monitor uses no address of a program's: until then its TLB may hold what it is to forget, but nothing is translated by
+// that. A processor that fails never runs a program again. There is one processor, so nobody is notified or waited for.
+// Nothing unwinds
 unsafe impl Processors<Mode> for Hardware {
     fn invalidate(&self, range: FlushRange<Mode>) {
-        let mut queue = self.queue.lock();
-        queue.flushes += 1;
-        if queue.load.is_some() {
+        let inner = &mut *self.inner.lock();
+        inner.flushes += 1;
+        if inner.queue.load.is_some() {
             return;
         }
         match range.advice(PAGE_BY_PAGE) {
             Advice::Pages { first, count, size } => {
                 let page = |n| first.as_u64() + n * size.bytes();
-                queue.pages.extend((0..count).map(page));
+                inner.queue.pages.extend((0..count).map(page));
             }
             Advice::All => {
-                queue.load = Some(queue.root);
-                queue.pages.clear();
+                inner.queue = Queue {
+                    load: Some(inner.root),
+                    pages: Vec::new(),
+                }
             }
         }
     }

@@ -65,7 +65,6 @@ pub(crate) const SYSCALL: u64 = 0x100;
 /// Registers of user mode, as the monitor and the processor push them.
 #[derive(Clone, Copy, Debug, Default, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
-#[expect(missing_docs, reason = "named as in the manual")]
 pub struct Frame {
     pub r15: u64,
     pub r14: u64,

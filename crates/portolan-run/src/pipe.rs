@@ -58,15 +58,6 @@ impl Reader {
         Flow::Bytes(count)
     }
 
-    /// Puts bytes back that were taken out last.
-    pub(crate) fn put_back(&self, bytes: &[u8]) {
-        let mut pipe = self.0.borrow_mut();
-        bytes
-            .iter()
-            .rev()
-            .for_each(|byte| pipe.bytes.push_front(*byte));
-    }
-
     /// How many bytes are there to read.
     pub(crate) fn available(&self) -> usize {
         self.0.borrow().bytes.len()

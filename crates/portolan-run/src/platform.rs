@@ -78,12 +78,12 @@ impl<'k> Platform<'k> {
     }
 }
 
-/// Makes a platform with memory that programs have `bytes` bytes of, gives it to `work`, and takes everything down.
+/// Makes a platform with a processor, and memory that programs have `bytes` bytes of, gives it to `work`, and takes everything down.
 pub(crate) fn with_platform<T>(
     memory: &GuestMemory,
     monitor: &MonitorHalf,
     bytes: u64,
-    own: PhysAddr,
+    hardware: Hardware,
     work: impl for<'k> FnOnce(&Platform<'k>) -> Result<T, RunError>,
 ) -> Result<T, RunError> {
     let count = (bytes / FRAME_SIZE) as usize;
@@ -97,7 +97,7 @@ pub(crate) fn with_platform<T>(
     frames.allocator().begin();
     let mut cpus = [CpuSlot::new()];
     let shootdown = Shootdown::new(&mut cpus);
-    let machine = Machine::new(&frames, &shootdown, Hardware::new(own));
+    let machine = Machine::new(&frames, &shootdown, hardware);
     // SAFETY: a guest has one platform, which is made here
     let here = unsafe { Here::new() };
     let platform = Platform::new(&machine, memory.clone(), here, monitor)?;

@@ -105,14 +105,6 @@ pub(crate) struct Process<'k> {
 }
 
 impl Process<'_> {
-    /// Whether it has ended.
-    pub(crate) fn end(&self) -> Option<End> {
-        match self.state {
-            State::Ended(end) => Some(end),
-            _ => None,
-        }
-    }
-
     /// Forgets what the system call that has ended waited with.
     pub(crate) fn stop_waiting(&mut self) {
         (self.deadline, self.futex, self.woken, self.moved) = (None, None, false, 0);

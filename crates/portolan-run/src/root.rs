@@ -43,8 +43,14 @@ impl Root {
         let Some(directory) = &self.directory else {
             return Err(Errno::NOENT);
         };
-        // nobody but the host has use of a terminal
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+        // nobody but the host has use of a terminal; what isn't really opened takes no such flags
+        let is_path = flags.contains(OFlags::PATH);
+        let own = if is_path {
+            OFlags::empty()
+        } else {
+            OFlags::NOCTTY
+        };
+        let flags = flags | OFlags::CLOEXEC | own;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         loop {
             // the kernel may say that something was renamed meanwhile

@@ -3,6 +3,7 @@
 use crate::elf::Image;
 use crate::error::RunError;
 use crate::files::Files;
+use crate::hardware::{Hardware, Mode};
 use crate::load::{self, Start};
 use crate::memory::{FRAMES, GuestMemory, PAGE};
 use crate::platform::{Platform, with_platform};
@@ -90,18 +91,18 @@ pub fn run(options: &Options) -> Result<Outcome, RunError> {
     let memory = GuestMemory::new(whole, host.phys_bits())?;
     let monitor = monitor_half(&memory)?;
     // with nothing in the programs' half
-    let own = PageTable::<_, crate::hardware::Mode>::sharing(memory.clone(), &monitor);
+    let own = PageTable::<_, Mode>::sharing(memory.clone(), &monitor);
     let own = own.map_err(RunError::space)?;
     let vcpu = Vcpu::new(&host, &memory, own.root())?;
+    let hardware = Hardware::new(vcpu, own.root());
     let work = Work {
         options,
         file,
         image,
         root,
-        vcpu,
         tables: memory.tables().0,
     };
-    let outcome = with_platform(&memory, &monitor, bytes, own.root(), |platform| {
+    let outcome = with_platform(&memory, &monitor, bytes, hardware, |platform| {
         work.run(platform)
     });
     drop(own);
@@ -116,7 +117,6 @@ struct Work<'o> {
     file: Rc<File>,
     image: Image,
     root: Root,
-    vcpu: Vcpu,
     /// How many tables there were before.
     tables: usize,
 }
@@ -128,7 +128,7 @@ impl Work<'_> {
         let (out, _) = frames.out();
         let tracer = self.options.trace.then(Tracer::default);
         let name = self.options.program.display().to_string();
-        let mut system = System::new(platform, self.vcpu, self.root, tracer, name)?;
+        let mut system = System::new(platform, self.root, tracer, name)?;
         let start = Start {
             name: self.options.program.as_os_str().as_bytes().to_vec(),
             arguments: self.options.arguments.clone(),

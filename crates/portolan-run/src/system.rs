@@ -3,6 +3,7 @@
 use crate::area::Access;
 use crate::call::{self, Stop};
 use crate::error::RunError;
+use crate::hardware::Hardware;
 use crate::hardware::RunKernel;
 use crate::platform::Platform;
 use crate::process::{End, Process, State, Wait};
@@ -13,7 +14,7 @@ use crate::space::Fault;
 use crate::stats::count;
 use crate::trace::Tracer;
 use crate::user::UserMemory;
-use crate::vcpu::{Trap, Vcpu};
+use crate::vcpu::Trap;
 use kvm_bindings::kvm_xsave;
 use portolan::space::{Cpu, VmSpace};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -38,7 +39,6 @@ pub(crate) struct Remains {
 /// All processes, and the processor.
 pub(crate) struct System<'a, 'k> {
     pub(crate) platform: &'a Platform<'k>,
-    pub(crate) vcpu: Vcpu,
     cpu: Cpu<'k, 'k, RunKernel, Arc<VmSpace<'k, RunKernel>>>,
     /// All but the one that has its turn.
     pub(crate) processes: BTreeMap<u32, Process<'k>>,
@@ -60,17 +60,15 @@ impl<'a, 'k> System<'a, 'k> {
     /// A system without processes.
     pub(crate) fn new(
         platform: &'a Platform<'k>,
-        vcpu: Vcpu,
         root: Root,
         tracer: Option<Tracer>,
         name: String,
     ) -> Result<Self, RunError> {
         // SAFETY: the guest's processor has been started with the platform's own table, and there is no other `Cpu` for it
         let cpu = unsafe { Cpu::new(platform.machine, &platform.here) };
-        let fresh = vcpu.state()?;
+        let fresh = platform.machine.cpus().vcpu().state()?;
         Ok(System {
             platform,
-            vcpu,
             cpu: cpu.map_err(RunError::space)?,
             processes: BTreeMap::new(),
             remains: Vec::new(),
@@ -83,6 +81,11 @@ impl<'a, 'k> System<'a, 'k> {
             name,
             buffer: Vec::new(),
         })
+    }
+
+    /// The processor.
+    pub(crate) fn hardware(&self) -> &'k Hardware {
+        self.platform.machine.cpus()
     }
 
     /// Lets processes have their turns until the first one has ended.
@@ -146,10 +149,7 @@ impl<'a, 'k> System<'a, 'k> {
             if process.state != State::Ready || process.lent_to.is_some() {
                 break;
             }
-            let hardware = self.platform.machine.cpus();
-            let mut frame = process.frame;
-            let trap = self.vcpu.run(&mut frame, hardware)?;
-            process.frame = frame;
+            let trap = self.hardware().run(&mut process.frame)?;
             self.take(process, trap)?;
             if process.state != State::Ready {
                 break;
@@ -167,11 +167,15 @@ impl<'a, 'k> System<'a, 'k> {
         if self.loaded == Some(process.id) {
             return Ok(());
         }
-        if let Some(last) = self.loaded.and_then(|id| self.processes.get_mut(&id)) {
-            last.vectors = self.vcpu.state()?;
+        let mut vcpu = self.hardware().vcpu();
+        if let Some(last) = self.loaded
+            && let Some(last) = self.processes.get_mut(&last)
+        {
+            last.vectors = vcpu.state()?;
         }
-        self.vcpu.set_state(&process.vectors)?;
-        self.vcpu.set_bases(process.fs_base, process.gs_base);
+        vcpu.set_state(&process.vectors)?;
+        vcpu.set_bases(process.fs_base, process.gs_base);
+        drop(vcpu);
         self.loaded = Some(process.id);
         Ok(())
     }
@@ -284,7 +288,7 @@ impl<'a, 'k> System<'a, 'k> {
         let entered =
             signal::enter_handler(&mut user, frame, signals, signal, action, (mask, addr));
         if entered.is_ok() {
-            process.saved_vectors.push(self.vcpu.state()?);
+            process.saved_vectors.push(self.hardware().vcpu().state()?);
         }
         Ok(entered)
     }

@@ -1,7 +1,7 @@
 //! The guest and its processor.
 
 use crate::error::RunError;
-use crate::hardware::Hardware;
+use crate::hardware::Queue;
 use crate::memory::{GuestMemory, TABLES};
 use crate::monitor::{self, Frame};
 use kvm_bindings::{
@@ -274,9 +274,9 @@ impl Vcpu {
     }
 
     /// Lets the program go on with these registers, after the processor has done what it owes, until it stops.
-    pub(crate) fn run(&mut self, frame: &mut Frame, hardware: &Hardware) -> Result<Trap, RunError> {
+    pub(crate) fn run(&mut self, frame: &mut Frame, queue: Queue) -> Result<Trap, RunError> {
         let at = PhysAddr::new(monitor::FRAME);
-        self.settle(hardware)?;
+        self.settle(queue, monitor::OP_RESUME)?;
         self.memory.write(at, frame.as_bytes());
         self.enter()?;
         let mut now = Frame::new_zeroed();
@@ -313,15 +313,20 @@ impl Vcpu {
         })
     }
 
-    /// Writes the steps that the processor owes. If there are more than there is room for, all but the last are performed.
-    fn settle(&mut self, hardware: &Hardware) -> Result<(), RunError> {
-        let queue = hardware.take();
-        let changes = self.memory.take_changes();
+    /// Lets the processor do what it owes, and nothing else.
+    pub(crate) fn perform(&mut self, queue: Queue) -> Result<(), RunError> {
+        self.settle(queue, monitor::OP_LEAVE)?;
+        self.enter()
+    }
+
+    /// Writes down what the processor owes, and what it does then. If there is more than there is room for, it does all but
+    /// the last part.
+    fn settle(&mut self, queue: Queue, then: u64) -> Result<(), RunError> {
+        let mut changes = self.memory.take_changes();
         let touch = |word: &u64| [monitor::OP_TOUCH, monitor::TABLES + word, 0];
-        let mut words = changes.words.clone();
-        words.sort_unstable();
-        words.dedup();
-        let mut steps: Vec<[u64; 3]> = words.iter().map(touch).collect();
+        changes.words.sort_unstable();
+        changes.words.dedup();
+        let mut steps: Vec<[u64; 3]> = changes.words.iter().map(touch).collect();
         let root = |root: PhysAddr| [monitor::OP_LOAD_ROOT, root.as_u64(), 0];
         steps.extend(queue.load.map(root));
         let page = |page: &u64| [monitor::OP_INVLPG, *page, 0];
@@ -329,20 +334,13 @@ impl Vcpu {
         let write = |(number, value): (u32, u64)| [monitor::OP_WRMSR, number.into(), value];
         steps.extend(self.registers.drain(..).map(write));
         let room = ((monitor::STEPS.end - monitor::STEPS.start) / monitor::STEP) as usize - 1;
-        let mut parts = steps.chunks(room).peekable();
-        if parts.peek().is_none() {
-            self.put_steps(&[], monitor::OP_RESUME);
+        let last = steps.len().saturating_sub(1) / room * room;
+        for part in steps[..last].chunks(room) {
+            self.put_steps(part, monitor::OP_LEAVE);
+            self.enter()?;
         }
-        while let Some(part) = parts.next() {
-            let is_last = parts.peek().is_none();
-            if is_last {
-                self.put_steps(part, monitor::OP_RESUME);
-            } else {
-                self.put_steps(part, monitor::OP_LEAVE);
-                self.enter()?;
-            }
-        }
-        // nothing gets a table that was freed before the program goes on
+        self.put_steps(&steps[last..], then);
+        // nothing gets a table that was freed before the processor has done the rest
         self.memory.told(changes);
         Ok(())
     }

@@ -53,8 +53,11 @@ impl Call<'_, '_, '_> {
         (self.process.fs_base, self.process.gs_base) = (0, 0);
         self.process.clear_on_exit = 0;
         self.process.is_borrowing = false;
-        self.system.vcpu.set_state(&self.system.fresh)?;
-        self.system.vcpu.set_bases(0, 0);
+        self.system
+            .hardware()
+            .vcpu()
+            .set_state(&self.system.fresh)?;
+        self.system.hardware().vcpu().set_bases(0, 0);
         Err(Stop::Resume)
     }
 

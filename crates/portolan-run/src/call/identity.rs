@@ -123,7 +123,10 @@ impl Call<'_, '_, '_> {
             }
             _ => return Err(Errno::INVAL.into()),
         }
-        self.system.vcpu.set_bases(process.fs_base, process.gs_base);
+        self.system
+            .hardware()
+            .vcpu()
+            .set_bases(process.fs_base, process.gs_base);
         Ok(0)
     }
 

@@ -90,7 +90,7 @@ impl<'k> Call<'_, '_, 'k> {
             },
             signals: process.signals.forked(),
             frame: process.frame,
-            vectors: self.system.vcpu.state()?,
+            vectors: self.system.hardware().vcpu().state()?,
             saved_vectors: process.saved_vectors.clone(),
             fs_base: if has(CLONE_SETTLS) {
                 base

@@ -69,7 +69,7 @@ impl Call<'_, '_, '_> {
             return Err(Stop::End(crate::process::End::Killed(signal::SIGSEGV)));
         }
         if let Some(vectors) = self.process.saved_vectors.pop() {
-            self.system.vcpu.set_state(&vectors)?;
+            self.system.hardware().vcpu().set_state(&vectors)?;
         }
         Err(Stop::Resume)
     }
