@@ -2,8 +2,8 @@
 
 use crate::error::RunError;
 use crate::memory::GuestMemory;
-use crate::monitor::Frame;
 use crate::vcpu::{Trap, Vcpu};
+use kvm_bindings::kvm_regs;
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use portolan::frame::FrameAllocator;
 use portolan::hw::{AtomicMode, Processors};
@@ -98,7 +98,7 @@ impl Hardware {
     }
 
     /// Lets the program go on with these registers until it stops.
-    pub(crate) fn run(&self, frame: &mut Frame) -> Result<Trap, RunError> {
+    pub(crate) fn run(&self, frame: &mut kvm_regs) -> Result<Trap, RunError> {
         let inner = &mut *self.inner.lock();
         if let Some(error) = inner.broken.take() {
             return Err(error);

@@ -4,10 +4,10 @@ use crate::area::{Access, Backing, Rights, Use};
 use crate::elf::{Image, TABLE_ENTRY, USER_END};
 use crate::error::RunError;
 use crate::memory::PAGE;
-use crate::monitor::Frame;
 use crate::platform::Platform;
 use crate::space::{LOWEST, Space, change::Place};
 use crate::user::UserMemory;
+use kvm_bindings::kvm_regs;
 use rustix::io::Errno;
 use std::fs::File;
 use std::rc::Rc;
@@ -55,7 +55,7 @@ pub(crate) fn load<'k>(
     file: &Rc<File>,
     image: &Image,
     start: &Start,
-) -> Result<(Space<'k>, Frame), RunError> {
+) -> Result<(Space<'k>, kvm_regs), RunError> {
     let mut space = Space::new(platform).ok_or(RunError::NoMemory)?;
     let span = image.span();
     let base = if image.is_relocatable {
@@ -106,13 +106,11 @@ pub(crate) fn load<'k>(
     let heap = base + span.end;
     space.heap = heap..heap;
     let rsp = put_stack(platform, &mut space, image, base, start)?;
-    let frame = Frame {
+    let frame = kvm_regs {
         rip: base + image.entry,
         rsp,
         rflags: 0x202,
-        cs: crate::monitor::SELECT_USER_CODE.into(),
-        ss: crate::monitor::SELECT_USER_DATA.into(),
-        ..Frame::default()
+        ..kvm_regs::default()
     };
     Ok((space, frame))
 }

@@ -1,9 +1,9 @@
 //! A process or thread.
 
 use crate::files::Files;
-use crate::monitor::Frame;
 use crate::signal::Signals;
 use crate::space::Space;
+use kvm_bindings::kvm_regs;
 use kvm_bindings::kvm_xsave;
 use std::cell::RefCell;
 use std::fs::File;
@@ -79,7 +79,7 @@ pub(crate) struct Process<'k> {
     pub(crate) files: Rc<RefCell<Files>>,
     pub(crate) place: Rc<RefCell<Place>>,
     pub(crate) signals: Signals,
-    pub(crate) frame: Frame,
+    pub(crate) frame: kvm_regs,
     /// The vector registers, while another process runs.
     pub(crate) vectors: Rc<kvm_xsave>,
     /// Those that handlers' ends restore.

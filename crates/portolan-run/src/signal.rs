@@ -2,8 +2,9 @@
 //! (`arch/x86/include/asm/sigframe.h` and `include/uapi/asm-generic/ucontext.h` of Linux).
 
 use crate::elf::USER_END;
-use crate::monitor::Frame;
+use crate::monitor::{SELECT_USER_CODE, SELECT_USER_DATA};
 use crate::user::UserMemory;
+use kvm_bindings::kvm_regs;
 use rustix::io::Errno;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
@@ -232,7 +233,7 @@ const RED_ZONE: u64 = 128;
 /// what a fault was at.
 pub(crate) fn enter_handler(
     user: &mut UserMemory<'_, '_>,
-    frame: &mut Frame,
+    frame: &mut kvm_regs,
     signals: &mut Signals,
     signal: u32,
     action: Action,
@@ -258,9 +259,9 @@ pub(crate) fn enter_handler(
         rsp: frame.rsp,
         rip: frame.rip,
         rflags: frame.rflags,
-        selectors: [frame.cs as u16, 0, 0, frame.ss as u16],
-        code: frame.code,
-        vector: frame.vector,
+        selectors: [SELECT_USER_CODE, 0, 0, SELECT_USER_DATA],
+        code: 0,
+        vector: 0,
         old_mask: mask,
         cr2: addr,
         state: 0,
@@ -294,7 +295,7 @@ pub(crate) fn enter_handler(
 /// Returns from a handler: the registers are those in its frame.
 pub(crate) fn leave_handler(
     user: &mut UserMemory<'_, '_>,
-    frame: &mut Frame,
+    frame: &mut kvm_regs,
     signals: &mut Signals,
 ) -> Result<(), Errno> {
     let at = frame.rsp.wrapping_sub(8);

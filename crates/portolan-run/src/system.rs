@@ -167,14 +167,14 @@ impl<'a, 'k> System<'a, 'k> {
         if self.loaded == Some(process.id) {
             return Ok(());
         }
-        let mut vcpu = self.hardware().vcpu();
+        let vcpu = self.hardware().vcpu();
         if let Some(last) = self.loaded
             && let Some(last) = self.processes.get_mut(&last)
         {
             last.vectors = vcpu.state()?;
         }
         vcpu.set_state(&process.vectors)?;
-        vcpu.set_bases(process.fs_base, process.gs_base);
+        vcpu.set_bases(process.fs_base, process.gs_base)?;
         drop(vcpu);
         self.loaded = Some(process.id);
         Ok(())

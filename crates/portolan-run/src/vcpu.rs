@@ -3,15 +3,15 @@
 use crate::error::RunError;
 use crate::hardware::Queue;
 use crate::memory::{GuestMemory, TABLES};
-use crate::monitor::{self, Frame};
+use crate::monitor;
 use kvm_bindings::{
-    CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_dtable, kvm_msr_entry, kvm_segment,
+    CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_dtable, kvm_msr_entry, kvm_regs, kvm_segment,
     kvm_userspace_memory_region, kvm_xcr, kvm_xcrs, kvm_xsave,
 };
 use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
 use portolan::{KernelHalf, PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
 use std::rc::Rc;
-use zerocopy::{FromZeros, IntoBytes};
+use zerocopy::IntoBytes;
 
 /// The half of the address space that the monitor lives in.
 pub(crate) type MonitorHalf = PageTable<GuestMemory, KernelHalf<X86_64>>;
@@ -22,7 +22,6 @@ pub(crate) struct Vcpu {
     fd: VcpuFd,
     _vm: VmFd,
     memory: GuestMemory,
-    registers: Vec<(u32, u64)>,
 }
 
 /// Why a program stopped.
@@ -50,6 +49,11 @@ const IA32_FS_BASE: u32 = 0xc000_0100;
 const IA32_GS_BASE: u32 = 0xc000_0101;
 /// What `SYSCALL` clears of `RFLAGS`: trap, interrupt, direction, privilege level, nested task and alignment check.
 const FMASK: u64 = 0x4_7700;
+
+/// The flags that the monitor runs with: none but the one that is always set.
+const RFLAGS: u64 = 2;
+/// The vector of page faults.
+const PAGE_FAULT: u64 = 14;
 
 /// Properties of the monitor's data.
 const DATA: PageProperty = PageProperty::KERNEL_RW;
@@ -135,7 +139,6 @@ impl Vcpu {
             fd,
             _vm: vm,
             memory: memory.clone(),
-            registers: Vec::new(),
         };
         vcpu.lay_out();
         vcpu.set_registers(kvm, root)?;
@@ -234,32 +237,32 @@ impl Vcpu {
             host("KVM_SET_XCRS", self.fd.set_xcrs(&xcrs))?;
         }
         let star = u64::from(monitor::SELECT_CODE) << 32 | u64::from(monitor::SELECT_DATA) << 48;
-        let entry = |(index, data)| kvm_msr_entry {
+        self.set_msrs(&[
+            (IA32_STAR, star),
+            (IA32_LSTAR, monitor::ENTRY),
+            (IA32_FMASK, FMASK),
+        ])
+    }
+
+    /// Sets model-specific registers.
+    fn set_msrs(&self, registers: &[(u32, u64)]) -> Result<(), RunError> {
+        let entry = |&(index, data): &(u32, u64)| kvm_msr_entry {
             index,
             data,
             ..kvm_msr_entry::default()
         };
-        let msrs = [
-            (IA32_STAR, star),
-            (IA32_LSTAR, monitor::ENTRY),
-            (IA32_FMASK, FMASK),
-        ];
-        let msrs = Msrs::from_entries(&msrs.map(entry));
+        let entries: Vec<_> = registers.iter().map(entry).collect();
+        let msrs = Msrs::from_entries(&entries);
         let msrs = msrs.map_err(|_| RunError::host("KVM_SET_MSRS", "too many registers"))?;
-        if host("KVM_SET_MSRS", self.fd.set_msrs(&msrs))? != 3 {
+        if host("KVM_SET_MSRS", self.fd.set_msrs(&msrs))? != registers.len() {
             return Err(RunError::host("KVM_SET_MSRS", "a register was refused"));
         }
-        let mut general = host("KVM_GET_REGS", self.fd.get_regs())?;
-        general.rip = monitor::resume();
-        general.rbx = monitor::BASE;
-        general.rsp = monitor::BASE + monitor::FRAME;
-        general.rflags = 2;
-        host("KVM_SET_REGS", self.fd.set_regs(&general))
+        Ok(())
     }
 
-    /// Sets the bases of `fs` and `gs` before the program goes on.
-    pub(crate) fn set_bases(&mut self, fs: u64, gs: u64) {
-        self.registers = vec![(IA32_FS_BASE, fs), (IA32_GS_BASE, gs)];
+    /// Sets the bases of `fs` and `gs`.
+    pub(crate) fn set_bases(&self, fs: u64, gs: u64) -> Result<(), RunError> {
+        self.set_msrs(&[(IA32_FS_BASE, fs), (IA32_GS_BASE, gs)])
     }
 
     /// The vector registers, and what else is saved by `XSAVE`.
@@ -274,90 +277,115 @@ impl Vcpu {
     }
 
     /// Lets the program go on with these registers, after the processor has done what it owes, until it stops.
-    pub(crate) fn run(&mut self, frame: &mut Frame, queue: Queue) -> Result<Trap, RunError> {
-        let at = PhysAddr::new(monitor::FRAME);
-        self.settle(queue, monitor::OP_RESUME)?;
-        self.memory.write(at, frame.as_bytes());
-        self.enter()?;
-        let mut now = Frame::new_zeroed();
-        self.memory.read(at, now.as_mut_bytes());
-        let (cr2, stack) = monitor::NOTES;
-        let stack = self.memory.load(stack);
-        if stack != monitor::BASE + monitor::FRAME {
-            let mut inner = Frame::new_zeroed();
-            let at = stack.wrapping_sub(monitor::BASE);
-            if at <= monitor::FRAME {
-                self.memory.read(PhysAddr::new(at), inner.as_mut_bytes());
-            }
-            let Frame {
-                vector, code, rip, ..
-            } = inner;
+    pub(crate) fn run(&mut self, registers: &mut kvm_regs, queue: Queue) -> Result<Trap, RunError> {
+        self.perform(queue)?;
+        let target = [
+            registers.rip,
+            monitor::SELECT_USER_CODE.into(),
+            registers.rflags,
+            registers.rsp,
+            monitor::SELECT_USER_DATA.into(),
+        ];
+        for (addr, word) in (monitor::RETURN..).step_by(8).zip(target) {
+            self.memory.store(addr, word);
+        }
+        let mut now = *registers;
+        now.rip = monitor::user_return();
+        now.rsp = monitor::BASE + monitor::RETURN;
+        now.rflags = RFLAGS;
+        host("KVM_SET_REGS", self.fd.set_regs(&now))?;
+        let port = self.enter()?;
+        *registers = host("KVM_GET_REGS", self.fd.get_regs())?;
+        if port == monitor::PORT_SYSCALL {
+            self.leave_system_call(registers);
+            return Ok(Trap::SystemCall);
+        }
+        let vector = u64::from(port.wrapping_sub(monitor::PORT_EXCEPTION));
+        let mut at = registers.rsp.wrapping_sub(monitor::BASE);
+        if vector >= 32 || at >= monitor::STACK_TOP || !at.is_multiple_of(8) {
+            let exit = format!("port {port:#x}, stack pointer {:#x}", registers.rsp);
+            return Err(RunError::UnexpectedExit { exit });
+        }
+        let mut pop = || {
+            at += 8;
+            self.memory.load(at - 8)
+        };
+        let has_code = monitor::WITH_CODE >> vector & 1 == 1;
+        let code = if has_code { pop() } else { 0 };
+        let (rip, selector) = (pop(), pop());
+        if selector & 3 == 0 {
             return Err(RunError::Monitor { vector, code, rip });
         }
-        *frame = now;
-        Ok(match now.vector {
-            monitor::SYSCALL => Trap::SystemCall,
-            14 if now.rip == monitor::ENTRY => {
-                // the privilege was not switched: RCX and R11 are as SYSCALL leaves them
-                (frame.rip, frame.rflags) = (now.rcx, now.r11);
-                Trap::SystemCall
-            }
-            14 => Trap::PageFault {
-                code: now.code,
-                addr: self.memory.load(cr2),
-            },
-            vector => Trap::Exception {
-                vector,
-                code: now.code,
-            },
-        })
+        (registers.rip, registers.rflags, registers.rsp) = (rip, pop(), pop());
+        if vector != PAGE_FAULT {
+            return Ok(Trap::Exception { vector, code });
+        }
+        if rip == monitor::ENTRY {
+            // the privilege was not switched
+            self.leave_system_call(registers);
+            return Ok(Trap::SystemCall);
+        }
+        let addr = host("KVM_GET_SREGS", self.fd.get_sregs())?.cr2;
+        Ok(Trap::PageFault { code, addr })
     }
 
-    /// Lets the processor do what it owes, and nothing else.
-    pub(crate) fn perform(&mut self, queue: Queue) -> Result<(), RunError> {
-        self.settle(queue, monitor::OP_LEAVE)?;
-        self.enter()
+    /// Makes the registers go on behind a system call: RCX and R11 are as the instruction leaves them.
+    fn leave_system_call(&self, registers: &mut kvm_regs) {
+        (registers.rip, registers.rflags) = (registers.rcx, registers.r11);
     }
 
-    /// Writes down what the processor owes, and what it does then. If there is more than there is room for, it does all but
-    /// the last part.
-    fn settle(&mut self, queue: Queue, then: u64) -> Result<(), RunError> {
+    /// Lets the processor do what it owes.
+    pub(crate) fn perform(&mut self, mut queue: Queue) -> Result<(), RunError> {
         let mut changes = self.memory.take_changes();
-        let touch = |word: &u64| [monitor::OP_TOUCH, monitor::TABLES + word, 0];
         changes.words.sort_unstable();
         changes.words.dedup();
-        let mut steps: Vec<[u64; 3]> = changes.words.iter().map(touch).collect();
-        let root = |root: PhysAddr| [monitor::OP_LOAD_ROOT, root.as_u64(), 0];
-        steps.extend(queue.load.map(root));
-        let page = |page: &u64| [monitor::OP_INVLPG, *page, 0];
-        steps.extend(queue.pages.iter().map(page));
-        let write = |(number, value): (u32, u64)| [monitor::OP_WRMSR, number.into(), value];
-        steps.extend(self.registers.drain(..).map(write));
-        let room = ((monitor::STEPS.end - monitor::STEPS.start) / monitor::STEP) as usize - 1;
-        let last = steps.len().saturating_sub(1) / room * room;
-        for part in steps[..last].chunks(room) {
-            self.put_steps(part, monitor::OP_LEAVE);
-            self.enter()?;
+        let room = ((monitor::LISTS.end - monitor::LISTS.start) / 8) as usize;
+        let mut words = changes.words.chunks(room).peekable();
+        while let Some(part) = words.next() {
+            let list: Vec<u64> = part.iter().map(|word| monitor::TABLES + word).collect();
+            // most often that is all, and there is room for the pages
+            if words.peek().is_none() && list.len() + queue.pages.len() <= room {
+                self.work(&list, &std::mem::take(&mut queue))?;
+            } else {
+                self.work(&list, &Queue::default())?;
+            }
         }
-        self.put_steps(&steps[last..], then);
-        // nothing gets a table that was freed before the processor has done the rest
+        if queue.load.is_some() || !queue.pages.is_empty() {
+            self.work(&[], &queue)?;
+        }
         self.memory.told(changes);
         Ok(())
     }
 
-    /// Writes steps, and what comes after the last.
-    fn put_steps(&self, steps: &[[u64; 3]], last: u64) {
-        let mut bytes: Vec<u8> = steps.as_bytes().to_vec();
-        bytes.extend([last, 0, 0].as_bytes());
-        let at = PhysAddr::new(monitor::STEPS.start);
-        self.memory.write(at, &bytes);
+    /// Has words touched, and then a root loaded or pages invalidated.
+    fn work(&mut self, words: &[u64], queue: &Queue) -> Result<(), RunError> {
+        let list: Vec<u64> = words.iter().chain(&queue.pages).copied().collect();
+        let at = PhysAddr::new(monitor::LISTS.start);
+        self.memory.write(at, list.as_bytes());
+        let registers = kvm_regs {
+            rip: monitor::work(),
+            rsp: monitor::BASE + monitor::RETURN,
+            rflags: RFLAGS,
+            rsi: monitor::BASE + monitor::LISTS.start,
+            rcx: words.len() as u64,
+            rdx: queue.load.map_or(0, PhysAddr::as_u64),
+            rbx: queue.pages.len() as u64,
+            ..kvm_regs::default()
+        };
+        host("KVM_SET_REGS", self.fd.set_regs(&registers))?;
+        match self.enter()? {
+            monitor::PORT_DONE => Ok(()),
+            port => Err(RunError::UnexpectedExit {
+                exit: format!("port {port:#x} instead of the end of the lists"),
+            }),
+        }
     }
 
-    /// Lets the guest run until the monitor leaves to the host.
-    fn enter(&mut self) -> Result<(), RunError> {
+    /// Lets the guest run until the monitor leaves to the host; answers with the port.
+    fn enter(&mut self) -> Result<u16, RunError> {
         loop {
             let exit = match self.fd.run() {
-                Ok(VcpuExit::IoOut(monitor::PORT, _)) => return Ok(()),
+                Ok(VcpuExit::IoOut(port, _)) => return Ok(port),
                 Ok(exit) => format!("{exit:?}"),
                 Err(error) if error.errno() == libc::EINTR => continue,
                 Err(error) => return host("KVM_RUN", Err(error)),

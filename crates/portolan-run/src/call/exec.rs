@@ -57,7 +57,7 @@ impl Call<'_, '_, '_> {
             .hardware()
             .vcpu()
             .set_state(&self.system.fresh)?;
-        self.system.hardware().vcpu().set_bases(0, 0);
+        self.system.hardware().vcpu().set_bases(0, 0)?;
         Err(Stop::Resume)
     }
 

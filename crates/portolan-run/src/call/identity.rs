@@ -126,7 +126,7 @@ impl Call<'_, '_, '_> {
         self.system
             .hardware()
             .vcpu()
-            .set_bases(process.fs_base, process.gs_base);
+            .set_bases(process.fs_base, process.gs_base)?;
         Ok(0)
     }
 
