@@ -11,8 +11,9 @@ use std::rc::Rc;
 /// The files that programs can reach.
 pub(crate) struct Root {
     directory: Option<OwnedFd>,
-    /// The program that is run first, and the name that it goes by.
-    program: (Rc<File>, Vec<u8>),
+    program: Rc<File>,
+    /// The names of the program that is run first: the one that was given, and its whole path on the host.
+    names: [Vec<u8>; 2],
 }
 
 /// The name by which every process knows its own program.
@@ -23,7 +24,7 @@ impl Root {
     pub(crate) fn new(
         directory: Option<&Path>,
         program: Rc<File>,
-        name: &[u8],
+        names: [Vec<u8>; 2],
     ) -> Result<Self, RunError> {
         let open = |path: &Path| {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -34,8 +35,14 @@ impl Root {
         };
         Ok(Root {
             directory: directory.map(open).transpose()?,
-            program: (program, name.to_vec()),
+            program,
+            names,
         })
+    }
+
+    /// The whole path of the program that is run first.
+    pub(crate) fn program_path(&self) -> &[u8] {
+        &self.names[1]
     }
 
     /// Opens a file. Whatever the path and the links on its way say, it lies below the directory.
@@ -100,7 +107,7 @@ impl Root {
                 )?;
                 Ok(Rc::new(file))
             }
-            Err(_) if path == self.program.1 => Ok(self.program.0.clone()),
+            Err(_) if self.names.iter().any(|name| name == path) => Ok(self.program.clone()),
             Err(error) => Err(error),
         }
     }

@@ -83,8 +83,9 @@ pub fn run(options: &Options) -> Result<Outcome, RunError> {
         path: options.program.clone(),
         source,
     })?;
-    let name = options.program.as_os_str().as_bytes();
-    let root = Root::new(options.root.as_deref(), file.clone(), name)?;
+    let path = options.program.canonicalize().map_err(program)?;
+    let names = [&options.program, &path].map(|path| path.as_os_str().as_bytes().to_vec());
+    let root = Root::new(options.root.as_deref(), file.clone(), names)?;
     let host = Host::open()?;
     let bytes = options.memory / PAGE * PAGE;
     let whole = FRAMES.checked_add(bytes).ok_or(RunError::NoMemory)?;

@@ -243,7 +243,7 @@ impl Call<'_, '_, '_> {
         }
         let path = self.path(path)?;
         let target = if path == SELF {
-            self.system.name.as_bytes().to_vec()
+            self.system.root.program_path().to_vec()
         } else {
             let link = self.open_path(directory, &path, OFlags::PATH | OFlags::NOFOLLOW)?;
             match rustix::fs::readlinkat(&link, "", Vec::new()) {

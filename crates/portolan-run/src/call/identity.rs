@@ -139,6 +139,9 @@ impl Call<'_, '_, '_> {
             let _: [u64; 2] = self.load(new)?;
             return Err(Errno::PERM.into());
         }
+        if old == 0 {
+            return Ok(0);
+        }
         self.limit(which, old)
     }
 
@@ -154,9 +157,7 @@ impl Call<'_, '_, '_> {
             0..RLIMITS => [u64::MAX; 2],
             _ => return Err(Errno::INVAL.into()),
         };
-        if to != 0 {
-            self.store(to, &limit)?;
-        }
+        self.store(to, &limit)?;
         Ok(0)
     }
 

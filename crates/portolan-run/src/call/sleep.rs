@@ -65,6 +65,7 @@ impl Call<'_, '_, '_> {
         if !addr.is_multiple_of(4) {
             return Err(Errno::INVAL.into());
         }
+        crate::user::bounds(addr, 4)?;
         match operation & FUTEX_OPERATION {
             FUTEX_WAIT | FUTEX_WAIT_BITSET => self.futex_wait(addr, value as u32, timeout),
             FUTEX_WAKE | FUTEX_WAKE_BITSET => {

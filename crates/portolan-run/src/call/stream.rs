@@ -3,6 +3,7 @@
 use super::{Answer, Call, Stop};
 use crate::area::Access;
 use crate::files::{Object, OpenFile};
+use crate::memory::PAGE;
 use crate::pipe::Flow;
 use crate::process::Wait;
 use crate::signal::SIGPIPE;
@@ -163,6 +164,10 @@ impl Call<'_, '_, '_> {
         bytes.resize(room, 0);
         let count = match &file.object {
             Object::Host(host) => self.read_host(file, host, bytes, at, is_first),
+            // as on Linux: what can't be taken as a whole stays
+            Object::Reader(reader) if room < wanted && reader.available() > room => {
+                Err(Errno::FAULT.into())
+            }
             Object::Reader(reader) => match reader.read(bytes) {
                 Flow::Bytes(count) => Ok(count),
                 _ if file.is_nonblocking() => Err(Errno::AGAIN.into()),
@@ -265,6 +270,8 @@ impl Call<'_, '_, '_> {
             Err(short) => Err(Errno::from(short).into()),
             Ok(()) => match &file.object {
                 Object::Host(host) => self.write_host(file, host, &bytes, at),
+                // as on Linux: whole pages or nothing
+                Object::Writer(_) if room < wanted.min(PAGE as usize) => Err(Errno::FAULT.into()),
                 Object::Writer(writer) => match writer.write(&bytes) {
                     Flow::Bytes(count) => Ok(count),
                     Flow::Broken => Err(Errno::PIPE.into()),
