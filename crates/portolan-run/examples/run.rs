@@ -1,4 +1,4 @@
-//! Runs a program: `run [--root DIR] [--trace] [--stats] PROGRAM ARGS…`.
+//! Runs a program: `run [--root DIR] [--memory MIB] [--trace] [--stats] PROGRAM ARGS…`.
 
 use portolan_run::{Options, run};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -6,12 +6,19 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
-    let (mut root, mut trace, mut stats) = (None, false, false);
+    let (mut root, mut trace, mut stats, mut memory) = (None, false, false, None);
     while let Some(argument) = arguments.peek().and_then(|argument| argument.to_str()) {
         match argument {
             "--root" => {
                 arguments.next();
                 root = arguments.peek().map(Into::into);
+            }
+            "--memory" => {
+                arguments.next();
+                let mib = arguments
+                    .peek()
+                    .and_then(|mib| mib.to_str()?.parse::<u64>().ok());
+                memory = mib.map(|mib| mib << 20);
             }
             "--trace" => trace = true,
             "--stats" => stats = true,
@@ -21,7 +28,7 @@ fn main() -> ExitCode {
     }
     let all: Vec<_> = arguments.collect();
     let Some(program) = all.first() else {
-        eprintln!("usage: run [--root DIR] [--trace] [--stats] PROGRAM ARGS...");
+        eprintln!("usage: run [--root DIR] [--memory MIB] [--trace] [--stats] PROGRAM ARGS...");
         return ExitCode::from(2);
     };
     let mut options = Options::new(program);
@@ -31,6 +38,7 @@ fn main() -> ExitCode {
     };
     options.environment = std::env::vars_os().map(pair).collect();
     (options.root, options.trace) = (root, trace);
+    options.memory = memory.unwrap_or(options.memory);
     match run(&options) {
         Ok(outcome) => {
             if stats {

@@ -22,8 +22,8 @@ mod stat;
 mod stream;
 mod time;
 
-/// Bytes of the instruction that makes a system call.
-pub(crate) const INSTRUCTION: u64 = 2;
+/// The instruction that makes a system call.
+pub(crate) const INSTRUCTION: [u8; 2] = [0x0f, 0x05];
 
 /// Why a system call has no value.
 pub(crate) enum Stop {

@@ -5,7 +5,8 @@
 //! at every system call and exception. The host serves page faults by demand paging and copy-on-write, and system calls of
 //! Linux, with every address that a program gives checked against what it has been granted.
 //!
-//! Programs reach no files but the standard streams and those below a [root](Options::root), and no network.
+//! Programs reach no files but the standard streams, themselves, `/dev/null` and those below a [root](Options::root), and no
+//! network.
 //!
 //! ```no_run
 //! use portolan_run::{Options, run};

@@ -1,4 +1,5 @@
-//! The files that programs can reach: those below a directory of the host, if one was given, and the program itself.
+//! The files that programs can reach: those below a directory of the host, if one was given, the program itself,
+//! and `/dev/null`.
 
 use crate::error::RunError;
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -16,6 +17,8 @@ pub(crate) struct Root {
     names: [Vec<u8>; 2],
 }
 
+/// What swallows everything, and holds nothing: shells open it for what runs in the background.
+const NULL: &[u8] = b"/dev/null";
 /// The name by which every process knows its own program.
 pub(crate) const SELF: &[u8] = b"/proc/self/exe";
 
@@ -47,6 +50,9 @@ impl Root {
 
     /// Opens a file. Whatever the path and the links on its way say, it lies below the directory.
     pub(crate) fn open(&self, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+        if path == NULL {
+            return rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty());
+        }
         let Some(directory) = &self.directory else {
             return Err(Errno::NOENT);
         };

@@ -5,6 +5,7 @@ use crate::call::{self, Stop};
 use crate::error::RunError;
 use crate::hardware::Hardware;
 use crate::hardware::RunKernel;
+use crate::monitor;
 use crate::platform::Platform;
 use crate::process::{End, Process, State, Wait};
 use crate::report;
@@ -14,7 +15,7 @@ use crate::space::Fault;
 use crate::stats::count;
 use crate::trace::Tracer;
 use crate::user::UserMemory;
-use crate::vcpu::Trap;
+use crate::vcpu::{Trap, leave_system_call};
 use kvm_bindings::kvm_xsave;
 use portolan::space::{Cpu, VmSpace};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -183,9 +184,10 @@ impl<'a, 'k> System<'a, 'k> {
     /// Serves what a process has stopped for.
     fn take(&mut self, process: &mut Process<'k>, trap: Trap) -> Result<(), RunError> {
         match trap {
-            Trap::SystemCall => {
-                count(&self.platform.counters.system_calls);
-                call::serve(self, process)?;
+            Trap::SystemCall => self.serve(process)?,
+            Trap::PageFault { addr, .. } if self.is_system_call(process, addr) => {
+                leave_system_call(&mut process.frame);
+                self.serve(process)?;
             }
             Trap::PageFault { code, addr } => {
                 let access = match code {
@@ -226,6 +228,27 @@ impl<'a, 'k> System<'a, 'k> {
             )?;
         }
         Ok(())
+    }
+
+    fn serve(&mut self, process: &mut Process<'k>) -> Result<(), RunError> {
+        count(&self.platform.counters.system_calls);
+        call::serve(self, process)
+    }
+
+    /// Whether a page fault is a system call's, at which the privilege was not switched: it looks as if the program had jumped
+    /// to the monitor, but the registers say where the instruction is.
+    fn is_system_call(&self, process: &Process<'k>, addr: u64) -> bool {
+        let frame = &process.frame;
+        if addr != monitor::ENTRY || frame.rip != monitor::ENTRY {
+            return false;
+        }
+        let mut user = UserMemory {
+            platform: self.platform,
+            space: &mut process.space.borrow_mut(),
+        };
+        let mut code = [0; call::INSTRUCTION.len()];
+        let at = frame.rcx.wrapping_sub(code.len() as u64);
+        user.read(at, &mut code).is_ok() && code == call::INSTRUCTION
     }
 
     /// Handles a process's fault, or ends it with a report.
@@ -425,7 +448,7 @@ fn interrupt(process: &mut Process<'_>) {
     let restarts = process.suspended_mask.is_none() && process.signals.next_restarts();
     if restarts {
         // RAX still has the number of the system call
-        process.frame.rip -= call::INSTRUCTION;
+        process.frame.rip -= call::INSTRUCTION.len() as u64;
     } else {
         process.frame.rax = i64::from(-Errno::INTR.raw_os_error()) as u64;
     }

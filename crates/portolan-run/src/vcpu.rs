@@ -297,7 +297,7 @@ impl Vcpu {
         let port = self.enter()?;
         *registers = host("KVM_GET_REGS", self.fd.get_regs())?;
         if port == monitor::PORT_SYSCALL {
-            self.leave_system_call(registers);
+            leave_system_call(registers);
             return Ok(Trap::SystemCall);
         }
         let vector = u64::from(port.wrapping_sub(monitor::PORT_EXCEPTION));
@@ -321,17 +321,11 @@ impl Vcpu {
             return Ok(Trap::Exception { vector, code });
         }
         if rip == monitor::ENTRY {
-            // the privilege was not switched
-            self.leave_system_call(registers);
-            return Ok(Trap::SystemCall);
+            let addr = rip;
+            return Ok(Trap::PageFault { code, addr });
         }
         let addr = host("KVM_GET_SREGS", self.fd.get_sregs())?.cr2;
         Ok(Trap::PageFault { code, addr })
-    }
-
-    /// Makes the registers go on behind a system call: RCX and R11 are as the instruction leaves them.
-    fn leave_system_call(&self, registers: &mut kvm_regs) {
-        (registers.rip, registers.rflags) = (registers.rcx, registers.r11);
     }
 
     /// Lets the processor do what it owes.
@@ -393,4 +387,9 @@ impl Vcpu {
             return Err(RunError::UnexpectedExit { exit });
         }
     }
+}
+
+/// Makes the registers go on behind a system call: RCX and R11 are as the instruction leaves them.
+pub(crate) fn leave_system_call(registers: &mut kvm_regs) {
+    (registers.rip, registers.rflags) = (registers.rcx, registers.r11);
 }

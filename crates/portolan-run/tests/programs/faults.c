@@ -69,7 +69,7 @@ int main(int count, char **arguments) {
   } else if (!strcmp(what, "control register")) {
     __asm__ volatile("mov %%cr3, %%rax" ::: "rax");
   } else if (!strcmp(what, "division by zero")) {
-    return 1 / zero;
+    __asm__ volatile("xor %%edx, %%edx\n mov $1, %%eax\n divl %0" ::"m"(zero) : "eax", "edx");
   } else if (!strcmp(what, "breakpoint")) {
     __asm__ volatile("int3");
   } else if (!strcmp(what, "no address")) {
