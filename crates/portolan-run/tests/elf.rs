@@ -101,7 +101,7 @@ fn broken_programs_are_refused() {
         "not in the file",
     );
     broken(
-        &|bytes| put(bytes, first + OFFSET, u64::MAX & !0xfff, 8),
+        &|bytes| put(bytes, first + OFFSET, !0xfff, 8),
         "not in the file",
     );
     broken(
