@@ -8,7 +8,7 @@ use kvm_bindings::{
     CpuId, KVM_MAX_CPUID_ENTRIES, Msrs, kvm_dtable, kvm_msr_entry, kvm_regs, kvm_segment,
     kvm_userspace_memory_region, kvm_xcr, kvm_xcrs, kvm_xsave,
 };
-use kvm_ioctls::{Kvm, VcpuExit, VcpuFd, VmFd};
+use kvm_ioctls::{Cap, Kvm, SyncReg, VcpuExit, VcpuFd, VmFd};
 use portolan::{KernelHalf, PageProperty, PageSize, PageTable, PhysAddr, VirtAddr, X86_64};
 use std::rc::Rc;
 use zerocopy::IntoBytes;
@@ -71,6 +71,10 @@ impl Host {
             reason: error.to_string(),
         };
         let kvm = Kvm::new().map_err(unavailable)?;
+        if !kvm.check_extension(Cap::SyncRegs) {
+            let reason = "its KVM_CAP_SYNC_REGS is missing".to_owned();
+            return Err(RunError::Unavailable { reason });
+        }
         let cpuid = kvm
             .get_supported_cpuid(KVM_MAX_CPUID_ENTRIES)
             .map_err(unavailable)?;
@@ -133,7 +137,8 @@ impl Vcpu {
         host("KVM_SET_USER_MEMORY_REGION", unsafe {
             vm.set_user_memory_region(region)
         })?;
-        let fd = host("KVM_CREATE_VCPU", vm.create_vcpu(0))?;
+        let mut fd = host("KVM_CREATE_VCPU", vm.create_vcpu(0))?;
+        fd.set_sync_valid_reg(SyncReg::Register);
         host("KVM_SET_CPUID2", fd.set_cpuid2(&kvm.cpuid))?;
         let vcpu = Vcpu {
             fd,
@@ -293,9 +298,8 @@ impl Vcpu {
         now.rip = monitor::user_return();
         now.rsp = monitor::BASE + monitor::RETURN;
         now.rflags = RFLAGS;
-        host("KVM_SET_REGS", self.fd.set_regs(&now))?;
-        let port = self.enter()?;
-        *registers = host("KVM_GET_REGS", self.fd.get_regs())?;
+        let port = self.enter(&now)?;
+        *registers = self.fd.sync_regs_mut().regs;
         if port == monitor::PORT_SYSCALL {
             leave_system_call(registers);
             return Ok(Trap::SystemCall);
@@ -366,8 +370,7 @@ impl Vcpu {
             rbx: queue.pages.len() as u64,
             ..kvm_regs::default()
         };
-        host("KVM_SET_REGS", self.fd.set_regs(&registers))?;
-        match self.enter()? {
+        match self.enter(&registers)? {
             monitor::PORT_DONE => Ok(()),
             port => Err(RunError::UnexpectedExit {
                 exit: format!("port {port:#x} instead of the end of the lists"),
@@ -375,8 +378,10 @@ impl Vcpu {
         }
     }
 
-    /// Lets the guest run until the monitor leaves to the host; answers with the port.
-    fn enter(&mut self) -> Result<u16, RunError> {
+    /// Lets the guest run from these registers until the monitor leaves to the host; answers with the port.
+    fn enter(&mut self, registers: &kvm_regs) -> Result<u16, RunError> {
+        self.fd.sync_regs_mut().regs = *registers;
+        self.fd.set_sync_dirty_reg(SyncReg::Register);
         loop {
             let exit = match self.fd.run() {
                 Ok(VcpuExit::IoOut(port, _)) => return Ok(port),
