@@ -5,7 +5,7 @@ use crate::process::{End, Process, State, Wait};
 use crate::space::Space;
 use crate::system::System;
 use crate::trace;
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use rustix::io::Errno;
 use std::cell::RefMut;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -62,8 +62,8 @@ impl<'k> Call<'_, '_, 'k> {
     }
 
     /// Does something with the process's memory.
-    fn with_user<T>(&mut self, work: impl FnOnce(&mut UserMemory<'_, 'k>) -> T) -> T {
-        work(&mut UserMemory {
+    fn with_user<T>(&mut self, work: impl FnOnce(&mut ProgramMemory<'_, 'k>) -> T) -> T {
+        work(&mut ProgramMemory {
             platform: self.system.platform,
             space: &mut self.process.space.borrow_mut(),
         })
@@ -102,7 +102,7 @@ pub(crate) fn serve<'k>(
     }
     // a new program's memory doesn't say any more what it was made with
     let text = system.tracer.is_some().then(|| {
-        let mut user = UserMemory {
+        let mut user = ProgramMemory {
             platform: system.platform,
             space: &mut process.space.borrow_mut(),
         };

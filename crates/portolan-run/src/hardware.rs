@@ -4,6 +4,8 @@ use crate::error::RunError;
 use crate::memory::GuestMemory;
 use crate::vcpu::{Trap, Vcpu};
 use kvm_bindings::kvm_regs;
+mod walk;
+
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use portolan::frame::FrameAllocator;
 use portolan::hw::{AtomicMode, Processors};
@@ -54,6 +56,7 @@ const PAGE_BY_PAGE: u64 = 32;
 pub(crate) struct Hardware {
     /// The root that maps nothing for programs.
     own: PhysAddr,
+    memory: GuestMemory,
     inner: Mutex<Inner>,
 }
 
@@ -78,7 +81,7 @@ pub(crate) struct Queue {
 
 impl Hardware {
     /// A processor that uses the table at `own` now, and whenever it uses no address space's.
-    pub(crate) fn new(vcpu: Vcpu, own: PhysAddr) -> Self {
+    pub(crate) fn new(vcpu: Vcpu, memory: GuestMemory, own: PhysAddr) -> Self {
         let inner = Inner {
             vcpu,
             queue: Queue::default(),
@@ -88,8 +91,14 @@ impl Hardware {
         };
         Hardware {
             own,
+            memory,
             inner: Mutex::new(inner),
         }
+    }
+
+    /// The root that is loaded.
+    fn root(&self) -> PhysAddr {
+        self.inner.lock().root
     }
 
     /// How many flushes were asked for.

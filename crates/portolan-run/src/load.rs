@@ -6,7 +6,7 @@ use crate::error::RunError;
 use crate::memory::PAGE;
 use crate::platform::Platform;
 use crate::space::{LOWEST, Space, change::Place};
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use kvm_bindings::kvm_regs;
 use rustix::io::Errno;
 use std::fs::File;
@@ -177,7 +177,7 @@ fn put_stack<'k>(
     // the first word is at a multiple of 16
     let rsp = (top - 8 * words.len() as u64) / 16 * 16;
     pieces.push((rsp, words.as_bytes().to_vec()));
-    let mut user = UserMemory { platform, space };
+    let mut user = ProgramMemory { platform, space };
     for (addr, bytes) in pieces {
         user.write(addr, &bytes).map_err(|_| RunError::NoMemory)?;
     }

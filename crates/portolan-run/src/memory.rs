@@ -79,16 +79,6 @@ impl GuestMemory {
         (mapping.start.as_ptr() as u64, mapping.bytes)
     }
 
-    /// Copies bytes out of the memory.
-    pub(crate) fn read(&self, addr: PhysAddr, bytes: &mut [u8]) {
-        let from = self.shared.mapping.at(addr.as_u64(), bytes.len());
-        // SAFETY: the bytes lie inside the mapping, and those of the slice elsewhere; the guest doesn't run meanwhile
-        unsafe {
-            from.as_ptr()
-                .copy_to_nonoverlapping(bytes.as_mut_ptr(), bytes.len());
-        }
-    }
-
     /// Copies bytes into the memory.
     pub(crate) fn write(&self, addr: PhysAddr, bytes: &[u8]) {
         let to = self.shared.mapping.at(addr.as_u64(), bytes.len());
@@ -97,6 +87,11 @@ impl GuestMemory {
             to.as_ptr()
                 .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
+    }
+
+    /// Where the host sees `len` bytes at a physical address.
+    pub(crate) fn at(&self, addr: u64, len: usize) -> NonNull<u8> {
+        self.shared.mapping.at(addr, len)
     }
 
     /// Fills a page with zeros.

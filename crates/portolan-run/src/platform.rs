@@ -6,18 +6,24 @@ use crate::memory::{FRAMES, GuestMemory};
 use crate::stats::Counters;
 use crate::vcpu::MonitorHalf;
 use portolan::frame::{FRAME_SIZE, Frame, FrameTable, MetaSlot, UFrame};
-use portolan::space::{Machine, VmSpace};
+use portolan::space::{Cpu, Machine, VmSpace};
 use portolan::tlb::{CpuSlot, Shootdown};
 use portolan::{PageTable, PhysAddr};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A reference to a frame of a program's.
 pub(crate) type ProgramFrame<'k> = UFrame<'k, Frames>;
+
+/// The guest's processor, with the address space that it uses.
+pub(crate) type ProgramCpu<'k> = Cpu<'k, 'k, RunKernel, Arc<VmSpace<'k, RunKernel>>>;
 
 /// What all processes have in common.
 pub(crate) struct Platform<'k> {
     pub(crate) machine: &'k Machine<'k, RunKernel>,
     pub(crate) memory: GuestMemory,
     pub(crate) here: Here,
+    pub(crate) cpu: RefCell<ProgramCpu<'k>>,
     monitor: &'k MonitorHalf,
     /// A frame of zeros, which programs may read.
     zeros: ProgramFrame<'k>,
@@ -34,14 +40,30 @@ impl<'k> Platform<'k> {
     ) -> Result<Self, RunError> {
         let zeros = Frame::alloc(machine.frames(), ()).map_err(|_| RunError::NoMemory)?;
         memory.zero_page(zeros.paddr());
+        // SAFETY: the guest's processor has been started with a table that maps nothing for programs, and there is no other
+        // `Cpu` for it
+        let cpu = unsafe { Cpu::new(machine, &here) };
         Ok(Platform {
             machine,
             memory,
             here,
+            cpu: RefCell::new(cpu.map_err(RunError::space)?),
             monitor,
             zeros: zeros.into_untyped(),
             counters: Counters::default(),
         })
+    }
+
+    /// Makes the processor use an address space, if it doesn't.
+    pub(crate) fn activate(&self, space: &Arc<VmSpace<'k, RunKernel>>) -> Result<(), RunError> {
+        let activated = self.cpu.borrow_mut().activate(&self.here, space.clone());
+        activated.map_err(RunError::space)
+    }
+
+    /// Makes the processor use no program's address space.
+    pub(crate) fn deactivate(&self) -> Result<(), RunError> {
+        let deactivated = self.cpu.borrow_mut().deactivate(&self.here);
+        deactivated.map_err(RunError::space)
     }
 
     /// A frame with any content; `None` if there is none left.

@@ -95,7 +95,7 @@ pub fn run(options: &Options) -> Result<Outcome, RunError> {
     let own = PageTable::<_, Mode>::sharing(memory.clone(), &monitor);
     let own = own.map_err(RunError::space)?;
     let vcpu = Vcpu::new(&host, &memory, own.root())?;
-    let hardware = Hardware::new(vcpu, own.root());
+    let hardware = Hardware::new(vcpu, memory.clone(), own.root());
     let work = Work {
         options,
         file,

@@ -3,7 +3,7 @@
 
 use crate::elf::USER_END;
 use crate::monitor::{SELECT_USER_CODE, SELECT_USER_DATA};
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use kvm_bindings::kvm_regs;
 use rustix::io::Errno;
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
@@ -232,7 +232,7 @@ const RED_ZONE: u64 = 128;
 /// Makes a process run a signal's handler. It returns to where `frame` is now, with the signals in `mask` held back; `addr` is
 /// what a fault was at.
 pub(crate) fn enter_handler(
-    user: &mut UserMemory<'_, '_>,
+    user: &mut ProgramMemory<'_, '_>,
     frame: &mut kvm_regs,
     signals: &mut Signals,
     signal: u32,
@@ -294,7 +294,7 @@ pub(crate) fn enter_handler(
 
 /// Returns from a handler: the registers are those in its frame.
 pub(crate) fn leave_handler(
-    user: &mut UserMemory<'_, '_>,
+    user: &mut ProgramMemory<'_, '_>,
     frame: &mut kvm_regs,
     signals: &mut Signals,
 ) -> Result<(), Errno> {

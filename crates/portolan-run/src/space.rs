@@ -7,7 +7,7 @@ use crate::memory::PAGE;
 use crate::platform::{Platform, ProgramFrame};
 use crate::stats::count;
 use portolan::space::{Cursor, MappedItem, VmError, VmSpace};
-use portolan::{Error, PageProperty, PhysAddr, VirtAddr, VirtRange};
+use portolan::{Error, PageProperty, VirtAddr, VirtRange};
 use rustix::io::Errno;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -154,31 +154,24 @@ impl<'k> Space<'k> {
         }
     }
 
-    /// Where the byte at `addr` is in the guest's memory, for an access.
-    pub(crate) fn locate(
+    /// Brings in the page of `addr` for an access, if it isn't there.
+    pub(crate) fn bring_in(
         &mut self,
         platform: &Platform<'k>,
         addr: u64,
         access: Access,
-    ) -> Result<PhysAddr, Fault> {
-        let page = page_of(addr);
-        for _ in 0..2 {
-            if addr >= USER_END {
-                break;
-            }
-            let range = virt(&(page..page + PAGE)).map_err(|_| Fault::Unmapped)?;
-            let cursor = self.vm.cursor(&platform.here, &range);
-            let slot = cursor.and_then(|cursor: Cursor<'_, 'k, RunKernel>| cursor.query());
-            let slot = slot.map_err(|_| Fault::NoMemory)?;
-            if let Some((MappedItem::Frame(frame), prop)) = slot.item
-                && prop.user
-                && (prop.write || access != Access::Write)
-            {
-                return Ok(PhysAddr::new(frame.paddr().as_u64() + addr % PAGE));
-            }
-            self.fault(platform, addr, access)?;
+    ) -> Result<(), Fault> {
+        if addr >= USER_END {
+            return Err(Fault::Unmapped);
         }
-        Err(Fault::Unmapped)
+        let page = page_of(addr);
+        let range = virt(&(page..page + PAGE)).map_err(|_| Fault::Unmapped)?;
+        let cursor = self.vm.cursor(&platform.here, &range);
+        let slot = cursor.and_then(|cursor: Cursor<'_, 'k, RunKernel>| cursor.query());
+        match slot.map_err(|_| Fault::NoMemory)?.item {
+            Some((_, prop)) if prop.user && (prop.write || access != Access::Write) => Ok(()),
+            _ => self.fault(platform, addr, access),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use crate::area::Access;
 use crate::call::{self, Stop};
 use crate::error::RunError;
 use crate::hardware::Hardware;
-use crate::hardware::RunKernel;
 use crate::monitor;
 use crate::platform::Platform;
 use crate::process::{End, Process, State, Wait};
@@ -14,17 +13,15 @@ use crate::signal::{self, Effect};
 use crate::space::Fault;
 use crate::stats::count;
 use crate::trace::Tracer;
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use crate::vcpu::{Trap, leave_system_call};
 use kvm_bindings::kvm_xsave;
-use portolan::space::{Cpu, VmSpace};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::fd::BorrowedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Instant;
 
 /// How many system calls a process makes before others have their turn.
@@ -40,7 +37,6 @@ pub(crate) struct Remains {
 /// All processes, and the processor.
 pub(crate) struct System<'a, 'k> {
     pub(crate) platform: &'a Platform<'k>,
-    cpu: Cpu<'k, 'k, RunKernel, Arc<VmSpace<'k, RunKernel>>>,
     /// All but the one that has its turn.
     pub(crate) processes: BTreeMap<u32, Process<'k>>,
     pub(crate) remains: Vec<Remains>,
@@ -65,12 +61,9 @@ impl<'a, 'k> System<'a, 'k> {
         tracer: Option<Tracer>,
         name: String,
     ) -> Result<Self, RunError> {
-        // SAFETY: the guest's processor has been started with the platform's own table, and there is no other `Cpu` for it
-        let cpu = unsafe { Cpu::new(platform.machine, &platform.here) };
         let fresh = platform.machine.cpus().vcpu().state()?;
         Ok(System {
             platform,
-            cpu: cpu.map_err(RunError::space)?,
             processes: BTreeMap::new(),
             remains: Vec::new(),
             root,
@@ -119,9 +112,7 @@ impl<'a, 'k> System<'a, 'k> {
     /// Gives up all processes, and the address space that the processor uses.
     pub(crate) fn finish(mut self) -> Result<(), RunError> {
         self.processes.clear();
-        self.cpu
-            .deactivate(&self.platform.here)
-            .map_err(RunError::space)
+        self.platform.deactivate()
     }
 
     /// A process's turn: until it waits or ends, or has had enough. Answers whether it has done anything.
@@ -161,10 +152,7 @@ impl<'a, 'k> System<'a, 'k> {
 
     /// Gives the processor to a process: its address space and its registers.
     fn load(&mut self, process: &mut Process<'k>) -> Result<(), RunError> {
-        let vm = process.space.borrow().vm.clone();
-        self.cpu
-            .activate(&self.platform.here, vm)
-            .map_err(RunError::space)?;
+        self.platform.activate(&process.space.borrow().vm)?;
         if self.loaded == Some(process.id) {
             return Ok(());
         }
@@ -242,7 +230,7 @@ impl<'a, 'k> System<'a, 'k> {
         if addr != monitor::ENTRY || frame.rip != monitor::ENTRY {
             return false;
         }
-        let mut user = UserMemory {
+        let mut user = ProgramMemory {
             platform: self.platform,
             space: &mut process.space.borrow_mut(),
         };
@@ -303,7 +291,7 @@ impl<'a, 'k> System<'a, 'k> {
         let action = process.signals.action(signal);
         let mask = process.suspended_mask.take();
         let mask = mask.unwrap_or(process.signals.mask);
-        let mut user = UserMemory {
+        let mut user = ProgramMemory {
             platform: self.platform,
             space: &mut process.space.borrow_mut(),
         };
@@ -321,8 +309,9 @@ impl<'a, 'k> System<'a, 'k> {
         if self.loaded == Some(process.id) {
             self.loaded = None;
         }
-        if process.clear_on_exit != 0 {
-            let mut user = UserMemory {
+        let has_threads = Rc::strong_count(&process.space) > 1;
+        if process.clear_on_exit != 0 && has_threads {
+            let mut user = ProgramMemory {
                 platform: self.platform,
                 space: &mut process.space.borrow_mut(),
             };

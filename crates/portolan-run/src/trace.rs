@@ -1,6 +1,6 @@
 //! System calls as they are made, one line each.
 
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use rustix::io::Errno;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -35,7 +35,7 @@ impl Tracer {
 /// A system call with its arguments, each shown as a letter of `format` says: `d` a number, `x` bits or an address, `s` a
 /// string.
 pub(crate) fn call(
-    user: &mut UserMemory<'_, '_>,
+    user: &mut ProgramMemory<'_, '_>,
     name: &str,
     format: &str,
     arguments: &[u64; 6],

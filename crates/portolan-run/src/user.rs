@@ -5,9 +5,12 @@
 
 use crate::area::Access;
 use crate::elf::USER_END;
+use crate::hardware::RunKernel;
 use crate::memory::PAGE;
-use crate::platform::Platform;
+use crate::platform::{Platform, ProgramCpu};
 use crate::space::{Fault, Space};
+use portolan::io::{FallibleVmRead, FallibleVmWrite, IoError, VmReader, VmWriter};
+use portolan::space::VmSpace;
 use rustix::io::Errno;
 use std::ops::Range;
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -39,60 +42,91 @@ pub(crate) fn bounds(addr: u64, len: u64) -> Result<Range<u64>, Errno> {
     Ok(addr..end.ok_or(Errno::FAULT)?)
 }
 
+/// How many bytes were copied, at an error with the reason.
+type Copied = Result<usize, (IoError, usize)>;
+
 /// A program's memory.
-pub(crate) struct UserMemory<'a, 'k> {
+pub(crate) struct ProgramMemory<'a, 'k> {
     pub(crate) platform: &'a Platform<'k>,
     pub(crate) space: &'a mut Space<'k>,
 }
 
-impl UserMemory<'_, '_> {
-    /// Goes through `len` bytes, page by page: with the place in the guest's memory, and which of the bytes lie there.
+impl<'k> ProgramMemory<'_, 'k> {
+    /// How many of `len` bytes at `addr` the program can access. Their pages are brought in.
+    ///
+    /// # Errors
+    /// [`Errno::FAULT`] if there are bytes, and it can't access the first one.
+    pub(crate) fn reach(&mut self, addr: u64, len: usize, access: Access) -> Result<usize, Errno> {
+        let mut done = 0;
+        while done < len {
+            let at = addr.checked_add(done as u64).ok_or(Errno::FAULT)?;
+            match self.space.bring_in(self.platform, at, access) {
+                Ok(()) => done += ((PAGE - at % PAGE) as usize).min(len - done),
+                Err(_) if done > 0 => break,
+                Err(fault) => return Err(Short { done, fault }.into()),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Has `copy` copy `len` bytes, from an address on and so many of them, and brings in what is missing where it stops.
     fn each(
         &mut self,
         addr: u64,
         len: usize,
         access: Access,
-        mut visit: impl FnMut(portolan::PhysAddr, Range<usize>),
+        mut copy: impl FnMut(&VmSpace<'k, RunKernel>, &ProgramCpu<'k>, usize, Range<usize>) -> Copied,
     ) -> Result<(), Short> {
-        let mut done = 0;
+        let (mut done, mut last) = (0, None);
         while done < len {
-            let short = |fault| Short { done, fault };
-            let at = addr.checked_add(done as u64);
-            let at = at.ok_or(short(Fault::Unmapped))?;
-            let place = self.space.locate(self.platform, at, access);
-            let place = place.map_err(short)?;
-            let here = ((PAGE - at % PAGE) as usize).min(len - done);
-            visit(place, done..done + here);
-            done += here;
+            let fault = Fault::Unmapped;
+            let at = addr.checked_add(done as u64).ok_or(Short { done, fault })?;
+            let activated = self.platform.activate(&self.space.vm);
+            activated.map_err(|_| Short { done, fault })?;
+            let copied = copy(
+                &self.space.vm,
+                &self.platform.cpu.borrow(),
+                at as usize,
+                done..len,
+            );
+            match copied {
+                Ok(count) => done += count,
+                Err((IoError::PageFault { .. }, count)) => {
+                    done += count;
+                    let at = addr + done as u64;
+                    // what is still missing after it was brought in won't come
+                    if last.replace(at) == Some(at) {
+                        return Err(Short { done, fault });
+                    }
+                    let fault = self.space.fault(self.platform, at, access);
+                    fault.map_err(|fault| Short { done, fault })?;
+                }
+                Err((_, count)) => {
+                    done += count;
+                    return Err(Short { done, fault });
+                }
+            }
         }
         Ok(())
     }
 
-    /// How many of `len` bytes at `addr` the program can access.
-    ///
-    /// # Errors
-    /// [`Errno::FAULT`] if there are bytes, and it can't access the first one.
-    pub(crate) fn reach(&mut self, addr: u64, len: usize, access: Access) -> Result<usize, Errno> {
-        match self.each(addr, len, access, |_, _| {}) {
-            Ok(()) => Ok(len),
-            Err(short) if short.done > 0 => Ok(short.done),
-            Err(short) => Err(short.into()),
-        }
-    }
-
     /// Copies bytes from the program.
     pub(crate) fn read(&mut self, addr: u64, bytes: &mut [u8]) -> Result<(), Short> {
-        let memory = self.platform.memory.clone();
-        self.each(addr, bytes.len(), Access::Read, |place, part| {
-            memory.read(place, &mut bytes[part]);
+        let here = &self.platform.here;
+        self.each(addr, bytes.len(), Access::Read, |space, cpu, at, part| {
+            let mut to = VmWriter::from(&mut bytes[part.clone()]);
+            let from = space.reader(here, cpu, at, part.len());
+            from.map_err(|error| (error, 0))?.read_fallible(&mut to)
         })
     }
 
     /// Copies bytes to the program.
     pub(crate) fn write(&mut self, addr: u64, bytes: &[u8]) -> Result<(), Short> {
-        let memory = self.platform.memory.clone();
-        self.each(addr, bytes.len(), Access::Write, |place, part| {
-            memory.write(place, &bytes[part]);
+        let here = &self.platform.here;
+        self.each(addr, bytes.len(), Access::Write, |space, cpu, at, part| {
+            let mut from = VmReader::from(&bytes[part.clone()]);
+            let to = space.writer(here, cpu, at, part.len());
+            to.map_err(|error| (error, 0))?.write_fallible(&mut from)
         })
     }
 

@@ -120,7 +120,7 @@ impl<'k> Call<'_, '_, 'k> {
             self.store(parent_id, &id)?;
         }
         if has(CLONE_CHILD_SETTID) {
-            let mut user = crate::user::UserMemory {
+            let mut user = crate::user::ProgramMemory {
                 platform: self.system.platform,
                 space: &mut child.space.borrow_mut(),
             };

@@ -3,7 +3,7 @@
 use super::{Answer, Call, Stop};
 use crate::process::Wait;
 use crate::signal::{self, Action, MOST, SIGKILL, SIGSTOP};
-use crate::user::UserMemory;
+use crate::user::ProgramMemory;
 use rustix::io::Errno;
 
 const SIG_BLOCK: u64 = 0;
@@ -60,7 +60,7 @@ impl Call<'_, '_, '_> {
     }
 
     pub(super) fn rt_sigreturn(&mut self) -> Answer {
-        let mut user = UserMemory {
+        let mut user = ProgramMemory {
             platform: self.system.platform,
             space: &mut self.process.space.borrow_mut(),
         };
