@@ -38,6 +38,7 @@ mod signal;
 mod space;
 mod stats;
 mod system;
+mod ticker;
 mod trace;
 mod user;
 mod vcpu;

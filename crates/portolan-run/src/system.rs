@@ -12,6 +12,7 @@ use crate::root::Root;
 use crate::signal::{self, Effect};
 use crate::space::Fault;
 use crate::stats::count;
+use crate::ticker::Ticker;
 use crate::trace::Tracer;
 use crate::user::ProgramMemory;
 use crate::vcpu::{Trap, leave_system_call};
@@ -46,6 +47,7 @@ pub(crate) struct System<'a, 'k> {
     pub(crate) fresh: Rc<kvm_xsave>,
     /// Whose registers the processor has.
     loaded: Option<u32>,
+    ticker: Ticker,
     pub(crate) calls: BTreeMap<&'static str, u64>,
     pub(crate) tracer: Option<Tracer>,
     pub(crate) name: String,
@@ -70,6 +72,7 @@ impl<'a, 'k> System<'a, 'k> {
             next_id: FIRST + 1,
             fresh,
             loaded: None,
+            ticker: Ticker::new()?,
             calls: BTreeMap::new(),
             tracer,
             name,
@@ -135,6 +138,7 @@ impl<'a, 'k> System<'a, 'k> {
                 }
             }
         }
+        self.ticker.set(!self.processes.is_empty());
         for _ in 0..TURN {
             self.load(process)?;
             self.deliver(process)?;
@@ -143,7 +147,7 @@ impl<'a, 'k> System<'a, 'k> {
             }
             let trap = self.hardware().run(&mut process.frame)?;
             self.take(process, trap)?;
-            if process.state != State::Ready {
+            if process.state != State::Ready || trap == Trap::Tick {
                 break;
             }
         }
@@ -198,6 +202,7 @@ impl<'a, 'k> System<'a, 'k> {
                     )?;
                 }
             }
+            Trap::Tick => {}
             Trap::Exception { vector, code } => {
                 self.fail(process, Failure::Exception { vector, code })?;
             }

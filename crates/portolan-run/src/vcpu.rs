@@ -1,5 +1,6 @@
 //! The guest and its processor.
 
+use crate::elf::USER_END;
 use crate::error::RunError;
 use crate::hardware::Queue;
 use crate::memory::{GuestMemory, TABLES};
@@ -31,6 +32,8 @@ pub(crate) enum Trap {
     SystemCall,
     /// By a page fault, with its error code, at an address.
     PageFault { code: u64, addr: u64 },
+    /// Because others want to go on.
+    Tick,
     /// By another exception.
     Exception { vector: u64, code: u64 },
 }
@@ -52,6 +55,8 @@ const FMASK: u64 = 0x4_7700;
 
 /// The flags that the monitor runs with: none but the one that is always set.
 const RFLAGS: u64 = 2;
+/// The vector of the interrupt that stops a program.
+const NMI: u64 = 2;
 /// The vector of page faults.
 const PAGE_FAULT: u64 = 14;
 
@@ -321,6 +326,9 @@ impl Vcpu {
             return Err(RunError::Monitor { vector, code, rip });
         }
         (registers.rip, registers.rflags, registers.rsp) = (rip, pop(), pop());
+        if vector == NMI {
+            return Ok(Trap::Tick);
+        }
         if vector != PAGE_FAULT {
             return Ok(Trap::Exception { vector, code });
         }
@@ -378,6 +386,14 @@ impl Vcpu {
         }
     }
 
+    /// Interrupts the program that runs. The monitor is left to come to its end.
+    fn interrupt(&mut self) -> Result<(), RunError> {
+        if self.fd.sync_regs_mut().regs.rip < USER_END {
+            host("KVM_NMI", self.fd.nmi())?;
+        }
+        Ok(())
+    }
+
     /// Lets the guest run from these registers until the monitor leaves to the host; answers with the port.
     fn enter(&mut self, registers: &kvm_regs) -> Result<u16, RunError> {
         self.fd.sync_regs_mut().regs = *registers;
@@ -386,7 +402,10 @@ impl Vcpu {
             let exit = match self.fd.run() {
                 Ok(VcpuExit::IoOut(port, _)) => return Ok(port),
                 Ok(exit) => format!("{exit:?}"),
-                Err(error) if error.errno() == libc::EINTR => continue,
+                Err(error) if error.errno() == libc::EINTR => {
+                    self.interrupt()?;
+                    continue;
+                }
                 Err(error) => return host("KVM_RUN", Err(error)),
             };
             return Err(RunError::UnexpectedExit { exit });

@@ -125,6 +125,18 @@ fn a_shell_handles_signals() {
 }
 
 #[test]
+fn a_process_that_never_waits_does_not_keep_others_off() {
+    same(
+        &[
+            "sh",
+            "-c",
+            "while :; do :; done & sleep 0.2; kill -9 $!; wait $!; echo $?",
+        ],
+        b"",
+    );
+}
+
+#[test]
 fn files_are_those_below_the_root() {
     let Some(busybox) = busybox() else { return };
     let root = tempfile::tempdir().expect("there is room");

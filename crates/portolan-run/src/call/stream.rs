@@ -44,8 +44,13 @@ pub(super) fn is_ready(stream: &OwnedFd, write: bool) -> bool {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // whatever else it says is said by the call itself
-    !matches!(poll(&mut streams, Some(&now)), Ok(0))
+    loop {
+        match poll(&mut streams, Some(&now)) {
+            Err(Errno::INTR) => {}
+            // whatever else it says is said by the call itself
+            ready => return ready != Ok(0),
+        }
+    }
 }
 
 impl Call<'_, '_, '_> {
