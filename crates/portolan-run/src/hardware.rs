@@ -14,6 +14,7 @@ use portolan::space::Kernel;
 use portolan::{Advice, FlushRange, PhysAddr, Preset, UserHalf, X86_64};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// The paging mode of programs: the lower half of x86_64's addresses.
 pub(crate) type Mode = UserHalf<X86_64>;
@@ -66,6 +67,7 @@ struct Inner {
     /// The root that is loaded.
     root: PhysAddr,
     flushes: u64,
+    in_guest: Duration,
     /// What went wrong where nobody could be told.
     broken: Option<RunError>,
 }
@@ -87,6 +89,7 @@ impl Hardware {
             queue: Queue::default(),
             root: own,
             flushes: 0,
+            in_guest: Duration::ZERO,
             broken: None,
         };
         Hardware {
@@ -112,7 +115,15 @@ impl Hardware {
         if let Some(error) = inner.broken.take() {
             return Err(error);
         }
-        inner.vcpu.run(frame, std::mem::take(&mut inner.queue))
+        let start = Instant::now();
+        let trap = inner.vcpu.run(frame, std::mem::take(&mut inner.queue));
+        inner.in_guest += start.elapsed();
+        trap
+    }
+
+    /// How long programs have run, with the ways to the guest and back.
+    pub(crate) fn in_guest(&self) -> Duration {
+        self.inner.lock().in_guest
     }
 
     /// The processor itself.

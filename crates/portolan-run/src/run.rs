@@ -20,6 +20,7 @@ use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
 /// What is run, and how.
 #[derive(Clone, Debug)]
@@ -168,7 +169,9 @@ impl Work<'_> {
             },
         );
         count(&platform.counters.processes);
+        let start = Instant::now();
         let end = system.run(FIRST);
+        let elapsed = start.elapsed();
         let calls = std::mem::take(&mut system.calls);
         system.finish()?;
         let end = end?;
@@ -189,6 +192,8 @@ impl Work<'_> {
             tables_left: tables - self.tables,
             most_frames: most_frames - out,
             frames_left: left - out,
+            elapsed,
+            in_guest: platform.machine.cpus().in_guest(),
         };
         Ok(Outcome { end, stats })
     }

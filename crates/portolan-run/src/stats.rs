@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// What is counted while programs run.
 #[derive(Debug, Default)]
@@ -42,6 +43,10 @@ pub struct Stats {
     pub most_frames: usize,
     /// Frames of programs that were left at the end.
     pub frames_left: usize,
+    /// How long it took from the first instruction to the last.
+    pub elapsed: Duration,
+    /// How much of that the guest ran, with the ways there and back. The rest is what system calls and page faults take.
+    pub in_guest: Duration,
 }
 
 impl fmt::Display for Stats {
@@ -68,6 +73,13 @@ impl fmt::Display for Stats {
             "{:>9} frames at most, {} left",
             self.most_frames, self.frames_left
         )?;
-        writeln!(f, "{kib:>9} KiB of memory at most")
+        writeln!(f, "{kib:>9} KiB of memory at most")?;
+        let micros = |time: Duration| time.as_micros();
+        writeln!(
+            f,
+            "{:>9} µs, of which {} µs in the guest and on the way there and back",
+            micros(self.elapsed),
+            micros(self.in_guest)
+        )
     }
 }
