@@ -28,7 +28,12 @@ pub(crate) struct Space<'k> {
     pub(crate) heap: Range<u64>,
     /// Below what address mappings are put.
     pub(crate) top: u64,
+    /// What a program that goes on as it did will use next, and how many pages of it are brought in together then.
+    ahead: (u64, u64),
 }
+
+/// How many pages are brought in together at most.
+const MOST_AHEAD: u64 = 16;
 
 /// Why an access is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +81,7 @@ impl<'k> Space<'k> {
             areas: Areas::default(),
             heap: 0..0,
             top: USER_END,
+            ahead: (0, 1),
         })
     }
 
@@ -87,6 +93,7 @@ impl<'k> Space<'k> {
             areas: self.areas.clone(),
             heap: self.heap.clone(),
             top: self.top,
+            ahead: self.ahead,
         })
     }
 
@@ -109,7 +116,19 @@ impl<'k> Space<'k> {
             .map(|(start, area)| (start, area.clone()))
     }
 
-    /// Brings what an access needs to where it is.
+    /// How many pages are brought in together at a fault: more and more of them if one follows the last ones.
+    fn pages_ahead(&mut self, page: u64) -> u64 {
+        let (next, last) = self.ahead;
+        let pages = if page == next {
+            (2 * last).min(MOST_AHEAD)
+        } else {
+            1
+        };
+        self.ahead = (page + pages * PAGE, pages);
+        pages
+    }
+
+    /// Brings what an access needs to where it is. If a program goes through memory page by page, what follows too.
     pub(crate) fn fault(
         &mut self,
         platform: &Platform<'k>,
@@ -125,7 +144,8 @@ impl<'k> Space<'k> {
         }
         count(&platform.counters.faults);
         let page = page_of(addr);
-        let range = virt(&(page..page + PAGE)).map_err(|_| Fault::Unmapped)?;
+        let pages = self.pages_ahead(page).min((area.end - page) / PAGE);
+        let range = virt(&(page..page + pages * PAGE)).map_err(|_| Fault::Unmapped)?;
         let no_memory = |_: VmError| Fault::NoMemory;
         let mut cursor = self
             .vm
@@ -136,7 +156,17 @@ impl<'k> Space<'k> {
         match slot.item {
             None => {
                 let (frame, prop) = first_use(platform, &area, page - start, access)?;
-                cursor.map(frame, prop).map_err(no_memory)
+                cursor.map(frame, prop).map_err(no_memory)?;
+                for next in (page..page + pages * PAGE).step_by(PAGE as usize).skip(1) {
+                    // where it can't be done, the program's own access will tell
+                    let is_free = cursor.query().is_ok_and(|slot| slot.item.is_none());
+                    let found = first_use(platform, &area, next - start, access);
+                    let (true, Ok((frame, prop))) = (is_free, found) else {
+                        break;
+                    };
+                    cursor.map(frame, prop).map_err(no_memory)?;
+                }
+                Ok(())
             }
             Some((MappedItem::Frame(frame), is)) if access == Access::Write && !is.write => {
                 let is_shared = matches!(area.backing, Backing::Shared);
