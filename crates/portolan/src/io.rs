@@ -58,6 +58,8 @@ mod error;
 mod fallible;
 mod fill;
 mod frames;
+#[cfg(verus_only)]
+pub mod log;
 mod reader;
 mod transfer;
 mod user_space;

@@ -64,7 +64,7 @@ fn frames_that_lie_anywhere_are_one_object() {
         let bytes = count(0x1802);
         frames[..].write_bytes(0x7ff, &bytes).unwrap();
         let mut back = vec![0; 0x1802];
-        (&frames[..]).read_bytes(0x7ff, &mut back).unwrap();
+        frames[..].read_bytes(0x7ff, &mut back).unwrap();
         assert_eq!(back, bytes);
         assert_eq!(frames[1].read_val::<u8>(0), Ok(bytes[0x801]));
         assert_eq!(frames[2].read_val::<u8>(0), Ok(bytes[0x1801]));
@@ -188,7 +188,7 @@ fn values_are_written_one_after_the_other() {
 
 #[test]
 fn pointers_to_objects_are_objects() {
-    fn exercise(object: impl VmIo + VmIoOnce + VmIoFill) {
+    fn exercise(object: impl VmIoOnce + VmIoFill) {
         object.write_val(8, &5u64).unwrap();
         assert_eq!(object.read_val(8), Ok(5u64));
         object.write_once(16, 6u64).unwrap();

@@ -95,13 +95,15 @@ pub unsafe trait UserMemory {
     ///
     /// # Safety
     /// As for [`load`](UserMemory::load).
-    unsafe fn compare_exchange(&self, at: usize, width: Width, current: u64, new: u64) -> Option<u64>;
+    unsafe fn compare_exchange(&self, at: usize, width: Width, current: u64, new: u64) -> Option<
+        u64,
+    >;
 }
 
 /// No user memory: there is no value of this type.
-#[derive(Clone, Copy, Debug)]
-pub enum NoUser {
-
+#[verifier::external_body]
+pub struct NoUser {
+    never: core::convert::Infallible,
 }
 
 /// One access to memory. `root` is the table by which it was done, with a program's rights; `None` for the kernel's own memory.
@@ -112,6 +114,36 @@ pub ghost enum Access {
     Store { root: Option<PhysAddr>, at: int, bytes: Seq<u8>, once: bool },
     /// The bytes from address `at` on were read and, if there are new ones, replaced by these at the same moment.
     Exchange { root: Option<PhysAddr>, at: int, found: Seq<u8>, new: Option<Seq<u8>> },
+}
+
+impl Access {
+    /// The first address.
+    pub open spec fn first(self) -> int {
+        match self {
+            Access::Load { at, .. } => at,
+            Access::Store { at, .. } => at,
+            Access::Exchange { at, .. } => at,
+        }
+    }
+
+    /// The bytes that were read or written; those that were found where something was exchanged.
+    pub open spec fn data(self) -> Seq<u8> {
+        match self {
+            Access::Load { bytes, .. } => bytes,
+            Access::Store { bytes, .. } => bytes,
+            Access::Exchange { found, .. } => found,
+        }
+    }
+
+    /// Whether the byte at `va` is one of them.
+    pub open spec fn has(self, va: int) -> bool {
+        self.first() <= va < self.first() + self.data().len()
+    }
+
+    /// The byte at `va`.
+    pub open spec fn byte(self, va: int) -> u8 {
+        self.data()[va - self.first()]
+    }
 }
 
 /// Bytes of the kernel's memory that follow each other: from where on, how many, and which pointers reach them.
@@ -160,7 +192,7 @@ pub(crate) tracked struct Sink<'a> {
 
 impl<'a> Source<'a> {
     /// The table by which programs see it; `None` for the kernel's memory.
-    pub(crate) open(crate) spec fn root(self) -> Option<PhysAddr> {
+    pub(crate) closed spec fn root(self) -> Option<PhysAddr> {
         match self.using {
             Some(using) => using.root(),
             None => None,
@@ -168,47 +200,60 @@ impl<'a> Source<'a> {
     }
 
     /// Whether it is user memory.
-    pub(crate) open(crate) spec fn is_user(self) -> bool {
+    pub(crate) closed spec fn is_user(self) -> bool {
         self.using is Some
     }
 
     /// Where it is, if it is the kernel's.
-    pub(crate) open(crate) spec fn extent(self) -> Extent {
+    pub(crate) closed spec fn extent(self) -> Extent {
         self.extent
     }
 
     /// What it holds, if nobody can change it.
-    pub(crate) open(crate) spec fn bytes(self) -> Option<Seq<u8>> {
+    pub(crate) closed spec fn bytes(self) -> Option<Seq<u8>> {
         self.bytes
     }
 
     /// What was done.
-    pub(crate) open(crate) spec fn log(self) -> Seq<Access> {
+    pub(crate) closed spec fn log(self) -> Seq<Access> {
         self.log
     }
 
     /// The same, but for what was done.
-    pub(crate) open(crate) spec fn is_of(self, other: Self) -> bool {
-        &&& self.extent == other.extent
-        &&& self.bytes == other.bytes
-        &&& self.using == other.using
+    pub(crate) open spec fn is_of(self, other: Self) -> bool {
+        &&& self.extent() == other.extent()
+        &&& self.bytes() == other.bytes()
+        &&& self.is_user() == other.is_user()
+        &&& self.root() == other.root()
     }
 
     /// What follows from a load of `bytes` from `at` on.
-    pub(crate) open(crate) spec fn loaded(self, before: Self, at: int, bytes: Seq<u8>, once: bool) -> bool {
+    pub(crate) open spec fn loaded(
+        self,
+        before: Self,
+        at: int,
+        bytes: Seq<u8>,
+        once: bool,
+    ) -> bool {
         &&& self.is_of(before)
-        &&& self.log == before.log.push(Access::Load { root: before.root(), at, bytes, once })
-        &&& before.bytes matches Some(all) ==> bytes == all.subrange(
-            at - before.extent.start,
-            at - before.extent.start + bytes.len(),
+        &&& self.log() == before.log().push(Access::Load { root: before.root(), at, bytes, once })
+        &&& before.bytes() matches Some(all) ==> bytes == all.subrange(
+            at - before.extent().start,
+            at - before.extent().start + bytes.len(),
         )
     }
 
     /// What follows from a load of the first `bytes` bytes from `at` on.
-    pub(crate) open(crate) spec fn loads_part(self, before: Self, at: int, bytes: nat) -> bool {
-        &&& self.log.len() == before.log.len() + 1
-        &&& self.loaded(before, at, self.log.last()->Load_bytes, false)
-        &&& self.log.last()->Load_bytes.len() == bytes
+    pub(crate) open spec fn loads_part(self, before: Self, at: int, bytes: nat) -> bool {
+        &&& self.log() == before.log().push(self.log().last())
+        &&& self.log().last() is Load
+        &&& self.loaded(before, at, self.log().last()->Load_bytes, false)
+        &&& self.log().last()->Load_bytes.len() == bytes
+    }
+
+    /// There is no more of it than where it is.
+    pub(crate) open spec fn wf(self) -> bool {
+        self.bytes() matches Some(all) ==> all.len() == self.extent().len
     }
 
     /// The same right, for somebody else to use.
@@ -222,7 +267,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Sink<'a> {
     /// As [`Source::root`].
-    pub(crate) open(crate) spec fn root(self) -> Option<PhysAddr> {
+    pub(crate) closed spec fn root(self) -> Option<PhysAddr> {
         match self.using {
             Some(using) => using.root(),
             None => None,
@@ -230,17 +275,17 @@ impl<'a> Sink<'a> {
     }
 
     /// Whether it is user memory.
-    pub(crate) open(crate) spec fn is_user(self) -> bool {
+    pub(crate) closed spec fn is_user(self) -> bool {
         self.using is Some
     }
 
     /// Where it is, if it is the kernel's.
-    pub(crate) open(crate) spec fn extent(self) -> Extent {
+    pub(crate) closed spec fn extent(self) -> Extent {
         self.extent
     }
 
     /// What it holds, if nobody else can see or change it.
-    pub(crate) open(crate) spec fn bytes(self) -> Option<Seq<u8>> {
+    pub(crate) closed spec fn bytes(self) -> Option<Seq<u8>> {
         match self.slice {
             Some(slice) => Some(slice@),
             None => None,
@@ -249,7 +294,7 @@ impl<'a> Sink<'a> {
 
     /// What it will hold when the right ends, if nobody else can see or change it before.
     #[verifier::prophetic]
-    pub(crate) open(crate) spec fn fin(self) -> Option<Seq<u8>> {
+    pub(crate) closed spec fn fin(self) -> Option<Seq<u8>> {
         match self.slice {
             Some(slice) => Some(final(slice)@),
             None => None,
@@ -257,38 +302,45 @@ impl<'a> Sink<'a> {
     }
 
     /// What was done.
-    pub(crate) open(crate) spec fn log(self) -> Seq<Access> {
+    pub(crate) closed spec fn log(self) -> Seq<Access> {
         self.log
     }
 
     /// The same, but for what it holds and what was done.
     #[verifier::prophetic]
-    pub(crate) open(crate) spec fn is_of(self, other: Self) -> bool {
-        &&& self.extent == other.extent
-        &&& self.using == other.using
+    pub(crate) open spec fn is_of(self, other: Self) -> bool {
+        &&& self.extent() == other.extent()
+        &&& self.is_user() == other.is_user()
+        &&& self.root() == other.root()
         &&& self.fin() == other.fin()
-        &&& self.slice is Some == other.slice is Some
+        &&& self.bytes() is Some == other.bytes() is Some
     }
 
     /// What follows from `bytes` in the place of those from `at` on.
     #[verifier::prophetic]
-    pub(crate) open(crate) spec fn holds(self, before: Self, at: int, bytes: Seq<u8>) -> bool {
+    pub(crate) open spec fn holds(self, before: Self, at: int, bytes: Seq<u8>) -> bool {
         &&& self.is_of(before)
         &&& before.bytes() matches Some(all) ==> self.bytes() == Some(
-            overwritten(all, at - before.extent.start, bytes),
+            overwritten(all, at - before.extent().start, bytes),
         )
     }
 
     /// What follows from a store of `bytes` from `at` on.
     #[verifier::prophetic]
-    pub(crate) open(crate) spec fn stored(self, before: Self, at: int, bytes: Seq<u8>, once: bool) -> bool {
+    pub(crate) open spec fn stored(
+        self,
+        before: Self,
+        at: int,
+        bytes: Seq<u8>,
+        once: bool,
+    ) -> bool {
         &&& self.holds(before, at, bytes)
-        &&& self.log == before.log.push(Access::Store { root: before.root(), at, bytes, once })
+        &&& self.log() == before.log().push(Access::Store { root: before.root(), at, bytes, once })
     }
 
     /// What follows from an exchange of what was `found` at `at`.
     #[verifier::prophetic]
-    pub(crate) open(crate) spec fn exchanged(
+    pub(crate) open spec fn exchanged(
         self,
         before: Self,
         at: int,
@@ -296,21 +348,34 @@ impl<'a> Sink<'a> {
         new: Option<Seq<u8>>,
     ) -> bool {
         &&& self.is_of(before)
-        &&& self.log == before.log.push(Access::Exchange { root: before.root(), at, found, new })
+        &&& self.log() == before.log().push(
+            Access::Exchange { root: before.root(), at, found, new },
+        )
         &&& match new {
             Some(new) => self.holds(before, at, new),
             None => self.bytes() == before.bytes(),
         }
         &&& before.bytes() matches Some(all) ==> found == all.subrange(
-            at - before.extent.start,
-            at - before.extent.start + found.len(),
+            at - before.extent().start,
+            at - before.extent().start + found.len(),
         )
     }
 
     /// There is no more of it than where it is.
-    pub(crate) open(crate) spec fn wf(self) -> bool {
-        self.bytes() matches Some(all) ==> all.len() == self.extent.len
+    pub(crate) open spec fn wf(self) -> bool {
+        self.bytes() matches Some(all) ==> all.len() == self.extent().len
     }
+}
+
+/// The right to write ends: a slice keeps what it holds.
+#[inline(always)]
+pub(crate) fn end_sink(sink: Tracked<Sink<'_>>)
+    ensures
+        sink@.bytes() == sink@.fin(),
+    opens_invariants none
+    no_unwind
+{
+    let _ = sink;
 }
 
 /// The right to read user memory.
@@ -341,21 +406,21 @@ pub(crate) proof fn user_sink<'a>(tracked using: &'a Using) -> (tracked r: Sink<
 // SAFETY: there is no value to call a function of
 unsafe impl UserMemory for NoUser {
     unsafe fn read(&self, _from: usize, _to: *mut u8, _bytes: usize) -> usize {
-        match *self {}
+        match self.never {}
     }
     unsafe fn write(&self, _to: usize, _from: *const u8, _bytes: usize) -> usize {
-        match *self {}
+        match self.never {}
     }
     unsafe fn fill(&self, _to: usize, _byte: u8, _bytes: usize) -> usize {
-        match *self {}
+        match self.never {}
     }
     unsafe fn load(&self, _at: usize, _width: Width) -> Option<u64> {
-        match *self {}
+        match self.never {}
     }
     unsafe fn store(&self, _at: usize, _width: Width, _value: u64) -> bool {
-        match *self {}
+        match self.never {}
     }
     unsafe fn compare_exchange(&self, _at: usize, _width: Width, _: u64, _: u64) -> Option<u64> {
-        match *self {}
+        match self.never {}
     }
 }

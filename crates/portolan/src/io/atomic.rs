@@ -2,10 +2,12 @@
 
 use super::error::IoError;
 use super::fallible::Fallibility;
+#[cfg(verus_only)]
+use super::log::refuses_once;
 use super::reader::VmReader;
 use super::writer::VmWriter;
 #[cfg(verus_only)]
-use crate::hw::user::{Access, bytes_of};
+use crate::hw::user::bytes_of;
 use crate::hw::user::{PodAtomic, PodOnce, exchange, load_once, store_once};
 use vstd::prelude::*;
 
@@ -13,7 +15,13 @@ verus! {
 
 /// Why an access of one instruction for `bytes` bytes can't be at `addr`, where `left` are left.
 #[inline(always)]
-fn check_once(addr: usize, left: usize, bytes: usize) -> (r: Result<(), IoError>) {
+fn check_once(addr: usize, left: usize, bytes: usize) -> (r: Result<(), IoError>)
+    ensures
+        match r {
+            Ok(()) => left >= bytes && bytes > 0 && addr as int % bytes as int == 0,
+            Err(e) => refuses_once(None, addr as int, left as int, bytes as int, e),
+        },
+{
     if left < bytes {
         return Err(IoError::TooShort { needed: bytes, left });
     }
@@ -30,12 +38,20 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
     /// [`IoError::TooShort`] if it is longer than what is left; [`IoError::NotAligned`] if the cursor is not a multiple of its
     /// size; [`IoError::PageFault`] if it can't be read. The cursor is where it was.
     #[inline]
-    pub fn read_once<T: PodOnce>(&mut self) -> (r: Result<T, IoError>) {
-        let r = self.atomic_load_once::<T>();
-        if r.is_ok() {
-            self.advance(size_of::<T>());
+    pub fn read_once<T: PodOnce>(&mut self) -> (r: Result<T, IoError>)
+        ensures
+            match r {
+                Ok(value) => final(self).took(*old(self), bytes_of(value), true),
+                Err(e) => *final(self) == *old(self) && old(self).refuses_once::<T>(e),
+            },
+    {
+        match self.look::<T>() {
+            Ok(value) => {
+                self.advance(size_of::<T>());
+                Ok(value)
+            },
+            Err(e) => Err(e),
         }
-        r
     }
 
     /// Reads a value at the cursor, which stays, by one load, as [`read_once`](VmReader::read_once) does: a futex's.
@@ -43,15 +59,36 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
     /// # Errors
     /// Those of [`read_once`](VmReader::read_once).
     #[inline]
-    pub fn atomic_load<T: PodAtomic>(&mut self) -> (r: Result<T, IoError>) {
-        self.atomic_load_once::<T>()
+    pub fn atomic_load<T: PodAtomic>(&mut self) -> (r: Result<T, IoError>)
+        ensures
+            match r {
+                Ok(value) => final(self).peeked(*old(self), bytes_of(value)),
+                Err(e) => *final(self) == *old(self) && old(self).refuses_once::<T>(e),
+            },
+    {
+        self.look::<T>()
     }
 
     /// Reads a value at the cursor, which stays.
     #[inline(always)]
-    fn atomic_load_once<T: PodOnce>(&mut self) -> (r: Result<T, IoError>) {
+    fn look<T: PodOnce>(&mut self) -> (r: Result<T, IoError>)
+        ensures
+            match r {
+                Ok(value) => {
+                    &&& final(self).peeked(*old(self), bytes_of(value))
+                    &&& bytes_of(value).len() == vstd::layout::size_of::<T>()
+                },
+                Err(e) => *final(self) == *old(self) && old(self).refuses_once::<T>(e),
+            },
+    {
+        proof {
+            use_type_invariant(&*self);
+        }
         check_once(self.cursor.addr(), self.remain(), size_of::<T>())?;
         let (how, cursor) = (self.how, self.cursor);
+        proof {
+            self.lemma_rest(vstd::layout::size_of::<T>() as int);
+        }
         match load_once::<T, F::User>(how.user(), cursor, Tracked(self.source.borrow_mut())) {
             Some(value) => Ok(value),
             None => Err(IoError::PageFault { addr: cursor.addr() }),
@@ -66,7 +103,16 @@ impl<'a, F: Fallibility> VmWriter<'a, F> {
     /// [`IoError::TooShort`] if it is longer than what is left; [`IoError::NotAligned`] if the cursor is not a multiple of its
     /// size; [`IoError::PageFault`] if it can't be written. The cursor is where it was.
     #[inline]
-    pub fn write_once<T: PodOnce>(&mut self, value: T) -> (r: Result<(), IoError>) {
+    pub fn write_once<T: PodOnce>(&mut self, value: T) -> (r: Result<(), IoError>)
+        ensures
+            match r {
+                Ok(()) => final(self).put(*old(self), bytes_of(value), true),
+                Err(e) => *final(self) == *old(self) && old(self).refuses_once::<T>(e),
+            },
+    {
+        proof {
+            use_type_invariant(&*self);
+        }
         check_once(self.cursor.addr(), self.avail(), size_of::<T>())?;
         let (how, cursor) = (self.how, self.cursor);
         if store_once::<T, F::User>(how.user(), cursor, value, Tracked(self.sink.borrow_mut())) {
@@ -86,7 +132,23 @@ impl<'a, F: Fallibility> VmWriter<'a, F> {
     pub fn atomic_compare_exchange<T: PodAtomic>(&mut self, current: T, new: T) -> (r: Result<
         Result<T, T>,
         IoError,
-    >) {
+    >)
+        ensures
+            match r {
+                Ok(Ok(found)) => {
+                    &&& bytes_of(found) == bytes_of(current)
+                    &&& final(self).exchanged(*old(self), bytes_of(found), Some(bytes_of(new)))
+                },
+                Ok(Err(found)) => {
+                    &&& bytes_of(found) != bytes_of(current)
+                    &&& final(self).exchanged(*old(self), bytes_of(found), None)
+                },
+                Err(e) => *final(self) == *old(self) && old(self).refuses_once::<T>(e),
+            },
+    {
+        proof {
+            use_type_invariant(&*self);
+        }
         check_once(self.cursor.addr(), self.avail(), size_of::<T>())?;
         let (how, cursor) = (self.how, self.cursor);
         match exchange::<T, F::User>(

@@ -2,15 +2,24 @@
 
 use super::error::IoError;
 use super::fallible::{Fallibility, Infallible};
+#[cfg(verus_only)]
+use super::log::is_within;
 use super::reader::VmReader;
+#[cfg(verus_only)]
+use super::transfer::least;
 use super::transfer::transfer;
 use super::vm_io::{VmIo, VmIoFill, VmIoOnce};
+#[cfg(verus_only)]
+use super::vm_io::{answers_once, is_outside, was_read, was_written};
 use super::writer::VmWriter;
-use crate::frame::{FRAME_SIZE, FrameAllocator, UFrame, USegment};
+use crate::frame::{FrameAllocator, UFrame, USegment};
 use crate::hw::user::{DirectMap, PodOnce, bytes_of_frame, bytes_of_segment};
 use vstd::prelude::*;
 
 verus! {
+
+/// How long a frame is.
+const FRAME: usize = 0x1000;
 
 /// Memory of plain bytes that the kernel has: a frame, or frames that follow each other. User programs and devices may change it
 /// at any time.
@@ -50,7 +59,7 @@ impl<F: FrameAllocator + DirectMap> UntypedMem for UFrame<'_, F> {
 
     #[inline(always)]
     fn size(&self) -> usize {
-        FRAME_SIZE as usize
+        FRAME
     }
 
     #[inline]
@@ -110,13 +119,16 @@ fn read<M: UntypedMem, F: Fallibility>(
     memory: &M,
     offset: usize,
     writer: &mut VmWriter<'_, F>,
-) -> (r: Result<(), (IoError, usize)>) {
+) -> (r: Result<(), (IoError, usize)>)
+    ensures
+        was_read(memory.bytes(), offset as int, *old(writer), *final(writer), r),
+{
     if let Err(e) = check(offset, writer.avail(), memory.size()) {
         return Err((e, 0));
     }
     let mut reader = memory.reader();
     reader.advance(offset);
-    match transfer(&mut reader, writer) {
+    match transfer(&mut reader, writer).0 {
         Ok(_) => Ok(()),
         Err(e) => Err(e),
     }
@@ -128,19 +140,26 @@ fn write<M: UntypedMem, F: Fallibility>(
     memory: &M,
     offset: usize,
     reader: &mut VmReader<'_, F>,
-) -> (r: Result<(), (IoError, usize)>) {
+) -> (r: Result<(), (IoError, usize)>)
+    ensures
+        was_written(memory.bytes(), offset as int, *old(reader), *final(reader), r),
+{
     if let Err(e) = check(offset, reader.remain(), memory.size()) {
         return Err((e, 0));
     }
     let mut writer = memory.writer();
     writer.advance(offset);
-    match transfer(reader, &mut writer) {
+    match transfer(reader, &mut writer).0 {
         Ok(_) => Ok(()),
         Err(e) => Err(e),
     }
 }
 
 impl<F: FrameAllocator + DirectMap> VmIo for UFrame<'_, F> {
+    open spec fn len_bytes(&self) -> int {
+        self.bytes()
+    }
+
     #[inline]
     fn read<W: Fallibility>(&self, offset: usize, writer: &mut VmWriter<'_, W>) -> Result<
         (),
@@ -159,6 +178,10 @@ impl<F: FrameAllocator + DirectMap> VmIo for UFrame<'_, F> {
 }
 
 impl<F: FrameAllocator + DirectMap> VmIo for USegment<'_, F> {
+    open spec fn len_bytes(&self) -> int {
+        self.bytes()
+    }
+
     #[inline]
     fn read<W: Fallibility>(&self, offset: usize, writer: &mut VmWriter<'_, W>) -> Result<
         (),
@@ -178,23 +201,43 @@ impl<F: FrameAllocator + DirectMap> VmIo for USegment<'_, F> {
 
 /// Frames that lie anywhere, one after the other.
 impl<F: FrameAllocator + DirectMap> VmIo for [UFrame<'_, F>] {
+    open spec fn len_bytes(&self) -> int {
+        (self@.len() * 0x1000) as int
+    }
+
     fn read<W: Fallibility>(&self, offset: usize, writer: &mut VmWriter<'_, W>) -> Result<
         (),
         (IoError, usize),
     > {
         check_frames(offset, writer.avail(), self.len())?;
         let (mut at, mut done) = (offset, 0);
+        let ghost mut all = Seq::<u8>::empty();
+        proof {
+            writer.lemma_nothing();
+        }
         while writer.has_avail()
+            invariant
+                at + (writer.end() - writer.at()) <= least(self.len_bytes(), usize::MAX as int),
+                offset + (old(writer).end() - old(writer).at()) <= self@.len() * 0x1000,
+                at == offset + done,
+                done == all.len(),
+                old(writer).is_inside(),
+                writer.got(*old(writer), all),
             decreases writer.end() - writer.at(),
         {
-            let mut reader = self[at / FRAME_SIZE as usize].reader();
-            reader.advance(at % FRAME_SIZE as usize);
-            match transfer(&mut reader, writer) {
-                Ok(n) => {
-                    at += n;
-                    done += n;
-                },
-                Err((e, n)) => return Err((e, done + n)),
+            let ghost was = *writer;
+            let mut reader = self[at / FRAME].reader();
+            reader.advance(at % FRAME);
+            let (part, Ghost(more)) = transfer(&mut reader, writer);
+            let n = count(&part);
+            proof {
+                writer.lemma_got(was, *old(writer), all, more);
+                all = all + more;
+            }
+            at += n;
+            done += n;
+            if let Err((e, _)) = part {
+                return Err((e, done));
             }
         }
         Ok(())
@@ -206,29 +249,71 @@ impl<F: FrameAllocator + DirectMap> VmIo for [UFrame<'_, F>] {
     > {
         check_frames(offset, reader.remain(), self.len())?;
         let (mut at, mut done) = (offset, 0);
+        let ghost mut all = Seq::<u8>::empty();
+        proof {
+            reader.lemma_nothing();
+        }
         while reader.has_remain()
+            invariant
+                at + (reader.end() - reader.at()) <= least(self.len_bytes(), usize::MAX as int),
+                old(reader).is_whole(),
+                offset + (old(reader).end() - old(reader).at()) <= self@.len() * 0x1000,
+                at == offset + done,
+                done == all.len(),
+                reader.gave(*old(reader), all),
+                is_within(
+                    reader.loads(),
+                    old(reader).loads().len() as int,
+                    old(reader).at(),
+                    reader.at(),
+                ),
             decreases reader.end() - reader.at(),
         {
-            let mut writer = self[at / FRAME_SIZE as usize].writer();
-            writer.advance(at % FRAME_SIZE as usize);
-            match transfer(reader, &mut writer) {
-                Ok(n) => {
-                    at += n;
-                    done += n;
-                },
-                Err((e, n)) => return Err((e, done + n)),
+            let ghost was = *reader;
+            let mut writer = self[at / FRAME].writer();
+            writer.advance(at % FRAME);
+            let (part, Ghost(more)) = transfer(reader, &mut writer);
+            let n = count(&part);
+            proof {
+                reader.lemma_gave(was, *old(reader), all, more);
+                all = all + more;
+            }
+            at += n;
+            done += n;
+            if let Err((e, _)) = part {
+                return Err((e, done));
             }
         }
         Ok(())
     }
 }
 
+/// How many bytes were copied.
+fn count(part: &Result<usize, (IoError, usize)>) -> (r: usize)
+    ensures
+        r == match *part {
+            Ok(n) => n,
+            Err((_, n)) => n,
+        },
+{
+    match part {
+        Ok(n) => *n,
+        Err((_, n)) => *n,
+    }
+}
+
 /// Why `len` bytes from `offset` on are not all in so many frames.
-fn check_frames(offset: usize, len: usize, frames: usize) -> (r: Result<(), (IoError, usize)>) {
-    let size = if frames > usize::MAX / FRAME_SIZE as usize {
+fn check_frames(offset: usize, len: usize, frames: usize) -> (r: Result<(), (IoError, usize)>)
+    ensures
+        match r {
+            Ok(()) => offset + len <= least(frames * 0x1000, usize::MAX as int),
+            Err((e, n)) => n == 0 && is_outside(frames * 0x1000, offset as int, len as int, e),
+        },
+{
+    let size = if frames > usize::MAX / FRAME {
         usize::MAX
     } else {
-        frames * FRAME_SIZE as usize
+        frames * FRAME
     };
     match check(offset, len, size) {
         Ok(()) => Ok(()),
@@ -238,7 +323,17 @@ fn check_frames(offset: usize, len: usize, frames: usize) -> (r: Result<(), (IoE
 
 /// Reads a value by one load.
 #[inline]
-fn read_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize) -> Result<T, IoError> {
+fn read_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize) -> (r: Result<T, IoError>)
+    ensures
+        answers_once::<T>(
+            memory.bytes(),
+            offset as int,
+            match r {
+                Ok(_) => Ok(()),
+                Err(e) => Err(e),
+            },
+        ),
+{
     check(offset, size_of::<T>(), memory.size())?;
     let mut reader = memory.reader();
     reader.advance(offset);
@@ -247,10 +342,13 @@ fn read_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize) -> Result<T, 
 
 /// Writes a value by one store.
 #[inline]
-fn write_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize, value: T) -> Result<
+fn write_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize, value: T) -> (r: Result<
     (),
     IoError,
-> {
+>)
+    ensures
+        answers_once::<T>(memory.bytes(), offset as int, r),
+{
     check(offset, size_of::<T>(), memory.size())?;
     let mut writer = memory.writer();
     writer.advance(offset);
@@ -259,10 +357,16 @@ fn write_once<M: UntypedMem, T: PodOnce>(memory: &M, offset: usize, value: T) ->
 
 /// Sets bytes to 0.
 #[inline]
-fn fill_zeros<M: UntypedMem>(memory: &M, offset: usize, len: usize) -> Result<
+fn fill_zeros<M: UntypedMem>(memory: &M, offset: usize, len: usize) -> (r: Result<
     (),
     (IoError, usize),
-> {
+>)
+    ensures
+        match r {
+            Ok(()) => offset + len <= memory.bytes(),
+            Err((e, n)) => n == 0 && is_outside(memory.bytes(), offset as int, len as int, e),
+        },
+{
     if let Err(e) = check(offset, len, memory.size()) {
         return Err((e, 0));
     }

@@ -8,6 +8,8 @@ use crate::hw::user::{Source, UserMemory, read_slice, trust_readable};
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
+pub(super) mod proof;
+#[cfg(verus_only)]
 mod spec;
 
 verus! {
@@ -24,14 +26,21 @@ pub struct VmReader<'a, F: Fallibility> {
 
 impl<'a, F: Fallibility> VmReader<'a, F> {
     #[verifier::type_invariant]
-    pub(super) closed spec fn inv(self) -> bool {
-        let left = self.end - self.cursor@.addr;
+    pub(super) open spec fn inv(self) -> bool {
+        Self::fits(self.cursor, self.end, self.how, self.source@)
+    }
+
+    /// Whether the memory from `cursor` to `end` can be read.
+    pub(super) open spec fn fits(cursor: *mut u8, end: usize, how: F, source: Source<'a>) -> bool {
+        let left = end - cursor@.addr;
         &&& left >= 0
-        &&& self.how.is_user() == self.source@.is_user()
-        &&& if self.source@.is_user() {
-            is_lower(self.cursor@.addr as int, left) && self.source@.bytes() is None
+        &&& how.is_user() == source.is_user()
+        &&& if source.is_user() {
+            &&& is_lower(cursor@.addr as int, left)
+            &&& source.bytes() is None
+            &&& source.root() is Some
         } else {
-            self.source@.extent().has(self.cursor, left)
+            source.extent().has(cursor, left) && source.wf() && source.root() is None
         }
     }
 
@@ -44,7 +53,7 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         Tracked(source): Tracked<Source<'a>>,
     ) -> (r: Self)
         requires
-            (VmReader { cursor, end, how, source: Tracked(source) }).inv(),
+            Self::fits(cursor, end, how, source),
         ensures
             r.cursor == cursor,
             r.end == end,
@@ -100,8 +109,12 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
     {
         proof {
             use_type_invariant(&*self);
+            self.lemma_rest(self.end() - self.at());
         }
         if max < self.remain() {
+            proof {
+                self.lemma_rest(max as int);
+            }
             self.end = self.cursor.addr() + max;
         }
         self
@@ -143,6 +156,7 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
     {
         proof {
             use_type_invariant(&*self);
+            self.lemma_rest(bytes as int);
         }
         self.cursor = self.cursor.with_addr(self.cursor.addr() + bytes);
     }
@@ -155,6 +169,7 @@ impl<'a> VmReader<'a, Infallible> {
     pub fn from_slice(slice: &'a [u8]) -> (r: Self)
         ensures
             r.rest() == Some(slice@),
+            r.end() - r.at() == slice@.len(),
             r.root() is None,
             r.loads().len() == 0,
     {

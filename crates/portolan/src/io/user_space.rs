@@ -31,7 +31,8 @@ pub open spec fn is_user<A: PagingMode>(addr: usize, len: usize) -> bool {
         addr + len - 1
     };
     &&& len > 0 ==> addr != 0
-    &&& last < HALF
+    &&& addr + len <= usize::MAX
+    &&& last < 0x8000_0000_0000_0000
     &&& A::canonical(addr as u64)
     &&& A::canonical(last as u64)
 }
@@ -50,7 +51,7 @@ fn check<A: PagingMode>(addr: usize, len: usize) -> (r: Result<(), IoError>)
     } else {
         len as u64 - 1
     };
-    if (len > 0 && addr == 0) || first >= HALF || more >= HALF - first {
+    if (len > 0 && addr == 0) || len > usize::MAX - addr || first >= HALF || more >= HALF - first {
         return Err(IoError::NotUser { addr, len });
     }
     if !A::is_canonical(first) || !A::is_canonical(first + more) {
@@ -138,10 +139,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> where K::Cpus: UserMemory {
         cpu: &'a Cpu<'_, 'k, K, S>,
         addr: usize,
         len: usize,
-    ) -> (r: Result<
-        (UserReader<'a, K>, UserWriter<'a, K>),
-        IoError,
-    >)
+    ) -> (r: Result<(UserReader<'a, K>, UserWriter<'a, K>), IoError>)
         ensures
             match r {
                 Ok((reader, writer)) => {

@@ -22,7 +22,7 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         ensures
             match r {
                 Ok(value) => final(self).took(*old(self), bytes_of(value), false),
-                Err(e) => final(self).kept::<T>(*old(self), e),
+                Err(e) => final(self).kept(*old(self), vstd::layout::size_of::<T>() as int, e),
             },
     {
         let len = size_of::<T>();
@@ -32,6 +32,7 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         }
         proof {
             use_type_invariant(&*self);
+            self.lemma_rest(len as int);
         }
         let (how, cursor) = (self.how, self.cursor);
         let value = match how.user() {
@@ -61,7 +62,7 @@ impl<'a, F: Fallibility> VmWriter<'a, F> {
         ensures
             match r {
                 Ok(()) => final(self).put(*old(self), bytes_of(*value), false),
-                Err(e) => final(self).kept(*old(self), *value, e),
+                Err(e) => final(self).kept(*old(self), bytes_of(*value), e),
             },
     {
         let len = size_of::<T>();

@@ -4,9 +4,11 @@ use super::error::IoError;
 use super::fallible::{Fallibility, Fallible, Infallible};
 #[cfg(verus_only)]
 use crate::hw::user::is_lower;
-use crate::hw::user::{Sink, UserMemory, reborrow, trust_writable, write_slice};
+use crate::hw::user::{Sink, UserMemory, end_sink, reborrow, trust_writable, write_slice};
 use vstd::prelude::*;
 
+#[cfg(verus_only)]
+pub(super) mod proof;
 #[cfg(verus_only)]
 mod spec;
 
@@ -24,28 +26,30 @@ pub struct VmWriter<'a, F: Fallibility> {
 
 impl<'a, F: Fallibility> VmWriter<'a, F> {
     #[verifier::type_invariant]
-    pub(super) closed spec fn inv(self) -> bool {
-        let left = self.end - self.cursor@.addr;
+    pub(super) open spec fn inv(self) -> bool {
+        Self::fits(self.cursor, self.end, self.how, self.sink@)
+    }
+
+    /// Whether the memory from `cursor` to `end` can be written.
+    pub(super) open spec fn fits(cursor: *mut u8, end: usize, how: F, sink: Sink<'a>) -> bool {
+        let left = end - cursor@.addr;
         &&& left >= 0
-        &&& self.sink@.wf()
-        &&& self.how.is_user() == self.sink@.is_user()
-        &&& if self.sink@.is_user() {
-            is_lower(self.cursor@.addr as int, left) && self.sink@.bytes() is None
+        &&& how.is_user() == sink.is_user()
+        &&& if sink.is_user() {
+            &&& is_lower(cursor@.addr as int, left)
+            &&& sink.bytes() is None
+            &&& sink.root() is Some
         } else {
-            self.sink@.extent().has(self.cursor, left)
+            sink.extent().has(cursor, left) && sink.wf() && sink.root() is None
         }
     }
 
     /// A writer of the memory from `cursor` to `end`.
     #[inline(always)]
-    pub(super) fn make(
-        cursor: *mut u8,
-        end: usize,
-        how: F,
-        Tracked(sink): Tracked<Sink<'a>>,
-    ) -> (r: Self)
+    pub(super) fn make(cursor: *mut u8, end: usize, how: F, Tracked(sink): Tracked<Sink<'a>>) -> (r:
+        Self)
         requires
-            (VmWriter { cursor, end, how, sink: Tracked(sink) }).inv(),
+            Self::fits(cursor, end, how, sink),
         ensures
             r.cursor == cursor,
             r.end == end,
@@ -174,9 +178,7 @@ impl<'a, F: Fallibility> VmWriter<'a, F> {
         ensures
             self.slice() == self.final_slice(),
     {
-        proof {
-            use_type_invariant(&self);
-        }
+        end_sink(self.sink);
     }
 }
 

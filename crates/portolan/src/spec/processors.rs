@@ -6,6 +6,7 @@
 //! [`theorem_shootdown`](super::theorem::theorem_shootdown).
 
 use crate::addr::PhysAddr;
+use crate::arch::entry::EntryFormat;
 use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -98,6 +99,24 @@ impl Processors {
                 &&& forall|c: nat, t: Translation| #[trigger]
                     (now.holds)(c, t) == ((self.holds)(c, t) && c != cpu)
             },
+        }
+    }
+
+    /// Whether a processor that uses the table at `root` may read, or write, by the translation `t`, with a program's rights.
+    pub open spec fn serves<A: EntryFormat>(
+        self,
+        cpu: nat,
+        root: PhysAddr,
+        write: bool,
+        t: Translation,
+    ) -> bool {
+        let rights = A::rights(t.to.1).user;
+        &&& (self.using)(cpu) == Some(root)
+        &&& (self.holds)(cpu, t)
+        &&& if write {
+            rights.write
+        } else {
+            rights.read
         }
     }
 

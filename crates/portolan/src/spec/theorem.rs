@@ -6,11 +6,11 @@
 
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::AccessBits;
+use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{Memory, reaches, walk};
-use crate::spec::processors::proof::{lemma_gone, lemma_said};
+use crate::spec::processors::proof::{lemma_gone, lemma_own, lemma_said};
 use crate::spec::processors::{Processors, Step, Translation, is_run, was_quiet};
 use crate::spec::space::{translation, translation_in_halves};
 use crate::table::PageTable;
@@ -167,6 +167,41 @@ pub proof fn theorem_shootdown(
         assert(was_quiet(run, steps, since, n, cpu, t.root, t.va));
         lemma_gone(run, steps, since, n, cpu, t);
     }
+}
+
+/// **User memory.** Where user I/O reads or writes a byte at `va` ([`Access`](crate::hw::user::Access) with a root), the
+/// processor does it by a translation that its TLB holds, with the rights of a program
+/// ([`serves`](Processors::serves)): that is what the machine promises. So the address space with this root mapped `va` to that
+/// byte, for programs to read or write, at a moment since which the processor was not quiet of it: a shootdown that has ended
+/// ([`theorem_shootdown`]) keeps user I/O from what was taken away, as it keeps programs. What the words of the tables were at
+/// that moment is [`theorem_walk`].
+pub proof fn theorem_user_access<A: EntryFormat>(
+    run: Seq<Processors>,
+    steps: Seq<Step>,
+    n: int,
+    cpu: nat,
+    root: PhysAddr,
+    write: bool,
+    t: Translation,
+) -> (i: int)
+    requires
+        is_run(run, steps),
+        0 <= n < run.len(),
+        run[n].serves::<A>(cpu, root, write, t),
+    ensures
+        0 <= i <= n,
+        !was_quiet(run, steps, i, n, cpu, root, t.va),
+        (run[i].spaces)(root).translate(t.va) matches Some((phys, prop)) && {
+            &&& phys == t.to.0
+            &&& if write {
+                A::rights(prop).user.write
+            } else {
+                A::rights(prop).user.read
+            }
+        },
+{
+    lemma_own(run, steps, n, cpu, t);
+    lemma_said(run, steps, n, cpu, t)
 }
 
 /// The theorems are about something: there is a memory that holds a page table, whatever is mapped in it.

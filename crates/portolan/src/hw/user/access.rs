@@ -134,6 +134,7 @@ pub(crate) fn load_user<T: Pod, U: UserMemory>(
         return Err(done);
     }
     // SAFETY: all its bytes were written, and any are a value of plain old data
+
     Ok(unsafe { value.assume_init() })
 }
 
@@ -155,12 +156,7 @@ pub(crate) fn store_user<T: Pod, U: UserMemory>(
     ensures
         bytes_of(*value).len() == vstd::layout::size_of::<T>(),
         r <= vstd::layout::size_of::<T>(),
-        final(sink).stored(
-            *old(sink),
-            to as int,
-            bytes_of(*value).take(r as int),
-            false,
-        ),
+        final(sink).stored(*old(sink), to as int, bytes_of(*value).take(r as int), false),
     opens_invariants none
     no_unwind
 {

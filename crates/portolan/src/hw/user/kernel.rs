@@ -32,7 +32,9 @@ pub(crate) fn read_slice<'a>(slice: &'a [u8]) -> (r: (*mut u8, Tracked<Source<'a
         r.1@.extent().start == r.0@.addr,
         r.0@.addr + slice@.len() <= usize::MAX,
         r.1@.bytes() == Some(slice@),
+        r.1@.wf(),
         !r.1@.is_user(),
+        r.1@.root() is None,
         r.1@.log().len() == 0,
     opens_invariants none
     no_unwind
@@ -56,6 +58,7 @@ pub(crate) fn write_slice<'a>(slice: &'a mut [u8]) -> (r: (*mut u8, Tracked<Sink
         r.1@.fin() == Some(final(slice)@),
         r.1@.wf(),
         !r.1@.is_user(),
+        r.1@.root() is None,
         r.1@.log().len() == 0,
     opens_invariants none
     no_unwind
@@ -109,6 +112,8 @@ pub(crate) fn trust_readable<'a>(at: *mut u8, bytes: usize) -> (r: Tracked<Sourc
         at@.addr + bytes <= usize::MAX,
         r@.bytes() is None,
         !r@.is_user(),
+        r@.root() is None,
+        r@.wf(),
         r@.log().len() == 0,
     opens_invariants none
     no_unwind
@@ -129,8 +134,9 @@ pub(crate) fn trust_writable<'a>(at: *mut u8, bytes: usize) -> (r: Tracked<Sink<
         at@.addr + bytes <= usize::MAX,
         r@.bytes() is None,
         r@.fin() is None,
-        r@.wf(),
         !r@.is_user(),
+        r@.root() is None,
+        r@.wf(),
         r@.log().len() == 0,
     opens_invariants none
     no_unwind
@@ -183,15 +189,21 @@ pub(crate) fn bytes_of_segment<'b, F: FrameAllocator + DirectMap>(
 }
 
 /// Both rights to bytes that others may change.
-pub(crate) open(crate) spec fn are_bytes(at: *mut u8, bytes: usize, source: Source, sink: Sink) -> bool {
+pub(crate) open(crate) spec fn are_bytes(
+    at: *mut u8,
+    bytes: usize,
+    source: Source,
+    sink: Sink,
+) -> bool {
     &&& source.extent().has(at, bytes as int)
     &&& sink.extent().has(at, bytes as int)
     &&& at@.addr + bytes <= usize::MAX
     &&& source.bytes() is None
     &&& sink.bytes() is None
     &&& sink.wf()
-    &&& !source.is_user()
-    &&& !sink.is_user()
+    &&& !source.is_user() && source.root() is None
+    &&& !sink.is_user() && sink.root() is None
+    &&& source.wf()
     &&& source.log().len() == 0
     &&& sink.log().len() == 0
 }

@@ -143,7 +143,13 @@ pub(crate) fn exchange<T: PodAtomic, U: UserMemory>(
             None => exchange_word(at, width, current, new),
         }
     };
-    Some(if found == current { Ok(from_word(found)) } else { Err(from_word(found)) })
+    Some(
+        if found == current {
+            Ok(from_word(found))
+        } else {
+            Err(from_word(found))
+        },
+    )
 }
 
 } // verus!

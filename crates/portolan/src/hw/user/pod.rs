@@ -55,8 +55,13 @@ pub unsafe trait PodAtomic: PodOnce {
 
 }
 
+/// Byte `n` of a value.
+pub uninterp spec fn byte_of<T>(value: T, n: int) -> u8;
+
 /// The bytes of a value.
-pub uninterp spec fn bytes_of<T>(value: T) -> Seq<u8>;
+pub open spec fn bytes_of<T>(value: T) -> Seq<u8> {
+    Seq::new(vstd::layout::size_of::<T>(), |n: int| byte_of(value, n))
+}
 
 /// The bytes of values that follow each other.
 pub open spec fn bytes_of_all<T>(values: Seq<T>) -> Seq<u8> {

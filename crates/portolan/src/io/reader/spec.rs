@@ -3,6 +3,7 @@
 use super::VmReader;
 use crate::addr::PhysAddr;
 use crate::hw::user::Access;
+use crate::io::log::{is_within, refuses_once, tells};
 use crate::io::{Fallibility, IoError};
 use vstd::prelude::*;
 
@@ -10,22 +11,22 @@ verus! {
 
 impl<'a, F: Fallibility> VmReader<'a, F> {
     /// The address of the next byte.
-    pub closed spec fn at(self) -> int {
+    pub open(in crate::io) spec fn at(self) -> int {
         self.cursor@.addr as int
     }
 
     /// Where the memory ends.
-    pub closed spec fn end(self) -> int {
+    pub open(in crate::io) spec fn end(self) -> int {
         self.end as int
     }
 
     /// The root of the table that it is read by, if it is a user program's.
-    pub closed spec fn root(self) -> Option<PhysAddr> {
+    pub open(in crate::io) spec fn root(self) -> Option<PhysAddr> {
         self.source@.root()
     }
 
     /// The bytes that are left, if nobody can change them: those of a slice.
-    pub closed spec fn rest(self) -> Option<Seq<u8>> {
+    pub open(in crate::io) spec fn rest(self) -> Option<Seq<u8>> {
         match self.source@.bytes() {
             Some(all) => {
                 let start = self.source@.extent().start;
@@ -35,8 +36,13 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         }
     }
 
+    /// As many bytes are left as are known.
+    pub(in crate::io) open spec fn is_whole(self) -> bool {
+        self.rest() matches Some(rest) ==> rest.len() == self.end() - self.at()
+    }
+
     /// What was read.
-    pub closed spec fn loads(self) -> Seq<Access> {
+    pub open(in crate::io) spec fn loads(self) -> Seq<Access> {
         self.source@.log()
     }
 
@@ -67,6 +73,49 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         )
     }
 
+    /// This is `before`, but for what was read.
+    pub open spec fn stays(self, before: Self) -> bool {
+        &&& self.at() == before.at()
+        &&& self.end() == before.end()
+        &&& self.root() == before.root()
+        &&& self.rest() == before.rest()
+    }
+
+    /// This is `before` after `bytes` were read where the cursor is, at once.
+    pub open spec fn peeked(self, before: Self, bytes: Seq<u8>) -> bool {
+        &&& self.stays(before)
+        &&& bytes.len() <= before.end() - before.at()
+        &&& before.rest() matches Some(rest) ==> bytes == rest.take(bytes.len() as int)
+        &&& self.loads() == before.loads().push(
+            Access::Load { root: before.root(), at: before.at(), bytes, once: true },
+        )
+    }
+
+    /// This is `before` after a value of `bytes` bytes was rightly refused with `e`: the cursor is where it was, and no more than
+    /// the bytes before the one that faulted were read.
+    pub open spec fn kept(self, before: Self, bytes: int, e: IoError) -> bool {
+        ||| self == before && before.is_short(bytes, e)
+        ||| {
+            &&& self.stays(before)
+            &&& before.root() is Some
+            &&& e matches IoError::PageFault { addr } && {
+                &&& before.at() <= addr < before.at() + bytes
+                &&& self.loads() == before.loads().push(self.loads().last())
+                &&& self.loads().last() matches Access::Load { root, at, bytes: part, once } && {
+                    root == before.root() && at == before.at() && part.len() == addr - at && !once
+                }
+            }
+        }
+    }
+
+    /// This is `before` after `bytes` were read, by any number of accesses.
+    pub open spec fn gave(self, before: Self, bytes: Seq<u8>) -> bool {
+        &&& self.advanced(before, bytes.len() as int)
+        &&& before.rest() matches Some(rest) ==> bytes == rest.take(bytes.len() as int)
+        &&& tells(self.loads(), before.loads(), before.at(), bytes)
+        &&& is_within(self.loads(), before.loads().len() as int, before.at(), before.end())
+    }
+
     /// This is `before`, where no more than `max` bytes are left.
     pub open spec fn limited(self, before: Self, max: int) -> bool {
         let left = if max < before.end() - before.at() {
@@ -89,6 +138,12 @@ impl<'a, F: Fallibility> VmReader<'a, F> {
         &&& self.end() - self.at() < needed
         &&& e matches IoError::TooShort { needed: n, left } && n == needed && left == self.end()
             - self.at()
+    }
+
+    /// Whether an access of one instruction for a `T` is rightly refused with `e`.
+    pub open spec fn refuses_once<T>(self, e: IoError) -> bool {
+        let bytes = vstd::layout::size_of::<T>() as int;
+        refuses_once(self.root(), self.at(), self.end() - self.at(), bytes, e)
     }
 }
 

@@ -6,7 +6,7 @@ use vstd::prelude::*;
 verus! {
 
 /// A TLB holds only translations of the table in use.
-proof fn lemma_own(run: Seq<Processors>, steps: Seq<Step>, n: int, cpu: nat, t: Translation)
+pub(crate) proof fn lemma_own(run: Seq<Processors>, steps: Seq<Step>, n: int, cpu: nat, t: Translation)
     requires
         is_run(run, steps),
         0 <= n < run.len(),
