@@ -107,7 +107,7 @@ pub(crate) fn serve<'k>(
             space: &mut process.space.borrow_mut(),
         };
         match name {
-            "?" => format!("system call {number}"),
+            UNKNOWN => format!("system call {number}"),
             name => trace::call(&mut user, name, format, &arguments),
         }
     });
@@ -147,6 +147,24 @@ pub(crate) fn serve<'k>(
     Ok(())
 }
 
+/// The name of a system call that there is no name for.
+const UNKNOWN: &str = "others";
+
+/// The name of a system call that is not served, if programs make it often.
+fn unserved(number: u64) -> &'static str {
+    match number {
+        23 => "select",
+        40 => "sendfile",
+        41 => "socket",
+        157 => "prctl",
+        270 => "pselect6",
+        326 => "copy_file_range",
+        334 => "rseq",
+        435 => "clone3",
+        _ => UNKNOWN,
+    }
+}
+
 /// The system calls: the number (`arch/x86/entry/syscalls/syscall_64.tbl` of Linux), the function, the name, and how
 /// arguments are shown.
 macro_rules! system_calls {
@@ -165,7 +183,7 @@ macro_rules! system_calls {
         fn describe(number: u64) -> (&'static str, &'static str) {
             match number {
                 $($number => ($name, $format),)*
-                _ => ("?", ""),
+                _ => (unserved(number), "xxx"),
             }
         }
 

@@ -72,8 +72,9 @@ pub(crate) fn answer(answer: u64) -> String {
         Ok(number) => format!("{number:#x}"),
         Err(_) => {
             let errno = -(answer as i64);
-            let error = std::io::Error::from_raw_os_error(errno as i32);
-            format!("-{errno} ({error})")
+            let error = std::io::Error::from_raw_os_error(errno as i32).to_string();
+            let text = error.split(" (os error").next().unwrap_or_default();
+            format!("-{errno} ({text})")
         }
     }
 }
