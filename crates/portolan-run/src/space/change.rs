@@ -10,6 +10,9 @@ use portolan::{PageProperty, VirtAddr};
 use rustix::io::Errno;
 use std::ops::Range;
 
+/// How much of what processes have in common is mapped at a time: all of it is there from the start.
+const MOST_SHARED: u64 = 64 << 20;
+
 /// Where a mapping is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -51,6 +54,10 @@ impl<'k> Space<'k> {
         purpose: Use,
     ) -> Result<u64, Errno> {
         let bytes = pages(bytes)?;
+        let is_shared = matches!(backing, Backing::Shared);
+        if is_shared && bytes > MOST_SHARED {
+            return Err(Errno::NOMEM);
+        }
         let start = match place {
             Place::Fixed(addr) => {
                 let there = range(addr, bytes)?;
@@ -81,7 +88,6 @@ impl<'k> Space<'k> {
                 }
             }
         };
-        let is_shared = matches!(backing, Backing::Shared);
         let end = start + bytes;
         let area = Area {
             end,
