@@ -263,3 +263,108 @@ impl Areas {
         fits.then(|| top - bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Zeros up to an address, with rights.
+    fn zeros(end: u64, rights: Rights) -> Area {
+        Area {
+            end,
+            rights,
+            backing: Backing::Zeros,
+            purpose: Use::Mapping,
+        }
+    }
+
+    /// Where areas are, and whether they may be written to.
+    fn all(areas: &Areas) -> Vec<(Range<u64>, bool)> {
+        let one = |(range, area): (Range<u64>, &Area)| (range, area.rights.write);
+        areas.iter().map(one).collect()
+    }
+
+    #[test]
+    fn neighbours_that_say_the_same_become_one() {
+        let mut areas = Areas::default();
+        areas.insert(0x1000, zeros(0x2000, Rights::READ_WRITE));
+        areas.insert(0x3000, zeros(0x4000, Rights::READ_WRITE));
+        areas.insert(0x2000, zeros(0x3000, Rights::READ_WRITE));
+        assert_eq!(all(&areas), [(0x1000..0x4000, true)]);
+        areas.insert(0x4000, zeros(0x5000, Rights::default()));
+        assert_eq!(
+            all(&areas),
+            [(0x1000..0x4000, true), (0x4000..0x5000, false)]
+        );
+    }
+
+    #[test]
+    fn a_hole_divides_an_area() {
+        let mut areas = Areas::default();
+        areas.insert(0x1000, zeros(0x5000, Rights::READ_WRITE));
+        assert_eq!(areas.remove(&(0x2000..0x3000)).len(), 1);
+        assert_eq!(
+            all(&areas),
+            [(0x1000..0x2000, true), (0x3000..0x5000, true)]
+        );
+        assert!(areas.at(0x2fff).is_none() && areas.at(0x3000).is_some());
+        assert!(!areas.cover(&(0x1000..0x5000)) && areas.overlap(&(0x2000..0x3001)));
+        assert!(!areas.overlap(&(0x2000..0x3000)) && areas.cover(&(0x3000..0x5000)));
+        assert!(areas.remove(&(0x8000..0x9000)).is_empty());
+    }
+
+    #[test]
+    fn rights_change_where_they_are_to_and_nowhere_else() {
+        let mut areas = Areas::default();
+        areas.insert(0x1000, zeros(0x5000, Rights::READ_WRITE));
+        areas.protect(&(0x2000..0x3000), Rights::default());
+        let expected = [
+            (0x1000..0x2000, true),
+            (0x2000..0x3000, false),
+            (0x3000..0x5000, true),
+        ];
+        assert_eq!(all(&areas), expected);
+        areas.protect(&(0x2000..0x3000), Rights::READ_WRITE);
+        assert_eq!(all(&areas), [(0x1000..0x5000, true)]);
+    }
+
+    #[test]
+    fn gaps_are_found_from_the_top() {
+        let mut areas = Areas::default();
+        let within = 0x1000..0x1_0000;
+        assert_eq!(areas.find_gap(0x1000, &within), Some(0xf000));
+        areas.insert(0xe000, zeros(0x2_0000, Rights::default()));
+        areas.insert(0x8000, zeros(0xd000, Rights::default()));
+        assert_eq!(areas.find_gap(0x1000, &within), Some(0xd000));
+        assert_eq!(areas.find_gap(0x2000, &within), Some(0x6000));
+        assert_eq!(areas.find_gap(0x7000, &within), Some(0x1000));
+        assert_eq!(areas.find_gap(0x8000, &within), None);
+    }
+
+    #[test]
+    fn a_part_of_a_file_goes_on_where_it_was_cut() -> std::io::Result<()> {
+        let mut areas = Areas::default();
+        let file = Rc::new(File::open("/dev/null")?);
+        let backing = Backing::File {
+            file,
+            offset: 0x7000,
+            bytes: 0x1800,
+            ends: false,
+        };
+        areas.insert(
+            0x1000,
+            Area {
+                backing,
+                ..zeros(0x5000, Rights::default())
+            },
+        );
+        areas.protect(&(0x2000..0x3000), Rights::READ_WRITE);
+        let parts = areas.iter().map(|(_, area)| match area.backing {
+            Backing::File { offset, bytes, .. } => (offset, bytes),
+            _ => (0, 0),
+        });
+        let expected = [(0x7000, 0x1800), (0x8000, 0x800), (0x9000, 0)];
+        assert_eq!(parts.collect::<Vec<_>>(), expected);
+        Ok(())
+    }
+}

@@ -23,6 +23,10 @@ pub(crate) const IDT: u64 = 0x2000;
 /// The lists of what is to be done to the TLB.
 pub(crate) const LISTS: Range<u64> = 0x3000..0x7000;
 pub(crate) const STACK_TOP: u64 = 0x8000;
+/// The stack of the interrupt that stops a program. It may come when there is no other one, just behind `SYSCALL`.
+pub(crate) const TICK_STACK_TOP: u64 = 0x7800;
+/// The vector of that interrupt, the non-maskable one.
+pub(crate) const TICK: u16 = 2;
 /// Bytes of the area.
 pub(crate) const AREA: u64 = STACK_TOP;
 /// Where `IRETQ` finds where user mode goes on: instruction pointer, code selector, flags, stack pointer and selector.

@@ -43,10 +43,8 @@ const IA32_FS_BASE: u32 = 0xc000_0100;
 const IA32_GS_BASE: u32 = 0xc000_0101;
 /// The flags that the monitor runs with: none but the one that is always set.
 const RFLAGS: u64 = 2;
-/// The vector of the interrupt that stops a program.
-const NMI: u64 = 2;
-/// The port that says so.
-const TICK: u16 = monitor::PORT_EXCEPTION + NMI as u16;
+/// The port by which the monitor says that a program was interrupted.
+const PORT_TICK: u16 = monitor::PORT_EXCEPTION + monitor::TICK;
 /// The vector of page faults.
 const PAGE_FAULT: u64 = 14;
 
@@ -128,7 +126,7 @@ impl Vcpu {
             return Err(RunError::Monitor { vector, code, rip });
         }
         (registers.rip, registers.rflags, registers.rsp) = (rip, pop(), pop());
-        if vector == NMI {
+        if port == PORT_TICK {
             return Ok(Trap::Tick);
         }
         if vector != PAGE_FAULT {
@@ -200,7 +198,7 @@ impl Vcpu {
     fn resume_monitor(&mut self) -> bool {
         let registers = &mut self.fd.sync_regs_mut().regs;
         let at = registers.rsp.wrapping_sub(monitor::BASE);
-        if at >= monitor::RETURN || self.memory.load(at + 8) & 3 != 0 {
+        if at >= monitor::TICK_STACK_TOP || self.memory.load(at + 8) & 3 != 0 {
             return false;
         }
         registers.rip = monitor::user_return();
@@ -223,7 +221,7 @@ impl Vcpu {
                 Err(error) => return host("KVM_RUN", Err(error)),
             };
             match exit {
-                Ok(TICK) if self.resume_monitor() => {}
+                Ok(PORT_TICK) if self.resume_monitor() => {}
                 Ok(port) => return Ok(port),
                 Err(exit) => return Err(RunError::UnexpectedExit { exit }),
             }

@@ -138,13 +138,21 @@ impl Vcpu {
         put(monitor::TSS, stack << 32);
         put(monitor::TSS + 8, stack >> 32);
         put(monitor::TSS + 96, 0x68 << 48);
+        // IST1 is at byte 36
+        let stack = monitor::BASE + monitor::TICK_STACK_TOP;
+        put(monitor::TSS + 32, stack << 32);
+        put(monitor::TSS + 40, stack >> 32);
         for vector in 0..32 {
             let handler = monitor::handler(vector);
             let selector = u64::from(monitor::SELECT_CODE);
             // INT3 and INTO are for programs, the others only for the processor
             let gate = if matches!(vector, 3 | 4) { 0xee } else { 0x8e };
-            let low =
-                handler & 0xffff | selector << 16 | gate << 40 | (handler >> 16 & 0xffff) << 48;
+            let stack = u64::from(vector == monitor::TICK.into());
+            let low = handler & 0xffff
+                | selector << 16
+                | stack << 32
+                | gate << 40
+                | (handler >> 16 & 0xffff) << 48;
             put(monitor::IDT + 16 * vector, low);
             put(monitor::IDT + 16 * vector + 8, handler >> 32);
         }
