@@ -1,10 +1,12 @@
 //! Runs a program: `run [--root DIR] [--memory MIB] [--trace] [--stats] PROGRAM ARGS…`.
 
-use portolan_run::{Options, run};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn main() -> ExitCode {
+    use portolan_run::{Options, run};
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
     let mut arguments = std::env::args_os().skip(1).peekable();
     let (mut root, mut trace, mut stats, mut memory) = (None, false, false, None);
     while let Some(argument) = arguments.peek().and_then(|argument| argument.to_str()) {
@@ -51,4 +53,10 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn main() -> ExitCode {
+    eprintln!("run: programs run on x86_64 Linux with /dev/kvm only");
+    ExitCode::from(2)
 }

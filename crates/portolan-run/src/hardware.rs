@@ -1,11 +1,11 @@
 //! The guest's processor as address spaces see it: what it is to be told is queued, and done before a program goes on.
 
+mod walk;
+
 use crate::error::RunError;
 use crate::memory::GuestMemory;
 use crate::vcpu::{Trap, Vcpu};
 use kvm_bindings::kvm_regs;
-mod walk;
-
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use portolan::frame::FrameAllocator;
 use portolan::hw::{AtomicMode, Processors};

@@ -1,4 +1,5 @@
 //! Debian's `busybox-static`: what it writes is what it writes on this machine, byte for byte.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
 

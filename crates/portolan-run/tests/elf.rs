@@ -1,4 +1,5 @@
 //! Files that are no programs, or broken ones: each is refused with a line that says why.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
 

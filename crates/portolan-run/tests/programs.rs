@@ -1,4 +1,5 @@
 //! Programs built of C: they find what they would find on Linux, and end as they would end there.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod common;
 
