@@ -5,6 +5,7 @@ use crate::inspect::target::ARCHITECTURES;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portolan_machine::walk::{self, Regime};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// Page tables for kernels and hypervisors, proven down to the words that the processor walks, at work on a machine.
@@ -36,6 +37,9 @@ const INSPECT_EXIT_CODES: &str = "Exit codes:\n  \
     3  the image can't be read, or the output not written\n\n\
     Colours are for terminals; NO_COLOR turns them off.";
 
+const RUN_EXIT_CODES: &str = "Exit codes: the program's; 128 and the number of the signal that ended it; \
+    2 if it can't be run, or the command line is wrong.";
+
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
@@ -58,6 +62,37 @@ pub enum Command {
     /// refer to themselves, share tables or lead out of the image are shown as what they are.
     #[command(after_help = INSPECT_EXIT_CODES)]
     Inspect(InspectArguments),
+    /// Run a static x86_64 Linux program in user mode on this processor, in an address space of Portolan's
+    ///
+    /// The program is not changed. It runs in a guest of /dev/kvm; page faults and system calls are served by this process.
+    /// It reaches no network, and no files but the standard streams, itself, /dev/null, and what is below --root.
+    #[command(after_help = RUN_EXIT_CODES)]
+    Run(RunArguments),
+}
+
+/// What running a program needs to know.
+#[derive(Args)]
+pub struct RunArguments {
+    /// The directory that the program sees as its root; without one there are no files
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// How many MiB of memory there are for programs
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=0x10_0000))]
+    pub memory: u64,
+    /// Show system calls on the standard error
+    #[arg(long)]
+    pub trace: bool,
+    /// Show on the standard error what was counted: faults, system calls, tables, frames, flushes, memory
+    #[arg(long)]
+    pub stats: bool,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROGRAM"
+    )]
+    pub program: Vec<OsString>,
 }
 
 /// What a tour needs to know.

@@ -9,6 +9,7 @@ mod conformance;
 mod inspect;
 mod output;
 mod receipt;
+mod run;
 mod stress;
 mod text;
 mod tour;
@@ -27,6 +28,8 @@ fn main() -> ExitCode {
         Some(Command::Conformance(arguments)) => conformance::command(&arguments),
         Some(Command::Stress(arguments)) => stress::command(&arguments),
         Some(Command::Inspect(arguments)) => inspect::command(&arguments),
+        // its exit code is the program's
+        Some(Command::Run(arguments)) => return run::command(arguments),
     };
     match verdict {
         Ok(verdict) => verdict.into(),

@@ -7,6 +7,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+mod user;
+
 thread_local! {
     /// Which processor this thread is.
     static NUMBER: Cell<Option<usize>> = const { Cell::new(None) };
@@ -27,14 +29,33 @@ pub struct Threads<M> {
 }
 
 /// What there is of a processor.
-#[derive(Default)]
 struct Line {
     /// Whether a thread is it.
     taken: AtomicBool,
     /// Whether an interrupt waits for it.
     notified: AtomicBool,
-    /// The root that it has loaded for an address space; 0 for none.
+    /// The root of the table that it uses, or [`NO_TABLE`].
     root: AtomicU64,
+}
+
+/// Where no table is.
+const NO_TABLE: u64 = u64::MAX;
+
+impl Line {
+    /// A processor that uses no table.
+    fn new() -> Self {
+        Line {
+            taken: AtomicBool::new(false),
+            notified: AtomicBool::new(false),
+            root: AtomicU64::new(NO_TABLE),
+        }
+    }
+
+    /// The root of the table that it uses.
+    fn root(&self) -> Option<PhysAddr> {
+        let root = self.root.load(Ordering::SeqCst);
+        (root != NO_TABLE).then_some(PhysAddr::new(root))
+    }
 }
 
 /// That a thread is a processor, as long as the value is there. It can't be moved to another thread.
@@ -50,7 +71,7 @@ pub struct OnCpu<'a> {
 impl<M: Machine> Threads<M> {
     /// The processors of `machine`, which use no table where they use no address space's.
     pub fn new(machine: M) -> Self {
-        let cpus = (0..machine.cpus()).map(|_| Line::default()).collect();
+        let cpus = (0..machine.cpus()).map(|_| Line::new()).collect();
         Threads {
             machine,
             own: None,
@@ -106,6 +127,15 @@ impl<M: Machine> Threads<M> {
         self.cpus[cpu.number].notified.swap(false, Ordering::SeqCst)
     }
 
+    /// Loads a root into the processor that this thread is.
+    fn use_table(&self, root: Option<PhysAddr>) {
+        if let Some(cpu) = NUMBER.get() {
+            let number = root.map_or(NO_TABLE, PhysAddr::as_u64);
+            self.cpus[cpu].root.store(number, Ordering::SeqCst);
+            self.machine.set_root(cpu, root).ok();
+        }
+    }
+
     /// The machine.
     pub fn machine(&self) -> &M {
         &self.machine
@@ -153,17 +183,11 @@ unsafe impl<A: PagingMode, M: Machine> Processors<A> for Threads<M> {
     }
 
     unsafe fn switch(&self, root: PhysAddr) {
-        if let Some(cpu) = NUMBER.get() {
-            self.cpus[cpu].root.store(root.as_u64(), Ordering::SeqCst);
-            self.machine.set_root(cpu, Some(root)).ok();
-        }
+        self.use_table(Some(root));
     }
 
     fn leave(&self) {
-        if let Some(cpu) = NUMBER.get() {
-            self.cpus[cpu].root.store(0, Ordering::SeqCst);
-            self.machine.set_root(cpu, self.own).ok();
-        }
+        self.use_table(self.own);
     }
 
     fn identifiers(&self) -> usize {
@@ -180,7 +204,7 @@ unsafe impl<A: PagingMode, M: Machine> Processors<A> for Threads<M> {
 
     fn invalidate_for(&self, root: PhysAddr, range: FlushRange<A>) {
         if let Some(cpu) = NUMBER.get() {
-            let uses = self.cpus[cpu].root.load(Ordering::SeqCst) == root.as_u64();
+            let uses = self.cpus[cpu].root() == Some(root);
             if !uses && !self.careless {
                 self.machine.invalidate_others(cpu).ok();
             }

@@ -419,6 +419,19 @@ impl<'a, F: FrameAllocator> Frame<'a, F, ()> {
 }
 
 impl<'a, F: FrameAllocator> UFrame<'a, F> {
+    /// The table of the frame.
+    #[inline]
+    pub(crate) fn frames(&self) -> (r: &'a FrameTable<'a, F>)
+        ensures
+            *r == self.table(),
+    {
+        proof {
+            use_type_invariant(self);
+        }
+        let (table, _, _) = self.handle.parts();
+        table
+    }
+
     /// The frame's memory is plain bytes, as long as there is a reference to it.
     pub(crate) proof fn lemma_untyped(tracked &self)
         ensures

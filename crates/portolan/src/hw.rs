@@ -20,8 +20,10 @@ pub(crate) mod processor;
 #[cfg(verus_only)]
 pub mod riscv;
 pub(crate) mod space;
+pub(crate) mod user;
 #[cfg(verus_only)]
 pub mod x86_64;
 
 pub use memory::{Invalidate, TableMemory};
 pub use processor::{AtomicMode, MAX_CPUS, Processors};
+pub use user::{DirectMap, UserMemory, Width};

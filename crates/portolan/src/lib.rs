@@ -147,6 +147,7 @@ pub mod hw;
 // each of its modules says which feature it needs
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod interop;
+pub mod io;
 mod prop;
 #[cfg(verus_only)]
 mod refine;

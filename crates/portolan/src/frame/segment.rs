@@ -107,6 +107,16 @@ impl<'a, F: FrameAllocator, M: FrameKind> Segment<'a, F, M> {
         (first, end, Tracked(tokens))
     }
 
+    /// The table of the frames.
+    #[inline]
+    pub(crate) fn frames(&self) -> (r: &'a FrameTable<'a, F>)
+        ensures
+            *r == self.table(),
+        no_unwind
+    {
+        self.table
+    }
+
     /// Where the first frame starts.
     #[inline]
     #[must_use]

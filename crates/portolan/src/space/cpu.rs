@@ -9,6 +9,7 @@ use crate::hw::processor::{Away, Using, identifiers_here, leave_here, switch_her
 #[cfg(verus_only)]
 use crate::hw::processor::{Table, cpu_of, identifiers_of, trust_kernel_table};
 use crate::hw::{AtomicMode, MAX_CPUS};
+use crate::io::IoError;
 #[cfg(feature = "alloc")]
 use alloc::sync::Arc;
 use core::mem::ManuallyDrop;
@@ -252,6 +253,42 @@ impl<'a, 'k, K: Kernel, S: SpaceRef<'k, K>> Cpu<'a, 'k, K, S> {
         );
         Self::let_go(self.cpu, ManuallyDrop::into_inner(last), kept, Tracked(gone));
         Ok(())
+    }
+
+    /// How user memory is reached here, and that this processor uses the table at `root`.
+    ///
+    /// # Errors
+    /// [`IoError::NotActive`] if it doesn't; [`IoError::Cpu`] with those of [`activate`](Cpu::activate).
+    #[inline]
+    pub(crate) fn serve<G: AtomicMode>(&self, guard: &G, root: PhysAddr) -> (r: Result<
+        (&K::Cpus, Tracked<&Using>),
+        IoError,
+    >)
+        ensures
+            match r {
+                Ok((_, using)) => {
+                    &&& using@.cpu() == cpu_of(guard)
+                    &&& using@.root() == Some(root)
+                    &&& self.root() == Some(root)
+                },
+                Err(IoError::NotActive) => self.root() != Some(root),
+                Err(e) => e matches IoError::Cpu(e) && (e is WrongCpu || e is Poisoned),
+            },
+    {
+        if let Err(e) = self.check(guard) {
+            return Err(IoError::Cpu(e));
+        }
+        if !self.uses(root) {
+            return Err(IoError::NotActive);
+        }
+        proof {
+            use_type_invariant(self);
+        }
+        match &self.in_use {
+            #[cfg_attr(not(verus_only), expect(unused_variables, reason = "the proof's"))]
+            Some(now) => Ok((self.machine.cpus(), Tracked(now.using.borrow()))),
+            None => Err(IoError::Cpu(VmError::Poisoned)),
+        }
     }
 
     /// Whether this processor runs the code.

@@ -9,6 +9,7 @@
 //! each processor invalidated, or was away, after the stores; what follows for TLBs is
 //! [`theorem_shootdown`](super::theorem::theorem_shootdown).
 
+use crate::arch::entry::EntryFormat;
 use crate::prop::PageProperty;
 use crate::spec::space::AddressSpace;
 use vstd::prelude::*;
@@ -205,6 +206,25 @@ impl Processors {
                         (self.returns)(c, other)
                     }
             },
+        }
+    }
+
+    /// Whether a processor may read, or write, by the translation `t`, with a program's rights: it is held under the identifier
+    /// in use.
+    pub open spec fn permits<A: EntryFormat>(
+        self,
+        cpu: nat,
+        now: Use,
+        write: bool,
+        t: Translation,
+    ) -> bool {
+        let rights = A::rights(t.to.1).user;
+        &&& (self.using)(cpu) == Some(now)
+        &&& (self.holds)(cpu, now.id, t)
+        &&& if write {
+            rights.write
+        } else {
+            rights.read
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::addr::PhysAddr;
 use crate::arch::PagingMode;
-use crate::arch::entry::AccessBits;
+use crate::arch::entry::{AccessBits, EntryFormat};
 use crate::arch::halves::{Halves, KernelHalf, UserHalf};
 use crate::hw::memory::TableMemory;
 use crate::hw::mmu::{Memory, reaches, walk};
@@ -176,6 +176,40 @@ pub proof fn theorem_shootdown(
         assert(was_quiet(run, steps, since, n, cpu, t.table, t.va));
         lemma_gone(run, steps, since, n, cpu, t);
     }
+}
+
+/// **User memory.** Where user I/O reads or writes a byte at `va` ([`Access`](crate::hw::user::Access) with a root), the
+/// processor does it by a translation that its TLB holds for the table in use, with the rights of a program
+/// ([`permits`](Processors::permits)): that is what the machine promises. So the address space of this table mapped `va` to that
+/// byte, for programs to read or write, at a moment since which the processor was not quiet of it: a shootdown that has ended
+/// ([`theorem_shootdown`]) keeps user I/O from what was taken away, as it keeps programs. What the words of the tables were at
+/// that moment is [`theorem_walk`].
+pub proof fn theorem_user_access<A: EntryFormat>(
+    run: Seq<Processors>,
+    steps: Seq<Step>,
+    n: int,
+    cpu: nat,
+    now: Use,
+    write: bool,
+    t: Translation,
+) -> (i: int)
+    requires
+        is_run(run, steps),
+        0 <= n < run.len(),
+        run[n].permits::<A>(cpu, now, write, t),
+    ensures
+        0 <= i <= n,
+        !was_quiet(run, steps, i, n, cpu, now.table, t.va),
+        (run[i].spaces)(now.table).translate(t.va) matches Some((phys, prop)) && {
+            &&& phys == t.to.0
+            &&& if write {
+                A::rights(prop).user.write
+            } else {
+                A::rights(prop).user.read
+            }
+        },
+{
+    theorem_stale(run, steps, n, cpu, now, t)
 }
 
 /// The theorems are about something: there is a memory that holds a page table, whatever is mapped in it.

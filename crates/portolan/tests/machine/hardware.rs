@@ -1,5 +1,6 @@
 //! Processors with TLBs that load what they can when they can, and keep it until they are told.
 
+use super::Ram;
 use crate::schedule::{self, Clock};
 use portolan::{FlushRange, PagingMode};
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
+const USER: u64 = 1 << 2;
 const LARGE: u64 = 1 << 7;
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -20,6 +22,8 @@ pub struct Translation {
     pub bytes: u64,
     /// Whether it may be written to.
     pub write: bool,
+    /// Whether programs may use it.
+    pub user: bool,
 }
 
 /// What a TLB holds under an identifier.
@@ -88,6 +92,8 @@ pub struct Hardware {
     state: Mutex<State>,
     /// What lets other processors run.
     pub clock: Clock,
+    /// What the frames hold.
+    pub ram: Ram,
 }
 
 impl State {
@@ -110,10 +116,12 @@ impl State {
             if shift == 12 || word & LARGE != 0 {
                 let frame = word & ADDRESS & !(bytes - 1);
                 let write = word & WRITABLE != 0;
+                let user = word & USER != 0;
                 let page = Translation {
                     frame,
                     bytes,
                     write,
+                    user,
                 };
                 return Some((va & !(bytes - 1), page));
             }

@@ -5,6 +5,7 @@
 )]
 
 mod hardware;
+mod user;
 
 use crate::schedule;
 pub use hardware::Hardware;
@@ -20,6 +21,7 @@ use portolan::{
 use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
+pub use user::Ram;
 
 /// A kernel whose address spaces have the paging mode `A`.
 pub struct Test<A = X86_64>(PhantomData<A>);
@@ -283,6 +285,7 @@ impl Config {
         let mut slots: Vec<_> = (0..self.frames).map(|_| MetaSlot::new()).collect();
         let mut letters: Vec<CpuSlot<A>> = (0..self.cpus).map(|_| CpuSlot::new()).collect();
         let pool = Pool::new(&hardware);
+        hardware.ram.provide(self.base, self.frames);
         let frames = FrameTable::new(PhysAddr::new(self.base), &mut slots, pool).unwrap();
         let frames = frames.with_limit(self.references);
         let all =

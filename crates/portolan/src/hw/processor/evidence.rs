@@ -192,6 +192,14 @@ impl Using {
     /// Which table: `None` for one of the kernel's own.
     pub uninterp spec fn table(&self) -> Option<Table>;
 
+    /// Where the root of that table lies.
+    pub open spec fn root(&self) -> Option<PhysAddr> {
+        match self.table() {
+            Some(table) => Some(table.root),
+            None => None,
+        }
+    }
+
     /// Of which table, by its number, what the TLB holds under an identifier is, as far as it may be used: `None` if nothing
     /// may.
     pub uninterp spec fn holds(&self, id: nat) -> Option<nat>;
