@@ -46,6 +46,8 @@
 //!   that it was made for, which are a program's.
 //! - **Cursors** advance by exactly the count that is returned, also after a fault. After an error of an operation on a value
 //!   they are where they were.
+//! - **Objects** ([`VmIo`]) are never read or written past their end, and what a writer was given is what was loaded from the
+//!   object. Which of its bytes these were, an offset from its start, is tested.
 //! - **Errors** say what is wrong and when. No function has a precondition, and none panics unless it says so.
 //!
 //! What a single access of user memory is, is the machine's promise ([`UserMemory`]): by the table in use, with the rights of a
