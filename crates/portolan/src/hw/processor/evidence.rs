@@ -193,7 +193,7 @@ impl Using {
     pub uninterp spec fn table(&self) -> Option<Table>;
 
     /// Where the root of that table lies.
-    pub open spec fn root(&self) -> Option<PhysAddr> {
+    pub(crate) open spec fn root(&self) -> Option<PhysAddr> {
         match self.table() {
             Some(table) => Some(table.root),
             None => None,
