@@ -1,7 +1,8 @@
 //! The machine: everything that the proofs take on trust, and what the manuals say.
 //!
 //! [`TableMemory`] is what a kernel supplies. `memory::Frames` wraps it in contracts over linear permissions; these are the
-//! only assumptions of the crate about executable code, and `TRUSTED.md` lists each. [`mmu`] and a module for each
+//! only assumptions of the crate about executable code, and `TRUSTED.md` lists each. [`UserMemory`] and [`DirectMap`] are what
+//! it supplies for [user I/O](crate::io), wrapped alike. [`mmu`] and a module for each
 //! processor (`x86_64`, `ept`, `riscv`, `aarch64`, `loongarch`) hold definitions only: the walk of page tables as the
 //! manuals describe it, over raw 64-bit words.
 

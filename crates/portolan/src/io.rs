@@ -39,13 +39,15 @@
 //!
 //! # What is proven
 //! - **Slices.** What is read from a slice is what stands there, from the cursor on; what is written into one is what was
-//!   given, from the cursor on, and all other bytes stay ([`VmReader::took`], [`VmWriter::put`]).
+//!   given, from the cursor on, and all other bytes stay (`VmReader::took`, `VmWriter::put`).
 //! - **User memory, frames.** Others change these at any time. What a reader was told is noted: which bytes, at which addresses,
-//!   by which table ([`VmReader::loads`], [`VmWriter::stores`]). What is returned is what was noted, at exactly the addresses from
+//!   by which table (`VmReader::loads`, `VmWriter::stores`). What is returned is what was noted, at exactly the addresses from
 //!   the cursor on; what was stored is what was given. A reader or writer of user memory only ever accesses addresses of the range
 //!   that it was made for, which are a program's.
 //! - **Cursors** advance by exactly the count that is returned, also after a fault. After an error of an operation on a value
 //!   they are where they were.
+//! - **Objects** ([`VmIo`]) are never read or written past their end, and what a writer was given is what was loaded from the
+//!   object. Which of its bytes these were, an offset from its start, is tested.
 //! - **Errors** say what is wrong and when. No function has a precondition, and none panics unless it says so.
 //!
 //! What a single access of user memory is, is the machine's promise ([`UserMemory`]): by the table in use, with the rights of a

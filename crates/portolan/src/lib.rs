@@ -85,6 +85,8 @@
 //!
 //! Frames: [`frame::Frame`] and its kin count the references to a physical frame, and the last one gives it back.
 //!
+//! Address spaces: [`space::VmSpace`], shared by processors. User memory: [`io::VmReader`] and [`io::VmWriter`].
+//!
 //! # What is proven
 //! Each function says in its contract, a specification that Verus checks against the code that runs, what it does to an
 //! abstract address space, and which error it gives when. No function has a precondition, none panics, and after an

@@ -15,8 +15,8 @@ pub use kernel::DirectMap;
 #[cfg(feature = "alloc")]
 pub(crate) use kernel::zeroed;
 pub(crate) use kernel::{
-    CHUNK, address, bytes_of_frame, bytes_of_segment, copy_kernel, fill_kernel, load_kernel,
-    read_slice, reborrow, room, store_kernel, trust_readable, trust_writable, write_slice,
+    CHUNK, address, bytes_of_frame, bytes_of_segment, copy_kernel, fill_kernel, lend, load_kernel,
+    read_slice, room, store_kernel, trust_readable, trust_writable, write_slice,
 };
 pub(crate) use once::{exchange, load_once, store_once};
 pub use pod::{Pod, PodAtomic, PodOnce};
@@ -191,6 +191,11 @@ pub(crate) tracked struct Sink<'a> {
 }
 
 impl<'a> Source<'a> {
+    /// Some right, of which nothing is known: what there is of it when the program runs.
+    proof fn any() -> (tracked r: Self) {
+        Source { extent: arbitrary(), bytes: None, using: None, log: Seq::empty() }
+    }
+
     /// The table by which programs see it; `None` for the kernel's memory.
     pub(crate) closed spec fn root(self) -> Option<PhysAddr> {
         match self.using {
@@ -266,6 +271,11 @@ impl<'a> Source<'a> {
 }
 
 impl<'a> Sink<'a> {
+    /// As [`Source::any`].
+    proof fn any() -> (tracked r: Self) {
+        Sink { extent: arbitrary(), slice: None, using: None, log: Seq::empty() }
+    }
+
     /// As [`Source::root`].
     pub(crate) closed spec fn root(self) -> Option<PhysAddr> {
         match self.using {

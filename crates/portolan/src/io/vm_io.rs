@@ -218,7 +218,9 @@ pub trait VmIo {
     /// Writes values, from the first multiple of `align` that is not below `offset` on, each at the first one after the last.
     /// `align` is a power of two; 0 stands for 1, one value right after the other. Answers with how many were written.
     ///
-    /// It ends where there is no room for a value, if that is not the first one.
+    /// It ends when the iterator does, or where there is no room for a value, if that is not the first one.
+    ///
+    /// Exercised by `io_frames::values_are_written_one_after_the_other`.
     ///
     /// # Errors
     /// [`IoError::OutOfRange`] if there is no room for the first value; [`IoError::NotPowerOfTwo`].

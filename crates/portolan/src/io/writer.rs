@@ -4,7 +4,7 @@ use super::error::IoError;
 use super::fallible::{Fallibility, Fallible, Infallible};
 #[cfg(verus_only)]
 use crate::hw::user::is_lower;
-use crate::hw::user::{Sink, UserMemory, end_sink, reborrow, trust_writable, write_slice};
+use crate::hw::user::{Sink, UserMemory, end_sink, lend, trust_writable, write_slice};
 use vstd::prelude::*;
 
 #[cfg(verus_only)]
@@ -169,7 +169,12 @@ impl<'a, F: Fallibility> VmWriter<'a, F> {
             final(self).slice() == r.final_slice(),
             final(self).final_slice() == old(self).final_slice(),
     {
-        reborrow(self)
+        proof {
+            use_type_invariant(&*self);
+        }
+        let (cursor, end, how) = (self.cursor, self.end, self.how);
+        let sink = lend(&mut self.sink);
+        VmWriter::make(cursor, end, how, sink)
     }
 
     /// Ends the writer. A slice holds what was written to it.
@@ -251,16 +256,6 @@ impl<F: Fallibility> VmWriter<'_, F> {
             panic!("skip: {e}");
         }
         self
-    }
-
-    /// The same memory, whoever uses it.
-    pub(crate) fn again<'b>(&mut self) -> VmWriter<'b, F> {
-        VmWriter {
-            cursor: self.cursor,
-            end: self.end,
-            how: self.how,
-            sink: Tracked::assume_new(),
-        }
     }
 }
 

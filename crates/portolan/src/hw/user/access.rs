@@ -38,7 +38,7 @@ pub(crate) fn copy_from_user<U: UserMemory>(
 {
     // SAFETY: the addresses are in the lower half, and the right shows that `to` is valid for writes of that many bytes
     let done = unsafe { user.read(from, to, bytes) };
-    (done, Ghost::assume_new())
+    (done, Ghost(arbitrary()))
 }
 
 /// Copies bytes to user memory, as far as the program could write them.
@@ -70,7 +70,7 @@ pub(crate) fn copy_to_user<U: UserMemory>(
 {
     // SAFETY: the addresses are in the lower half, and the right shows that `from` is valid for reads of that many bytes
     let done = unsafe { user.write(to, from, bytes) };
-    (done, Ghost::assume_new())
+    (done, Ghost(arbitrary()))
 }
 
 /// Sets bytes of user memory, as far as the program could write them.
@@ -130,12 +130,12 @@ pub(crate) fn load_user<T: Pod, U: UserMemory>(
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: the addresses are in the lower half, and there is room for the bytes of a value
     let done = unsafe { user.read(from, value.as_mut_ptr().cast(), size_of::<T>()) };
-    if done < size_of::<T>() {
-        return Err(done);
+    if done == size_of::<T>() {
+        // SAFETY: all its bytes were written, and any are a value of plain old data
+        Ok(unsafe { value.assume_init() })
+    } else {
+        Err(done)
     }
-    // SAFETY: all its bytes were written, and any are a value of plain old data
-
-    Ok(unsafe { value.assume_init() })
 }
 
 /// Puts a value into user memory; answers with how many of its bytes.

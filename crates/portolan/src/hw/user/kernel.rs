@@ -5,7 +5,6 @@ use super::{Access, bytes_of};
 use super::{Pod, Sink, Source};
 use crate::addr::PhysAddr;
 use crate::frame::{FrameAllocator, UFrame, USegment};
-use crate::io::{Fallibility, VmWriter};
 use vstd::prelude::*;
 
 verus! {
@@ -39,7 +38,7 @@ pub(crate) fn read_slice<'a>(slice: &'a [u8]) -> (r: (*mut u8, Tracked<Source<'a
     opens_invariants none
     no_unwind
 {
-    (slice.as_ptr().cast_mut(), Tracked::assume_new())
+    (slice.as_ptr().cast_mut(), Tracked(Source::any()))
 }
 
 /// The bytes of a slice, to write.
@@ -63,7 +62,7 @@ pub(crate) fn write_slice<'a>(slice: &'a mut [u8]) -> (r: (*mut u8, Tracked<Sink
     opens_invariants none
     no_unwind
 {
-    (slice.as_mut_ptr(), Tracked::assume_new())
+    (slice.as_mut_ptr(), Tracked(Sink::any()))
 }
 
 /// How many bytes at a time go from one program's memory to another's.
@@ -119,7 +118,7 @@ pub(crate) fn trust_readable<'a>(at: *mut u8, bytes: usize) -> (r: Tracked<Sourc
     no_unwind
 {
     let _ = (at, bytes);
-    Tracked::assume_new()
+    Tracked(Source::any())
 }
 
 /// The caller says that memory can be written.
@@ -142,7 +141,7 @@ pub(crate) fn trust_writable<'a>(at: *mut u8, bytes: usize) -> (r: Tracked<Sink<
     no_unwind
 {
     let _ = (at, bytes);
-    Tracked::assume_new()
+    Tracked(Sink::any())
 }
 
 /// The bytes of a frame.
@@ -165,7 +164,7 @@ pub(crate) fn bytes_of_frame<'b, F: FrameAllocator + DirectMap>(frame: &'b UFram
     no_unwind
 {
     let (addr, frames) = (frame.paddr(), frame.frames());
-    (frames.allocator().bytes(addr, 0x1000), 0x1000, Tracked::assume_new(), Tracked::assume_new())
+    (frames.allocator().bytes(addr, 0x1000), 0x1000, Tracked(Source::any()), Tracked(Sink::any()))
 }
 
 /// The bytes of a segment.
@@ -185,7 +184,7 @@ pub(crate) fn bytes_of_segment<'b, F: FrameAllocator + DirectMap>(
 {
     let (addr, bytes) = (segment.paddr(), segment.size());
     let at = segment.frames().allocator().bytes(addr, bytes);
-    (at, bytes as usize, Tracked::assume_new(), Tracked::assume_new())
+    (at, bytes as usize, Tracked(Source::any()), Tracked(Sink::any()))
 }
 
 /// Both rights to bytes that others may change.
@@ -208,32 +207,36 @@ pub(crate) open(crate) spec fn are_bytes(
     &&& sink.log().len() == 0
 }
 
-/// The same writer, for as long as it is borrowed.
-/// Trusted because the writer isn't used meanwhile. The prover can't follow a mutable borrow out of a value that has an
-/// invariant.
+/// The same right, for as long as it is lent.
+/// Trusted because it isn't used meanwhile, and no slice changes its length. The prover can't follow a mutable borrow out of a
+/// value that has an invariant.
 ///
 /// Exercised by `io::a_writer_is_lent`.
 #[verifier::external_body]
 #[inline(always)]
-pub(crate) fn reborrow<'b, F: Fallibility>(writer: &'b mut VmWriter<'_, F>) -> (r: VmWriter<'b, F>)
+pub(crate) fn lend<'b>(sink: &'b mut Tracked<Sink<'_>>) -> (r: Tracked<Sink<'b>>)
+    requires
+        old(sink)@.wf(),
     ensures
-        r.at() == old(writer).at(),
-        r.end() == old(writer).end(),
-        r.start() == old(writer).start(),
-        r.root() == old(writer).root(),
-        r.slice() == old(writer).slice(),
-        r.stores() == old(writer).stores(),
-        final(writer).at() == old(writer).at(),
-        final(writer).end() == old(writer).end(),
-        final(writer).start() == old(writer).start(),
-        final(writer).root() == old(writer).root(),
-        final(writer).slice() == r.final_slice(),
-        final(writer).final_slice() == old(writer).final_slice(),
-        final(writer).stores() == old(writer).stores(),
+        r@.wf(),
+        r@.extent() == old(sink)@.extent(),
+        r@.is_user() == old(sink)@.is_user(),
+        r@.root() == old(sink)@.root(),
+        r@.bytes() == old(sink)@.bytes(),
+        r@.log() == old(sink)@.log(),
+        final(sink)@.wf(),
+        final(sink)@.extent() == old(sink)@.extent(),
+        final(sink)@.is_user() == old(sink)@.is_user(),
+        final(sink)@.root() == old(sink)@.root(),
+        final(sink)@.bytes() == r@.fin(),
+        final(sink)@.bytes() is Some == old(sink)@.bytes() is Some,
+        final(sink)@.fin() == old(sink)@.fin(),
+        final(sink)@.log() == old(sink)@.log(),
     opens_invariants none
     no_unwind
 {
-    writer.again()
+    let _ = sink;
+    Tracked(Sink::any())
 }
 
 /// A value of the kernel's memory.
@@ -273,10 +276,9 @@ pub(crate) fn store_kernel<T: Pod>(at: *mut u8, value: &T, Tracked(sink): Tracke
     opens_invariants none
     no_unwind
 {
-    // SAFETY: plain old data can be copied byte by byte
-    let value = unsafe { core::ptr::from_ref(value).cast::<Packed<T>>().read() };
-    // SAFETY: the right shows that the memory is valid for writes of the bytes of a `T`
-    unsafe { at.cast::<Packed<T>>().write_volatile(value) }
+    // SAFETY: the right shows that the memory is valid for writes of the bytes of a `T`; plain old data can be copied byte by
+    // byte
+    unsafe { at.copy_from(core::ptr::from_ref(value).cast(), size_of::<T>()) }
 }
 
 /// Copies bytes of the kernel's memory.
@@ -307,7 +309,7 @@ pub(crate) fn copy_kernel(
 {
     // SAFETY: the rights show that `from` is valid for reads, and `to` for writes, of that many bytes
     unsafe { copy_opaque(from, to, bytes) };
-    Ghost::assume_new()
+    Ghost(arbitrary())
 }
 
 /// Sets bytes of the kernel's memory.
