@@ -67,6 +67,9 @@ pub struct Outcome {
 
 /// Runs a program to its end. Others that it has started end with it.
 ///
+/// While there are several processes, the thread that calls this gets the signal `SIGRTMIN` again and again, whose action is
+/// set to one that does nothing.
+///
 /// # Errors
 /// The program can't be started ([`RunError::Program`], [`RunError::Elf`], [`RunError::ArgumentsTooLong`],
 /// [`RunError::NoMemory`], [`RunError::Root`]), there is no guest to run it in ([`RunError::Unavailable`],

@@ -4,6 +4,7 @@ mod failure;
 
 use crate::area::Access;
 use crate::call::{self, Stop};
+use crate::elf::USER_END;
 use crate::error::RunError;
 use crate::hardware::Hardware;
 use crate::monitor;
@@ -145,6 +146,20 @@ impl<'a, 'k> System<'a, 'k> {
         for _ in 0..TURN {
             self.load(process)?;
             self.deliver(process)?;
+            if process.state == State::Ready && process.frame.rip >= USER_END {
+                // the monitor can't return there: a handler that is none, or what follows a program's last instruction
+                let addr = process.frame.rip;
+                let (access, fault) = (Access::Execute, Fault::Unmapped);
+                self.fail(
+                    process,
+                    Failure::Page {
+                        addr,
+                        access,
+                        fault,
+                    },
+                )?;
+                continue;
+            }
             if process.state != State::Ready || process.lent_to.is_some() {
                 break;
             }
@@ -209,19 +224,6 @@ impl<'a, 'k> System<'a, 'k> {
             Trap::Exception { vector, code } => {
                 self.fail(process, Failure::Exception { vector, code })?;
             }
-        }
-        if process.frame.rip > crate::elf::USER_END {
-            // what follows a system call in the last bytes of a program's addresses
-            let addr = process.frame.rip;
-            let (access, fault) = (Access::Execute, Fault::Unmapped);
-            self.fail(
-                process,
-                Failure::Page {
-                    addr,
-                    access,
-                    fault,
-                },
-            )?;
         }
         Ok(())
     }

@@ -57,6 +57,19 @@ fn memory_is_what_it_is_on_linux() {
 }
 
 #[test]
+fn programs_start_others() {
+    let Some(builder) = Builder::new() else {
+        return;
+    };
+    let Some(program) = builder.build("spawn", &["-static"]) else {
+        return;
+    };
+    let ended = run(&program, NOTHING, b"");
+    assert_eq!(ended, on_host(&program, NOTHING, b""));
+    assert_eq!(ended.code, 5);
+}
+
+#[test]
 fn bad_pointers_are_answered_as_on_linux() {
     let Some(builder) = Builder::new() else {
         return;
@@ -110,6 +123,13 @@ fn what_must_not_be_done_ends_a_program_as_on_linux() {
         ("breakpoint", "breakpoint"),
         ("no address", "general protection"),
         ("past the end of a file", "has ended"),
+        ("no handler", "execute at 0x8000000000000000"),
+        ("no handler of faults", "execute at 0xffff960000000000"),
+        ("no stack for a handler", "write at 0xff8"),
+        ("no stack", "stack-segment fault"),
+        ("single step", "debug exception"),
+        ("single step of a system call", "debug exception"),
+        ("register of the model", "general protection"),
         ("abort", ""),
         ("exit", ""),
     ];

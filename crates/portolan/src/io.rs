@@ -39,9 +39,9 @@
 //!
 //! # What is proven
 //! - **Slices.** What is read from a slice is what stands there, from the cursor on; what is written into one is what was
-//!   given, from the cursor on, and all other bytes stay ([`VmReader::took`], [`VmWriter::put`]).
+//!   given, from the cursor on, and all other bytes stay (`VmReader::took`, `VmWriter::put`).
 //! - **User memory, frames.** Others change these at any time. What a reader was told is noted: which bytes, at which addresses,
-//!   by which table ([`VmReader::loads`], [`VmWriter::stores`]). What is returned is what was noted, at exactly the addresses from
+//!   by which table (`VmReader::loads`, `VmWriter::stores`). What is returned is what was noted, at exactly the addresses from
 //!   the cursor on; what was stored is what was given. A reader or writer of user memory only ever accesses addresses of the range
 //!   that it was made for, which are a program's.
 //! - **Cursors** advance by exactly the count that is returned, also after a fault. After an error of an operation on a value

@@ -77,6 +77,38 @@ fn frames_that_lie_anywhere_are_one_object() {
         };
         assert_eq!(frames[..].read_val::<u16>(0x2fff), Err(out));
         assert_eq!(frames[..].write_val(0x2fff, &1u16), Err(out));
+        assert_eq!(frames[..].write_once(0x1ff8, 7u64), Ok(()));
+        assert_eq!(frames[..].read_once(0x1ffc), Ok(0u32));
+        assert_eq!(frames[1].read_once(0xff8), Ok(7u64));
+        for offset in [0xffe, 0x1ffd] {
+            let wrong = IoError::NotAligned {
+                addr: offset,
+                align: 4,
+            };
+            assert_eq!(frames[..].read_once::<u32>(offset), Err(wrong));
+            assert_eq!(frames[..].write_once(offset, 1u32), Err(wrong));
+        }
+        assert_eq!(
+            frames[..].read_once::<u32>(0x2ffe),
+            Err(IoError::OutOfRange {
+                offset: 0x2ffe,
+                len: 4,
+                size: 0x3000
+            })
+        );
+        assert_eq!(frames[..].fill_zeros(0x800, 0x1000), Ok(()));
+        assert_eq!(frames[1].read_val::<[u8; 2]>(0x7ff), Ok([0, bytes[0x1001]]));
+        assert_eq!(
+            frames[..].fill_zeros(0x2fff, 2),
+            Err((
+                IoError::OutOfRange {
+                    offset: 0x2fff,
+                    len: 2,
+                    size: 0x3000
+                },
+                0
+            ))
+        );
         let none = IoError::OutOfRange {
             offset: 0,
             len: 1,

@@ -78,6 +78,23 @@ int main(int count, char **arguments) {
     int self = open("/proc/self/exe", O_RDONLY);
     p = mmap(0, 64 << 20, PROT_READ, MAP_PRIVATE, self, 0);
     return p[(64 << 20) - 1];
+  } else if (!strcmp(what, "no handler")) {
+    signal(SIGUSR1, (void (*)(int))0x8000000000000000);
+    raise(SIGUSR1);
+  } else if (!strcmp(what, "no handler of faults")) {
+    signal(SIGSEGV, (void (*)(int))0xffff960000000000);
+    return *p;
+  } else if (!strcmp(what, "no stack for a handler")) {
+    signal(SIGSEGV, (void (*)(int))main);
+    __asm__ volatile("mov $0x1000, %rsp\n push %rax");
+  } else if (!strcmp(what, "no stack")) {
+    __asm__ volatile("mov $0x8000000000000000, %rsp\n mov $39, %eax\n syscall\n mov $39, %eax\n syscall\n push %rax");
+  } else if (!strcmp(what, "single step")) {
+    __asm__ volatile("pushf\n orl $0x100, (%rsp)\n popf\n nop\n nop");
+  } else if (!strcmp(what, "single step of a system call")) {
+    __asm__ volatile("mov $39, %eax\n pushf\n orl $0x100, (%rsp)\n popf\n syscall\n nop");
+  } else if (!strcmp(what, "register of the model")) {
+    __asm__ volatile("mov $0xc0000082, %ecx\n wrmsr");
   } else if (!strcmp(what, "abort")) {
     abort();
   } else if (!strcmp(what, "exit")) {

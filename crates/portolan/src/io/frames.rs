@@ -414,4 +414,48 @@ impl<F: FrameAllocator + DirectMap> VmIoFill for USegment<'_, F> {
     }
 }
 
+/// A value that lies in two frames is never aligned.
+impl<F: FrameAllocator + DirectMap> VmIoOnce for [UFrame<'_, F>] {
+    fn read_once<T: PodOnce>(&self, offset: usize) -> Result<T, IoError> {
+        let align = size_of::<T>();
+        if let Err((e, _)) = check_frames(offset, align, self.len()) {
+            return Err(e);
+        }
+        if align == 0 || FRAME - offset % FRAME < align {
+            return Err(IoError::NotAligned { addr: offset, align });
+        }
+        read_once(&self[offset / FRAME], offset % FRAME)
+    }
+
+    fn write_once<T: PodOnce>(&self, offset: usize, value: T) -> Result<(), IoError> {
+        let align = size_of::<T>();
+        if let Err((e, _)) = check_frames(offset, align, self.len()) {
+            return Err(e);
+        }
+        if align == 0 || FRAME - offset % FRAME < align {
+            return Err(IoError::NotAligned { addr: offset, align });
+        }
+        write_once(&self[offset / FRAME], offset % FRAME, value)
+    }
+}
+
+impl<F: FrameAllocator + DirectMap> VmIoFill for [UFrame<'_, F>] {
+    fn fill_zeros(&self, offset: usize, len: usize) -> Result<(), (IoError, usize)> {
+        check_frames(offset, len, self.len())?;
+        let mut done = 0;
+        while done < len
+            invariant
+                done <= len,
+                offset + len <= least(self.len_bytes(), usize::MAX as int),
+            decreases len - done,
+        {
+            let at = offset + done;
+            let mut writer = self[at / FRAME].writer();
+            writer.advance(at % FRAME);
+            done += writer.fill_zeros(len - done);
+        }
+        Ok(())
+    }
+}
+
 } // verus!
