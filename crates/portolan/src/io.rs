@@ -50,6 +50,9 @@
 //!   object. Which of its bytes these were, an offset from its start, is tested.
 //! - **Errors** say what is wrong and when. No function has a precondition, and none panics unless it says so.
 //!
+//! A reader or writer stays with the thread that made it, and one of user memory keeps its processor in atomic mode and in its
+//! address space. Whoever is told of a fault lets go of it, has the fault served, and goes on where the cursor was.
+//!
 //! What a single access of user memory is, is the machine's promise ([`UserMemory`]): by the table in use, with the rights of a
 //! program. What that means for the address space is `theorem_user_access` in `spec/theorem.rs`.
 

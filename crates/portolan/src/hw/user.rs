@@ -49,7 +49,7 @@ pub enum Width {
 /// On bare metal a value of the type is empty, and each function a routine whose loads or stores of user memory have fault
 /// fix-ups: the page fault handler finds the instruction in a table and goes on behind it, where the routine ends. Where a
 /// kernel is kept from user memory otherwise, the routine opens the way for as long as it runs (`STAC` and `CLAC` on x86_64,
-/// `sstatus.SUM` on RISC-V), and where it isn't, uses loads and stores with a program's rights (`LDTR` and `STTR` on AArch64).
+/// `sstatus.SUM` on RISC-V; where a word faults, it goes on by bytes), and where it isn't, uses loads and stores with a program's rights (`LDTR` and `STTR` on AArch64).
 /// On a machine in software, and in a monitor of a guest, it walks the tables and checks what they allow to user mode.
 ///
 /// # Safety

@@ -21,7 +21,8 @@ pub(crate) open spec fn can_be_once<T>(at: *mut u8, user: bool, extent: super::E
 }
 
 /// A value by one load; `None` if it is user memory that the program could not read.
-/// Trusted because the right covers its bytes, or the machine promises it ([`UserMemory`]), and the load is an atomic one.
+/// Trusted because the right covers its bytes, or the machine promises it ([`UserMemory`]), and a volatile load of an aligned
+/// number is one instruction, as Linux's `READ_ONCE` relies on, too.
 ///
 /// Exercised by `io_once::what_is_loaded_once_is_never_torn`.
 #[verifier::external_body]
@@ -153,7 +154,7 @@ pub(crate) fn exchange<T: PodAtomic, U: UserMemory>(
 }
 
 } // verus!
-/// The number at `at`, by one load.
+/// The number at `at`, by one load. It is a volatile one: an atomic type's wants memory that can be written, too.
 ///
 /// # Safety
 /// `at` is valid for reads of so many bytes, and a multiple of that.
@@ -162,14 +163,10 @@ unsafe fn load_word(at: *mut u8, width: Width) -> u64 {
     // SAFETY: the caller promises it
     unsafe {
         match width {
-            Width::One => AtomicU8::from_ptr(at).load(Ordering::Relaxed).into(),
-            Width::Two => AtomicU16::from_ptr(at.cast())
-                .load(Ordering::Relaxed)
-                .into(),
-            Width::Four => AtomicU32::from_ptr(at.cast())
-                .load(Ordering::Relaxed)
-                .into(),
-            Width::Eight => AtomicU64::from_ptr(at.cast()).load(Ordering::Relaxed),
+            Width::One => at.read_volatile().into(),
+            Width::Two => at.cast::<u16>().read_volatile().into(),
+            Width::Four => at.cast::<u32>().read_volatile().into(),
+            Width::Eight => at.cast::<u64>().read_volatile(),
         }
     }
 }
