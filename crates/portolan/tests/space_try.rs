@@ -1,5 +1,7 @@
 //! Cursors that are had at once or not at all, and address spaces that are kept alive by who uses them.
 
+#![cfg(feature = "alloc")]
+
 mod machine;
 #[path = "machine/threads.rs"]
 mod schedule;
