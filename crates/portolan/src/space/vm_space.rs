@@ -45,12 +45,12 @@ verus! {
 /// # Processors
 /// A processor uses an address space from when it [activates](super::Cpu::activate) it until it activates another one. Its
 /// TLB then holds what it likes of what is mapped; whatever an operation takes away is owed to these processors by the
-/// cursor's [`TlbFlusher`], and frames and tables are given back only after they have been told. Processors that have used it
+/// cursor's [`TlbFlusher`](super::TlbFlusher), and frames and tables are given back only after they have been told. Processors that have used it
 /// before are told nothing: what their TLBs still hold of it under identifiers is of no use before they come back, and then
 /// invalidated if something was taken away meanwhile.
 ///
 /// # Memory
-/// Nothing is mapped at first. [`CursorMut::map`] maps frames, which stay alive as long as they are mapped, counted once for
+/// Nothing is mapped at first. [`CursorMut::map`](super::CursorMut::map) maps frames, which stay alive as long as they are mapped, counted once for
 /// each mapping, and device memory, which is not counted.
 ///
 /// # Kernel
@@ -171,7 +171,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     /// Unmaps everything, and waits until all processors have been told.
     ///
     /// # Errors
-    /// Those of [`TlbFlusher::sync_tlb_flush`]: then all is unmapped, and what waits for the processors is not given back.
+    /// Those of [`TlbFlusher::sync_tlb_flush`](super::TlbFlusher::sync_tlb_flush): then all is unmapped, and what waits for the processors is not given back.
     pub fn clear<G: AtomicMode>(&self, guard: &G) -> Result<(), VmError> {
         proof {
             use_type_invariant(self);

@@ -15,7 +15,7 @@ verus! {
 ///
 /// - [`issue_tlb_flush`](TlbFlusher::issue_tlb_flush) notes an operation. All that are noted become one: for all addresses from
 ///   the first to the last; the machine's [`Processors::invalidate`](crate::Processors::invalidate) takes
-///   [advice](FlushRange::advice) from when on everything is better flushed at once.
+///   [advice](crate::FlushRange::advice) from when on everything is better flushed at once.
 /// - [`dispatch_tlb_flush`](TlbFlusher::dispatch_tlb_flush) asks the processors that use the address space, and goes on.
 /// - [`sync_tlb_flush`](TlbFlusher::sync_tlb_flush) dispatches what is not yet, and waits until all processors have done it.
 ///   Only then the frames and tables are given back that wait for it.

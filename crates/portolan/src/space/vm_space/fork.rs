@@ -37,7 +37,7 @@ impl<'k, K: Kernel> VmSpace<'k, K> {
     /// - [`VmError::Frame`] if a frame can't have one more reference;
     /// - [`VmError::Paging`] with [`Error::PhysTooWide`](crate::Error::PhysTooWide) if `table` is for a machine whose physical
     ///   addresses reach less far, and with [`Error::NoMemory`](crate::Error::NoMemory);
-    /// - [`VmError::Shootdown`] as for [`sync_tlb_flush`](TlbFlusher::sync_tlb_flush): then pages of this address space can't
+    /// - [`VmError::Shootdown`] as for [`sync_tlb_flush`](crate::space::TlbFlusher::sync_tlb_flush): then pages of this address space can't
     ///   be written to any longer.
     ///
     /// `table`, and what was mapped in it, are given back. But for the last, nothing has changed.
